@@ -1,0 +1,84 @@
+# Everything a person or CI runs in a checkout. `make help` lists it.
+
+VENV ?= .venv
+PYTHON ?= python3
+
+# programs of the virtual environment first; Go where the runner playbook puts it last
+export PATH := $(abspath $(VENV))/bin:$(PATH):/usr/local/go/bin
+# ansible ignores a configuration in a folder that others may write to, unless told so
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+
+stamp := $(VENV)/.made-from-requirements
+link := .ansible/collections/ansible_collections/kubernaut/coverage
+suite := $(VENV)/bin/python tests/tools/suite.py
+
+.DEFAULT_GOAL := help
+.PHONY: help set-up demo runner test lint sanity units molecule journey bench format docs changelog build teardown clean distclean
+
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+set-up: $(stamp) $(link) ## Python packages into .venv, and the collection where ansible finds it
+
+$(stamp): requirements.txt test-requirements.txt
+	@echo "Setting up $(VENV)"
+	@$(PYTHON) tests/tools/step.py "virtual environment" -- $(PYTHON) -m venv $(VENV)
+	@$(PYTHON) tests/tools/step.py "Python packages" -- $(VENV)/bin/python -m pip install \
+	  --disable-pip-version-check --progress-bar off -r requirements.txt -r test-requirements.txt
+	@touch $@
+
+# fully qualified names resolve to this working tree; a relative link survives moving the checkout
+$(link):
+	@mkdir -p $(@D)
+	@ln -sfn ../../../.. $@
+
+demo: set-up ## The main job from nothing: ready this machine, then the journey of go-httpbin
+	ansible-playbook playbooks/runner.yml
+	ansible-playbook playbooks/httpbin.yml
+	@cat tests/tools/next-steps.txt
+
+runner: set-up ## Make this machine ready: podman, kind, Go, the node image
+	ansible-playbook playbooks/runner.yml
+
+test: set-up ## Every test there is; the last line has the counts
+	@$(suite)
+
+lint: set-up ## yamllint, ruff, mypy, ansible-lint
+	@$(suite) lint
+
+sanity: set-up ## ansible-test sanity
+	@$(suite) sanity
+
+units: set-up ## The unit and structural tests (some need Go: make runner)
+	@$(suite) units
+
+molecule: set-up ## Every role on a real cluster (needs: make runner)
+	@$(suite) molecule
+
+journey: set-up ## The journeys as tests (needs: make runner)
+	@$(suite) journey
+
+bench: set-up ## The journey against a plain shell script that does the same by hand
+	tests/bench/journey
+
+format: set-up ## Put the Python files into the form that lint wants
+	@ruff check --fix --quiet . ; ruff format .
+
+docs: set-up ## Write what is generated: the roles' tables of variables, the changelog of what is released
+	@$(VENV)/bin/python tests/tools/role_readme.py
+	@grep -q '^releases: {}' changelogs/changelog.yaml || antsibull-changelog generate
+
+changelog: set-up ## Release the version of galaxy.yml in the changelog: its fragments become CHANGELOG.rst
+	@antsibull-changelog release
+
+build: set-up ## The collection as an archive in .cache/build
+	@ansible-galaxy collection build --force --output-path .cache/build
+
+teardown: set-up ## Take away every cluster and container that the playbooks made
+	ansible-playbook playbooks/teardown.yml
+
+clean: ## Remove what the tests and tools left in this checkout
+	rm -rf .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/output
+
+distclean: clean ## The same, and the virtual environment
+	rm -rf .venv .ansible

@@ -1,0 +1,3 @@
+module kubernaut.io/coverage/httpbin-e2e
+
+go 1.24

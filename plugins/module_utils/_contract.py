@@ -1,0 +1,389 @@
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module utility is PRIVATE to the collection: it can change without notice.
+"""The contract of a service: what ships, merged with what the user's inventory says, and checked whole.
+
+A contract is data: no logic, no templates. C(SPECIFICATION) is its one definition, in the form of Ansible's own
+argument specifications; validation, defaults and the reference in the documentation all come from it.
+"""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import difflib
+import re
+import typing as t
+from pathlib import Path
+
+import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.dict_transformations import dict_merge
+from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
+
+TOP = "coverage_services"
+
+SPECIFICATION: dict[str, dict[str, t.Any]] = {
+    "source": {
+        "type": "dict",
+        "required": True,
+        "description": "Where the program's source is: a Go module, or a checkout.",
+        "mutually_exclusive": [("module", "dir")],
+        "required_one_of": [("module", "dir")],
+        "required_by": {"module": ("version",), "dir": ("containerfile",)},
+        "options": {
+            "module": {"type": "str", "description": "Go module path."},
+            "version": {"type": "str", "description": "Version of the Go module."},
+            "package": {
+                "type": "str",
+                "default": "",
+                "description": "Main package: its folder inside the module; the module's root where empty.",
+            },
+            "dir": {"type": "str", "description": "A checkout on the runner; it is the build context."},
+            "containerfile": {"type": "str", "description": "Containerfile, relative to O(source.dir)."},
+            "target": {"type": "str", "default": "", "description": "Stage of the Containerfile; the last where empty."},
+        },
+    },
+    "image": {
+        "type": "dict",
+        "default": {},
+        "description": "How the instrumented image is built.",
+        "options": {
+            "build_args": {
+                "type": "dict",
+                "default": {"GOFLAGS": "-cover -covermode=atomic"},
+                "description": "Build arguments of the Containerfile.",
+            },
+            "base": {"type": "str", "default": "scratch", "description": "Base image for a Go module's binary."},
+            "user": {"type": "str", "default": "65532:65532", "description": "User of a Go module's image."},
+            "covermode": {
+                "type": "str",
+                "default": "atomic",
+                "choices": ["set", "count", "atomic"],
+                "description": "Counter mode of a Go module's build.",
+            },
+            "coverpkg": {
+                "type": "list",
+                "elements": "str",
+                "default": [],
+                "description": "Package patterns to instrument; all of the module where empty.",
+            },
+        },
+    },
+    "workload": {
+        "type": "dict",
+        "required": True,
+        "description": "The service as Kubernetes runs it normally.",
+        "required_one_of": [("objects", "manifests")],
+        "options": {
+            "namespace": {"type": "str", "required": True, "description": "Namespace; made where missing."},
+            "kind": {
+                "type": "str",
+                "default": "Deployment",
+                "choices": ["Deployment", "StatefulSet"],
+                "description": "Kind of the workload.",
+            },
+            "name": {"type": "str", "required": True, "description": "Name of the workload."},
+            "container": {"type": "str", "required": True, "description": "Name of the service's container."},
+            "objects": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "description": "The normal objects, inline.",
+            },
+            "manifests": {
+                "type": "list",
+                "elements": "str",
+                "default": [],
+                "description": "Files with the normal objects, relative to O(source.dir).",
+            },
+        },
+    },
+    "coverage": {
+        "type": "dict",
+        "default": {},
+        "description": "How the service is run in coverage mode.",
+        "options": {
+            "directory": {
+                "type": "str",
+                "default": "/coverdata",
+                "description": "Where the container writes its counters (E(GOCOVERDIR)).",
+            },
+            "grace_period": {
+                "type": "int",
+                "default": 30,
+                "description": "Seconds that the service gets to end, at least; a longer one of its own stays.",
+            },
+        },
+    },
+    "cluster": {
+        "type": "dict",
+        "default": {},
+        "description": "The kind cluster.",
+        "options": {
+            "name": {"type": "str", "description": "Name; the service's name with C(-e2e) by default."},
+            "workers": {"type": "int", "default": 0, "description": "Worker nodes beside the control plane."},
+            "node_image": {
+                "type": "str",
+                "default": "localhost/kindest/node:v1.34.4",
+                "description": "Image of the nodes.",
+            },
+            "port_mappings": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "description": "Ports of the node (NodePorts) that the host can reach.",
+                "options": {
+                    "container_port": {"type": "int", "required": True, "description": "Port on the node."},
+                    "host_port": {"type": "int", "required": True, "description": "Port on the host."},
+                    "listen_address": {"type": "str", "default": "127.0.0.1", "description": "Address on the host."},
+                    "protocol": {
+                        "type": "str",
+                        "default": "tcp",
+                        "choices": ["tcp", "udp"],
+                        "description": "Protocol.",
+                    },
+                },
+            },
+            "extra_mounts": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "description": "Folders of the host that the nodes see.",
+                "options": {
+                    "host_path": {"type": "str", "required": True, "description": "Folder on the host."},
+                    "container_path": {"type": "str", "required": True, "description": "Folder on the node."},
+                    "read_only": {"type": "bool", "default": False, "description": "Whether the nodes only read it."},
+                },
+            },
+            "kubeadm_patches": {
+                "type": "list",
+                "elements": "str",
+                "default": [],
+                "description": "Patches of kubeadm's configuration, as kind takes them.",
+            },
+        },
+    },
+    "readiness": {
+        "type": "dict",
+        "default": {},
+        "description": "When the service is ready for its tests.",
+        "options": {
+            "url": {
+                "type": "str",
+                "default": "",
+                "description": "Address that answers with a 2xx status, as the tests will reach the service.",
+            },
+            "timeout": {"type": "int", "default": 120, "description": "Seconds after which waiting ends."},
+        },
+    },
+    "tests": {
+        "type": "dict",
+        "required": True,
+        "description": "The end-to-end tests.",
+        "options": {
+            "command": {
+                "type": "list",
+                "elements": "str",
+                "required": True,
+                "description": "Program and arguments, one list element each.",
+            },
+            "dir": {
+                "type": "str",
+                "default": "",
+                "description": "Folder to run in, relative to O(source.dir) or to the copied O(tests.files).",
+            },
+            "files": {
+                "type": "str",
+                "default": "",
+                "description": "Folder beside the playbook, under C(files/), that is copied to the runner.",
+            },
+            "environment": {"type": "dict", "default": {}, "description": "Environment variables."},
+            "base_url": {"type": "str", "default": "", "description": "Given to the tests as E(E2E_BASE_URL)."},
+            "timeout": {"type": "int", "default": 900, "description": "Seconds after which the tests are ended."},
+        },
+    },
+    "report": {
+        "type": "dict",
+        "default": {},
+        "description": "What is reported, and what is demanded of it.",
+        "options": {
+            "include": {
+                "type": "list",
+                "elements": "str",
+                "default": [],
+                "description": "Package patterns to report (Go's C(...)); all where empty.",
+            },
+            "exclude": {
+                "type": "list",
+                "elements": "str",
+                "default": [],
+                "description": "Package patterns to leave out.",
+            },
+            "thresholds": {
+                "type": "dict",
+                "default": {},
+                "description": "The run fails below these percentages, once all reports are written.",
+                "options": {
+                    "total": {"type": "float", "description": "Of all statements."},
+                    "packages": {"type": "dict", "default": {}, "description": "By package pattern."},
+                },
+            },
+        },
+    },
+}
+
+# RFC 1123 label: names of clusters, namespaces and workloads
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def shipped_contract(folder: str, service: str) -> dict[str, t.Any]:
+    """Return what C(folder/service.yml) says of the service; empty where there is no such file.
+
+    :raises InputError: not YAML, or not of the form C({coverage_services: {service: {...}}}).
+    """
+    path = Path(folder) / f"{service}.yml"
+    if not path.is_file():
+        return {}
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise InputError(f"The contract {path} is not YAML: {' '.join(str(error).split())}.") from error
+    contract = (content or {}).get(TOP, {}).get(service) if isinstance(content, dict) else None
+    if not isinstance(contract, dict):
+        raise InputError(
+            f"The contract {path} does not describe {service}.", remedy=f"Put it under {TOP}: {{{service}: ...}}."
+        )
+    return contract
+
+
+def merged_contract(
+    service: str, shipped: t.Mapping[str, t.Any], inventory: t.Mapping[str, t.Any], *, known: t.Sequence[str] = ()
+) -> dict[str, t.Any]:
+    """Return the validated contract: C(shipped), overlaid leaf by leaf with C(inventory), defaults filled in.
+
+    Dictionaries are merged; lists and scalars of the inventory replace what ships.
+
+    :arg known: names of the services that have a contract, for the error about an unknown one.
+    :raises InputError: all that is wrong, each with its path; the nearest right key for an unknown one.
+    """
+    if not shipped and not inventory:
+        raise InputError(
+            f"There is no contract for the service {service!r}.{_nearest(service, known)}",
+            remedy=f"Add {TOP}.{service} to the inventory.",
+            setting=TOP,
+        )
+    if not isinstance(inventory, t.Mapping):
+        raise InputError(f"{TOP}.{service} is {type(inventory).__name__}, not a dictionary.", setting=TOP)
+    shipped = copy.deepcopy(dict(shipped))
+    _drop_other_source(shipped, inventory)
+    contract = dict_merge(shipped, copy.deepcopy(dict(inventory)))
+    problems = list(_unknown_keys(contract, SPECIFICATION, f"{TOP}.{service}"))
+    if not problems:
+        specification = _without_descriptions(SPECIFICATION)
+        result = ArgumentSpecValidator(specification).validate(contract)
+        problems = [f"{TOP}.{service}: {message}" for message in result.error_messages]
+        contract = result.validated_parameters
+    if not problems:
+        problems = [f"{TOP}.{service}.{message}" for message in _contradictions(contract)]
+    if problems:
+        more = f" ({len(problems) - 1} more below)" if len(problems) > 1 else ""
+        raise InputError(
+            f"The contract of {service} is not valid: {problems[0]}{more}",
+            setting=f"{TOP}.{service}",
+            evidence=problems,
+            cause="invalid-contract",
+        )
+    contract["cluster"]["name"] = contract["cluster"]["name"] or f"{service}-e2e"
+    return contract
+
+
+def new_run_id(moment: datetime.datetime) -> str:
+    """Return an id that sorts by time: C(20261123-154210-123), UTC with milliseconds."""
+    return f"{moment:%Y%m%d-%H%M%S}-{moment.microsecond // 1000:03d}"
+
+
+def _unknown_keys(value: t.Any, specification: t.Mapping[str, t.Any], path: str) -> t.Iterator[str]:
+    if not isinstance(value, dict):
+        return  # the validator says what it should be
+    for key, content in value.items():
+        rule = specification.get(key)
+        if rule is None:
+            yield f"{path}.{key} is not a key of a contract.{_nearest(str(key), list(specification))}"
+        elif "options" in rule:
+            if rule["type"] == "list":
+                for index, element in enumerate(content if isinstance(content, list) else []):
+                    yield from _unknown_keys(element, rule["options"], f"{path}.{key}[{index}]")
+            else:
+                yield from _unknown_keys(content, rule["options"], f"{path}.{key}")
+
+
+def _drop_other_source(shipped: dict[str, t.Any], inventory: t.Mapping[str, t.Any]) -> None:
+    """A checkout named in the inventory takes the place of the Go module that ships, and the other way round."""
+    mine, theirs = inventory.get("source"), shipped.get("source")
+    if isinstance(mine, dict) and isinstance(theirs, dict):
+        for chosen, other in (("dir", "module"), ("module", "dir")):
+            if chosen in mine and other in theirs:
+                shipped["source"] = {}
+
+
+def _nearest(name: str, known: t.Sequence[str]) -> str:
+    found = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    if found:
+        return f" Did you mean {found[0]!r}?"
+    return f" Known: {', '.join(sorted(known))}." if known else ""
+
+
+def _without_descriptions(specification: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return the specification as Ansible's validator wants it; C(options) of dictionaries get their defaults."""
+    cleaned: dict[str, t.Any] = {}
+    for key, rule in specification.items():
+        cleaned[key] = {name: value for name, value in rule.items() if name != "description"}
+        if "options" in rule:
+            cleaned[key]["options"] = _without_descriptions(rule["options"])
+    return cleaned
+
+
+def _contradictions(contract: t.Mapping[str, t.Any]) -> t.Iterator[str]:
+    """What no argument specification can say."""
+    workload, cluster = contract["workload"], contract["cluster"]
+    for path, name in (
+        ("workload.namespace", workload["namespace"]),
+        ("workload.name", workload["name"]),
+        ("workload.container", workload["container"]),
+        ("cluster.name", cluster["name"]),
+    ):
+        if name and not LABEL.fullmatch(name):
+            yield f"{path}: {name!r} is no Kubernetes name (lower case letters, digits and '-')."
+    if not contract["coverage"]["directory"].startswith("/"):
+        yield "coverage.directory: must be an absolute path."
+    for path, seconds in (
+        ("coverage.grace_period", contract["coverage"]["grace_period"]),
+        ("readiness.timeout", contract["readiness"]["timeout"]),
+        ("tests.timeout", contract["tests"]["timeout"]),
+    ):
+        if seconds <= 0:
+            yield f"{path}: must be more than 0 seconds."
+    if not contract["tests"]["command"]:
+        yield "tests.command: is empty."
+    taken: dict[tuple[str, int], int] = {}
+    for index, mapping in enumerate(cluster["port_mappings"]):
+        for key in ("container_port", "host_port"):
+            if not 0 < mapping[key] < 65536:
+                yield f"cluster.port_mappings[{index}].{key}: {mapping[key]} is no port."
+        first = taken.setdefault((mapping["protocol"], mapping["host_port"]), index)
+        if first != index:
+            yield f"cluster.port_mappings[{index}].host_port: {mapping['host_port']} is already in [{first}]."
+    if not workload["manifests"]:
+        names = [
+            (item.get("kind"), (item.get("metadata") or {}).get("name")) for item in workload["objects"]
+        ]
+        if (workload["kind"], workload["name"]) not in names:
+            workloads = [str(name) for kind, name in names if kind == workload["kind"]]
+            yield (
+                f"workload.name: the objects have no {workload['kind']} {workload['name']!r}."
+                f"{_nearest(workload['name'], workloads)}"
+            )
+    elif not contract["source"]["dir"]:
+        yield "workload.manifests: need source.dir, the folder that they lie in."

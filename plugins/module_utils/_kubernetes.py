@@ -1,0 +1,245 @@
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module utility is PRIVATE to the collection: it can change without notice.
+"""One Kubernetes cluster, reached through its official client; objects are plain dictionaries as the API has them.
+
+The client library is imported when a cluster is opened, so that the pure parts of the collection do without it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import typing as t
+from pathlib import Path
+
+from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError, InputError
+
+FIELD_MANAGER = "kubernaut.coverage"
+BAD_REQUEST = 400
+NOT_FOUND = 404
+REQUEST_TIMEOUT = 15  # seconds for one request; an API server on the same host answers in milliseconds
+
+Object = dict[str, t.Any]
+
+
+class KubernetesError(CoverageError):
+    """The API server refused a request or could not be reached.
+
+    :ivar status: HTTP status, 0 where there was no answer.
+    """
+
+    cause = "kubernetes-refused"
+
+    def __init__(self, message: str, *, status: int = 0, **details: t.Any) -> None:
+        super().__init__(message, **details)
+        self.status = status
+
+
+def describe(item: Object) -> str:
+    """Return C(Kind namespace/name)."""
+    metadata = item.get("metadata") or {}
+    namespace = f"{metadata['namespace']}/" if metadata.get("namespace") else ""
+    return f"{item.get('kind', 'object')} {namespace}{metadata.get('name', '?')}"
+
+
+class Cluster:
+    """A connection made from one kubeconfig.
+
+    :arg kubeconfig: path of the file.
+    :arg context: context in it; the current one where empty.
+    :raises InputError: no such file, or not a kubeconfig.
+    """
+
+    def __init__(self, kubeconfig: str, context: str = "") -> None:
+        import kubernetes.config
+
+        if not Path(kubeconfig).is_file():
+            raise InputError(
+                f"There is no kubeconfig {kubeconfig}: the cluster was not created, or its kubeconfig lies elsewhere.",
+                remedy="Create the cluster first (role kind_cluster), or name its kubeconfig.",
+                cause="no-kubeconfig",
+            )
+        try:
+            self._client = kubernetes.config.new_client_from_config(config_file=kubeconfig, context=context or None)
+        except kubernetes.config.ConfigException as error:
+            raise InputError(f"The kubeconfig {kubeconfig} cannot be used: {error}.", cause="bad-kubeconfig") from error
+        # whoever waits asks again himself, and wants to know at once that a cluster is gone
+        self._client.configuration.retries = False
+        self.kubeconfig = kubeconfig
+        self._dynamic: t.Any = None
+
+    @property
+    def dynamic(self) -> t.Any:
+        """The client's dynamic side; opened when first needed, because that asks the API server what it serves."""
+        import kubernetes.dynamic
+
+        if self._dynamic is None:
+            # a discovery cache of its own beside the kubeconfig: it can never be another cluster's
+            with _errors_of(f"ask the API server of {self.kubeconfig} what it serves"):
+                self._dynamic = kubernetes.dynamic.DynamicClient(
+                    self._client, cache_file=f"{self.kubeconfig}.discovery.json"
+                )
+        return self._dynamic
+
+    # plain requests
+
+    def _response(self, method: str, path: str, *, timeout: float = REQUEST_TIMEOUT, **parameters: t.Any) -> t.Any:
+        with _errors_of(f"{method} {path.partition('?')[0]}"):
+            return self.dynamic.request(method, path, serialize=False, _request_timeout=timeout, **parameters)
+
+    def request(self, method: str, path: str, **parameters: t.Any) -> t.Any:
+        """Ask the API server and return the decoded JSON.
+
+        :arg parameters: those of the dynamic client: C(body), C(label_selector), C(field_manager), C(dry_run) ...
+        :raises KubernetesError: with the server's own message.
+        """
+        data = self._response(method, path, **parameters).data
+        return json.loads(data) if data else {}
+
+    def list(self, path: str, **selectors: str) -> list[Object]:
+        """Return the items under a collection's path (C(/api/v1/namespaces/x/pods)); label_selector, field_selector."""
+        return self.list_with_version(path, **selectors)[0]
+
+    def list_with_version(self, path: str, **selectors: str) -> tuple[list[Object], str]:
+        """Return the items under a collection's path, and the resource version from which a watch can go on."""
+        answer = self.request("GET", path, **{key: value for key, value in selectors.items() if value})
+        return answer.get("items") or [], answer.get("metadata", {}).get("resourceVersion", "")
+
+    def get(self, path: str) -> t.Optional[Object]:
+        """Return the object at that path, or None where there is none."""
+        try:
+            return t.cast(Object, self.request("GET", path))
+        except KubernetesError as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise
+
+    def logs(self, namespace: str, pod: str, container: str, *, previous: bool = False, lines: int = 50) -> str:
+        """Return the end of a container's log, empty where it has none; C(previous): of the life before."""
+        query = f"container={container}&tailLines={lines}" + ("&previous=true" if previous else "")
+        try:
+            response = self._response(
+                "GET", f"/api/v1/namespaces/{namespace}/pods/{pod}/log?{query}", header_params={"Accept": "*/*"}
+            )
+        except KubernetesError as error:
+            if error.status in (BAD_REQUEST, NOT_FOUND):
+                return ""  # not started yet, or no earlier life
+            raise
+        return t.cast(bytes, response.data).decode(errors="replace")
+
+    def watch(
+        self, path: str, *, seconds: float, resource_version: str = "", **selectors: str
+    ) -> t.Iterator[tuple[str, Object]]:
+        """Yield (C(ADDED|MODIFIED|DELETED), object) under a collection's path for at most that many seconds.
+
+        Ends early when the server closes the watch: whoever waits looks at the clock and asks again.
+        """
+        response = self._response(
+            "GET",
+            path,
+            timeout=seconds + REQUEST_TIMEOUT,
+            watch="true",
+            timeout_seconds=max(1, round(seconds)),
+            resource_version=resource_version or None,
+            **selectors,
+        )
+        rest = b""
+        try:
+            with _errors_of(f"watch {path}"):
+                for chunk in response.stream(None, decode_content=False):
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in filter(None, lines):
+                        event = json.loads(line)
+                        yield event["type"], event["object"]
+        finally:
+            response.release_conn()
+
+    # objects of any kind
+
+    def path(self, item: Object, *, namespace: str = "") -> str:
+        """Return the API path of an object from its apiVersion, kind, namespace and name.
+
+        :raises KubernetesError: the cluster knows no such kind (a CRD is missing).
+        """
+        from kubernetes.dynamic.exceptions import ResourceNotFoundError
+
+        try:
+            with _errors_of(f"look up kind {item['kind']}"):
+                resource = self.dynamic.resources.get(api_version=item["apiVersion"], kind=item["kind"])
+        except ResourceNotFoundError as error:
+            raise KubernetesError(
+                f"The cluster knows no kind {item['kind']} of {item['apiVersion']}.",
+                remedy="Install its CustomResourceDefinition first.",
+                cause="crd-missing",
+            ) from error
+        group = resource.group_version
+        base = f"/apis/{group}" if "/" in group else f"/api/{group}"
+        if resource.namespaced:
+            base += f"/namespaces/{(item.get('metadata') or {}).get('namespace') or namespace or 'default'}"
+        return f"{base}/{resource.name}/{item['metadata']['name']}"
+
+    def apply(self, item: Object, *, namespace: str = "", dry_run: bool = False) -> tuple[Object, t.Optional[Object]]:
+        """Apply one object server-side; return (the object after, the object before or None).
+
+        The collection's field manager owns what it applies: applying less the next time removes the rest.
+
+        :raises KubernetesError: the server's own reason (quota, admission, schema).
+        """
+        path = self.path(item, namespace=namespace)
+        before = self.get(path)
+        after = self.request(
+            "PATCH",
+            path,
+            body=item,
+            content_type="application/apply-patch+yaml",
+            field_manager=FIELD_MANAGER,
+            force_conflicts="true",
+            dry_run="All" if dry_run else None,
+        )
+        return after, before
+
+    def delete(self, path: str, *, grace_seconds: t.Optional[int] = None) -> None:
+        """Delete the object at that path; it may be gone already."""
+        try:
+            self.request("DELETE", path, grace_period_seconds=grace_seconds)
+        except KubernetesError as error:
+            if error.status != NOT_FOUND:
+                raise
+
+
+def same(before: t.Optional[Object], after: Object) -> bool:
+    """Whether two readings of an object are the same but for the server's own bookkeeping."""
+    return before is not None and _comparable(before) == _comparable(after)
+
+
+def _comparable(item: Object) -> Object:
+    bookkeeping = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp")
+    metadata = {key: value for key, value in item.get("metadata", {}).items() if key not in bookkeeping}
+    return {**{key: value for key, value in item.items() if key != "status"}, "metadata": metadata}
+
+
+@contextlib.contextmanager
+def _errors_of(what: str) -> t.Iterator[None]:
+    """Turn every error of the client library into the collection's own."""
+    import urllib3.exceptions
+    from kubernetes.client.exceptions import ApiException
+
+    try:
+        yield
+    except ApiException as error:
+        body = error.body.decode(errors="replace") if isinstance(error.body, bytes) else (error.body or "")
+        try:
+            reason = json.loads(body).get("message") or body
+        except ValueError:
+            reason = body or str(error.reason)
+        raise KubernetesError(
+            f"The API server refused to {what}: {reason}", status=int(error.status or 0)
+        ) from error
+    except urllib3.exceptions.HTTPError as error:
+        raise KubernetesError(
+            f"The API server does not answer ({what}): {error}.",
+            remedy="See whether the cluster still runs.",
+            cause="cluster-unreachable",
+        ) from error

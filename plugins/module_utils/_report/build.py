@@ -1,0 +1,331 @@
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module utility is PRIVATE to the collection: it can change without notice.
+"""From a folder of coverage data to the results folder of a run."""
+
+from __future__ import annotations
+
+import json
+import os
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import Component, read_collection
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.merged import merged_files
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.patterns import matches, nearest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import (
+    ERROR,
+    WARNING,
+    DataError,
+    Problem,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import Profile, make_profile
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.textual import function_text, text_profile
+from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._progress import report_progress
+from ansible_collections.kubernaut.coverage.plugins.module_utils._report import files as place
+from ansible_collections.kubernaut.coverage.plugins.module_utils._report.lines import (
+    cobertura,
+    count_lines,
+    find_functions,
+    lcov,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._report.page import make_page
+from ansible_collections.kubernaut.coverage.plugins.module_utils._report.sources import Sources
+from ansible_collections.kubernaut.coverage.plugins.module_utils._report.summary import (
+    Section,
+    history_entry,
+    package_rows,
+    summary_dict,
+    summary_lines,
+    summary_markdown,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._report.thresholds import (
+    Shortfall,
+    Thresholds,
+    find_shortfalls,
+    parse_thresholds,
+)
+
+DATA_FOLDER = "coverdata"
+PROFILE, FUNCTIONS, PAGE = "e2e-coverage.txt", "e2e-coverage-func.txt", "e2e-coverage.html"
+COBERTURA, LCOV = "cobertura.xml", "lcov.info"
+SUMMARY, MARKDOWN, MERGED = "summary.json", "summary.md", "merged"
+COMPONENTS = "components"
+NANOSECONDS = 1_000_000_000
+
+
+@dataclass
+class Options:
+    """What a report is made of; see the options of the module."""
+
+    input: str
+    output: str
+    service: str
+    run_id: str = ""
+    sources: t.Mapping[str, str] = field(default_factory=dict)
+    include: t.Sequence[str] = ()
+    exclude: t.Sequence[str] = ()
+    thresholds: t.Optional[t.Mapping[str, t.Any]] = None
+    lives: t.Sequence[t.Mapping[str, t.Any]] = ()
+    stages: t.Optional[t.Mapping[str, float]] = None
+    history: str = ""
+    latest: str = ""
+    check: bool = False
+
+
+@dataclass
+class Report:
+    """What was made. C(before) is the old summary.md, for a difference."""
+
+    changed: bool
+    summary: dict[str, t.Any]
+    files: dict[str, str]
+    lines: list[str]
+    before: str
+    after: str
+
+
+def make_report(options: Options) -> Report:
+    """Read, merge, compute and write everything; in check mode write nothing.
+
+    :raises InputError: an option is unusable; nothing was changed.
+    :raises DataError: there is nothing from which a number could be made; nothing was changed.
+    """
+    thresholds = parse_thresholds(options.thresholds)
+    sources = Sources(options.sources)
+    root = _data_root(options)
+    report_progress("reading and merging coverage data")
+    components = read_collection(root, options.service)
+    _need_data(root, components)
+    primary = next((entry for entry in components if entry.name == options.service), components[0])
+    ordered = [primary] + [entry for entry in components if entry is not primary]
+    sections = [_section(entry, options, of_service=entry is primary) for entry in ordered]
+    problems = [problem for section in sections for problem in section.component.problems]
+    problems += _lives_problems(options.lives)
+    shortfalls = _shortfalls(sections[0], thresholds)
+
+    report_progress("writing the report's files")
+    contents: dict[str, t.Optional[bytes]] = {}
+    for section in sections:
+        contents.update(_section_files(section))
+    page, page_problems = make_page(
+        sections,
+        sources,
+        service=options.service,
+        run_id=options.run_id,
+        thresholds=thresholds,
+        shortfalls=shortfalls,
+        problems=problems,
+        lives=options.lives,
+        stages=options.stages,
+    )
+    problems += page_problems
+    contents[PAGE] = page.encode("utf-8", "replace")
+    names = [name for name in sorted(contents) if contents[name] is not None]
+    summary = summary_dict(
+        sections,
+        service=options.service,
+        run_id=options.run_id,
+        thresholds=thresholds,
+        shortfalls=shortfalls,
+        problems=problems,
+        lives=options.lives,
+        stages=options.stages,
+        files=[*names, SUMMARY, MARKDOWN],
+    )
+    after = summary_markdown(sections, summary)
+    contents[SUMMARY] = (json.dumps(summary, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+    contents[MARKDOWN] = after.encode("utf-8", "replace")
+    before = (place.read_or_none(os.path.join(options.output, MARKDOWN)) or b"").decode("utf-8", "replace")
+    changed = _write(options, sections, contents, summary)
+    files = {name: os.path.join(options.output, name) for name in contents if contents[name] is not None}
+    files.update(
+        {_inside(section, MERGED): os.path.join(options.output, _inside(section, MERGED)) for section in sections}
+    )
+    lines = summary_lines(sections, summary, page=os.path.join(options.output, PAGE))
+    return Report(changed, summary, files, lines, before, after)
+
+
+def _data_root(options: Options) -> str:
+    if not os.path.isdir(options.input):
+        raise InputError(
+            f"The folder of coverage data is not there: {options.input}.",
+            remedy="Bring the data home first (role coverage_extraction), or name the folder that has them.",
+            cause="input-missing",
+            setting="coverage_report_input",
+        )
+    below = os.path.join(options.input, DATA_FOLDER)
+    root = os.path.realpath(below if os.path.isdir(below) else options.input)
+    if os.path.join(os.path.realpath(options.output), "").startswith(os.path.join(root, "")):
+        raise InputError(
+            f"The results folder {options.output} lies inside of the coverage data {root}: merged data would be read "
+            "as a further life.",
+            remedy=f"Put the data into a folder {DATA_FOLDER} beside the results, or name another results folder.",
+            setting="coverage_report_output",
+        )
+    return root
+
+
+def _need_data(root: str, components: t.Sequence[Component]) -> None:
+    """Raise with cause and remedy where nothing usable is left."""
+    if any(component.usable() for component in components):
+        return
+    problems = [problem for component in components for problem in component.problems]
+    if not problems:
+        raise DataError(
+            f"There are no coverage data in {root}: not one covmeta, not one covcounters.",
+            cause="no-coverage-data",
+            remedy="See that the program is instrumented (go build -cover), that GOCOVERDIR is set in its container "
+            "and can be written to, and that the data were brought home from the node the pod ran on.",
+            setting="coverage_report_input",
+        )
+    kinds = {problem.kind for problem in problems}
+    if kinds <= {"meta-without-counters", "leftover"}:
+        sentence = f"There is no coverage in {root}: every process started instrumented, and none wrote its counters."
+        cause = "no-counters"
+        remedy = (
+            "Go writes counters when a program ends by itself: send SIGTERM, let its handler return from main or call "
+            "os.Exit, and give it a grace period that is long enough."
+        )
+    elif "counters-without-meta" in kinds and not any(component.programs for component in components):
+        sentence = f"There are counters in {root}, but no covmeta in good order: they have no meaning without it."
+        cause = "no-meta"
+        remedy = "Bring the covmeta files home too; they are written when a process starts."
+    else:
+        sentence = f"Nothing usable is left in {root}: every file of counters had to be set aside."
+        cause = "all-set-aside"
+        remedy = "See what was wrong with each, and copy the files again from the node."
+    evidence = [f"{problem.file}: {problem.sentence}" if problem.file else problem.sentence for problem in problems]
+    raise DataError(sentence, cause=cause, remedy=remedy, setting="coverage_report_input", evidence=evidence)
+
+
+def _section(component: Component, options: Options, *, of_service: bool) -> Section:
+    """Compute everything about one component. Patterns concern the service's own; others are reported whole."""
+    section = Section(component, of_service)
+    if component.withheld or not component.usable():
+        return section
+    profile = make_profile([program for program in component.programs if program.lives], component.mode)
+    if of_service:
+        profile = profile.select(_selected(component, profile, options))
+    section.profile = profile
+    section.covered, section.statements = profile.totals()
+    section.packages = package_rows(profile)
+    if not section.statements:
+        component.withheld = "the packages that were selected have no statements"
+        component.say("no-statements", ERROR, f"The percentage of {component.name} is withheld: {component.withheld}.")
+    elif not section.covered:
+        component.say(
+            "zero-coverage",
+            WARNING,
+            f"Not one statement of {component.name} ran, in the packages selected, although its counters came home.",
+            remedy="See that the tests reach this pod: another address, port or namespace is likely.",
+        )
+    return section
+
+
+def _selected(component: Component, profile: Profile, options: Options) -> set[str]:
+    paths = [package.path for package in profile.packages]
+    chosen = set() if options.include else set(paths)
+    for patterns, setting in ((options.include, "include"), (options.exclude, "exclude")):
+        for pattern in patterns:
+            hits = matches(pattern, paths)
+            if not hits:
+                near = nearest(pattern, paths)
+                sentence = f"The {setting} pattern {pattern} matches no package"
+                component.say(
+                    "unmatched-pattern",
+                    WARNING,
+                    sentence + (f"; the nearest is {near}." if near else "."),
+                    remedy=f"Correct coverage_report_{setting}.",
+                )
+            chosen = chosen.union(hits) if setting == "include" else chosen.difference(hits)
+    if not chosen:
+        raise InputError(
+            f"The package patterns select none of the {len(paths)} packages.",
+            remedy="Correct them; these packages are in the data.",
+            setting="coverage_report_include, coverage_report_exclude",
+            evidence=paths[:20],
+        )
+    return chosen
+
+
+def _lives_problems(lives: t.Sequence[t.Mapping[str, t.Any]]) -> list[Problem]:
+    """Compare what the cluster knew of lives with what came home."""
+    found = []
+    for entry in lives:
+        expected, got = entry.get("lives"), entry.get("counters")
+        if not isinstance(expected, int) or not isinstance(got, int) or got >= expected:
+            continue
+        codes = ", ".join(map(str, entry.get("exit_codes") or []))
+        found.append(
+            Problem(
+                "lost-lives",
+                WARNING,
+                f"Pod {entry.get('pod', '?')} had {expected} {'life' if expected == 1 else 'lives'}, and the counters "
+                f"of {got} came home" + (f" (exit codes {codes})." if codes else "."),
+                component=str(entry.get("component", "")),
+                remedy="A life that ends by SIGKILL, panic or without a SIGTERM handler writes no counters.",
+            )
+        )
+    return found
+
+
+def _shortfalls(section: Section, thresholds: Thresholds) -> list[Shortfall]:
+    percents: dict[str, t.Optional[float]] = {row.path: row.exact() for row in section.packages}
+    return find_shortfalls(thresholds, section.exact(), percents, section.component.withheld)
+
+
+def _inside(section: Section, name: str) -> str:
+    """Return where a file of a component lies: the service's own beside the summary, others in their own folder."""
+    return name if section.of_service else os.path.join(COMPONENTS, section.component.name, name)
+
+
+def _section_files(section: Section) -> dict[str, t.Optional[bytes]]:
+    """Return a component's files; nothing for those that would tell a number that is withheld."""
+    names = (PROFILE, FUNCTIONS, COBERTURA, LCOV)
+    profile = section.profile
+    if profile is None:
+        return {_inside(section, name): None for name in names}
+    lines, functions = count_lines(profile), find_functions(profile)
+    seconds = max(program.nanoseconds for program in section.component.programs) // NANOSECONDS
+    texts = (
+        text_profile(profile),
+        function_text(profile),
+        cobertura(profile, lines, functions, seconds),
+        lcov(profile, lines, functions),
+    )
+    return {
+        _inside(section, name): text.encode("utf-8", "surrogateescape") for name, text in zip(names, texts, strict=True)
+    }
+
+
+def _is_merged_name(name: str) -> bool:
+    return name.startswith(("covmeta.", "covcounters."))
+
+
+def _write(
+    options: Options,
+    sections: t.Sequence[Section],
+    contents: t.Mapping[str, t.Optional[bytes]],
+    summary: t.Mapping[str, t.Any],
+) -> bool:
+    """Write all files; the summary last of all, so that whoever sees it sees the rest."""
+    check = options.check
+    changed = False
+    for section in sections:
+        folder = os.path.join(options.output, _inside(section, MERGED))
+        files = merged_files(section.component.programs)
+        changed |= place.put_folder(folder, files, ours=_is_merged_name, check=check)
+    for name in sorted(contents, key=lambda name: (name in (SUMMARY, MARKDOWN), name)):
+        path, content = os.path.join(options.output, name), contents[name]
+        if content is None:
+            changed |= place.drop_file(path, check=check)
+        else:
+            changed |= place.put_file(path, content, check=check)
+    if options.latest:
+        changed |= place.put_link(options.latest, options.output, check=check)
+    if options.history:
+        changed |= place.put_history(options.history, history_entry(summary), check=check)
+    return changed

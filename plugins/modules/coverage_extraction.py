@@ -1,0 +1,175 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: coverage_extraction
+short_description: Bring the counters of a workload home
+description:
+  - Stops the workload gracefully, waits until its programs have really ended, copies the files of every pod from every
+    node, counts them against the lives that there were, and puts the workload's replicas back.
+author:
+  - the kubernaut.coverage authors (@kubernaut)
+requirements:
+  - kubernetes (Python library)
+attributes:
+  check_mode:
+    support: full
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+  diff_mode:
+    support: none
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+options:
+  kubeconfig:
+    description: Kubeconfig of the cluster.
+    type: path
+    required: true
+  namespace:
+    description: Namespace of the workload.
+    type: str
+    required: true
+  kind:
+    description: Kind of the workload.
+    type: str
+    choices: [Deployment, StatefulSet]
+    default: Deployment
+  name:
+    description: Name of the workload.
+    type: str
+    required: true
+  container:
+    description: Name of the instrumented container.
+    type: str
+    required: true
+  component:
+    description: Name of the component.
+    type: str
+    required: true
+  nodes:
+    description: The nodes' containers, to copy from.
+    type: list
+    elements: str
+    required: true
+  volume_directory:
+    description: Folder on the nodes that holds one folder for each pod.
+    type: str
+    required: true
+  destination:
+    description: Folder that gets one folder for each pod.
+    type: path
+    required: true
+  record:
+    description: File that keeps the lives that there were and what came home of each.
+    type: path
+    required: true
+  pods:
+    description:
+      - The pods that M(kubernaut.coverage.readiness_gate) saw ready.
+      - One that is gone since is counted too. Where O(record) has all of them already, nothing is done.
+    type: list
+    elements: dict
+    default: []
+  timeout:
+    description: Seconds for a pod's end, on top of its grace period.
+    type: int
+    default: 15
+  podman:
+    description: Name or path of podman.
+    type: str
+    default: podman
+"""
+
+EXAMPLES = r"""
+- name: Bring the counters of httpbin home
+  kubernaut.coverage.coverage_extraction:
+    kubeconfig: ~/.cache/kubernaut-coverage/clusters/httpbin-e2e/kubeconfig
+    namespace: httpbin-e2e
+    name: httpbin
+    container: httpbin
+    component: httpbin
+    nodes: [httpbin-e2e-control-plane]
+    volume_directory: /coverdata/20261123-154210-123/httpbin
+    destination: ~/coverage-results/httpbin/20261123-154210-123/coverdata/httpbin
+    record: ~/coverage-results/httpbin/20261123-154210-123/lives-httpbin.json
+"""
+
+RETURN = r"""
+lives:
+  description: For each pod how often its program was started, how it ended, and what came home.
+  returned: success
+  type: list
+  elements: dict
+lost:
+  description: Number of lives whose counters did not come home.
+  returned: success
+  type: int
+"""
+
+from dataclasses import asdict
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction import Source, extract, recorded
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "kubeconfig": {"type": "path", "required": True},
+            "namespace": {"type": "str", "required": True},
+            "kind": {"type": "str", "choices": ["Deployment", "StatefulSet"], "default": "Deployment"},
+            "name": {"type": "str", "required": True},
+            "container": {"type": "str", "required": True},
+            "component": {"type": "str", "required": True},
+            "nodes": {"type": "list", "elements": "str", "required": True},
+            "volume_directory": {"type": "str", "required": True},
+            "destination": {"type": "path", "required": True},
+            "record": {"type": "path", "required": True},
+            "pods": {"type": "list", "elements": "dict", "default": []},
+            "timeout": {"type": "int", "default": 15},
+            "podman": {"type": "str", "default": "podman"},
+        },
+        supports_check_mode=True,
+    )
+    options = module.params
+    source = Source(
+        kind=options["kind"],
+        namespace=options["namespace"],
+        name=options["name"],
+        container=options["container"],
+        component=options["component"],
+        nodes=tuple(options["nodes"]),
+        volume_directory=options["volume_directory"],
+    )
+    try:
+        lives = recorded(options["record"])
+        expected = {pod["pod"] for pod in options["pods"]}
+        home = bool(expected) and expected <= {item.pod for item in lives}
+        if not home and not module.check_mode:
+            lives = extract(
+                Cluster(options["kubeconfig"]),
+                Podman(options["podman"]),
+                source,
+                options["destination"],
+                record=options["record"],
+                expected=options["pods"],
+                timeout=options["timeout"],
+            )
+    except ImportError as error:
+        module.fail_json(msg=missing_required_lib("kubernetes"), exception=str(error))
+    except CoverageError as error:
+        module.fail_json(**error.result())
+    module.exit_json(
+        changed=not home,
+        lives=[{**asdict(item), "lost": item.lost} for item in lives],
+        lost=sum(item.lost for item in lives),
+    )
+
+
+if __name__ == "__main__":
+    main()

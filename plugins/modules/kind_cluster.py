@@ -1,0 +1,323 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kind_cluster
+short_description: Create and delete kind clusters on podman, known by their configuration
+description:
+  - Makes sure that a kind cluster of that name and configuration stands, with podman as its provider.
+  - What a cluster was made from is stored inside its control-plane container. An equal cluster is left alone; another
+    configuration is an error that names the difference, or, with O(recreate=true), replaced.
+  - Before anything is created, the node image, the sources of mounts and the host ports are checked. Whoever holds a
+    port is named.
+  - The cluster's kubeconfig is a file of its own. The user's is neither read nor written.
+author:
+  - the kubernaut.coverage authors (@kubernaut)
+requirements:
+  - kind 0.30
+  - podman 4.3
+attributes:
+  check_mode:
+    support: full
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+    details: All inputs, the node image, mounts and ports are checked for real.
+  diff_mode:
+    support: full
+    description: >-
+      Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+options:
+  name:
+    description:
+      - Name of the cluster. Its containers are called C(<name>-control-plane), C(<name>-worker), C(<name>-worker2).
+    type: str
+    required: true
+  state:
+    description:
+      - V(present) makes sure that the cluster stands.
+      - V(absent) makes sure that neither the cluster nor its volumes nor its kubeconfig are left.
+    type: str
+    choices: [present, absent]
+    default: present
+  workers:
+    description: Number of worker nodes besides the control plane. Without any, pods run on the control plane.
+    type: int
+    default: 0
+  node_image:
+    description: Image of the nodes. It has to be in podman's store; it is not pulled.
+    type: str
+    default: localhost/kindest/node:v1.34.4
+  port_mappings:
+    description:
+      - Ports of the control-plane node that are reachable on the host. A service's node port answers on each node.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      container_port:
+        description: Port of the node, most often a service's node port.
+        type: int
+        required: true
+      host_port:
+        description: Port of the host.
+        type: int
+        required: true
+      protocol:
+        description: Protocol.
+        type: str
+        choices: [tcp, udp]
+        default: tcp
+      listen_address:
+        description: Address of the host to listen at.
+        type: str
+        default: 127.0.0.1
+  extra_mounts:
+    description: Folders or files of the host to mount into every node.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      host_path:
+        description: Absolute path on the host. It has to exist.
+        type: path
+        required: true
+      container_path:
+        description: Absolute path in the nodes.
+        type: str
+        required: true
+      read_only:
+        description: Whether nodes may only read it.
+        type: bool
+        default: false
+  kubeadm_patches:
+    description: Merge patches to kubeadm's objects, each a YAML text with the C(kind) of the object that it changes.
+    type: list
+    elements: str
+    default: []
+  kubeconfig:
+    description:
+      - File to write the access to this cluster to, mode C(0600). It must not hold access to anything else.
+      - The default is C(~/.cache/kubernaut-coverage/clusters/<name>/kubeconfig).
+    type: path
+  recreate:
+    description:
+      - Replace a cluster of that name that has another configuration, is incomplete or stopped, or is foreign.
+      - The old one is deleted after everything that the new one needs was checked. An equal cluster is left alone.
+    type: bool
+    default: false
+  force:
+    description: With O(state=absent), delete the cluster even if this collection did not create it.
+    type: bool
+    default: false
+  wait:
+    description:
+      - Seconds to wait until all nodes are ready.
+      - With V(0), the task ends as soon as the API server answers and the kubeconfig is written.
+    type: int
+    default: 0
+  executable:
+    description: Name or path of kind.
+    type: str
+    default: kind
+  podman:
+    description: Name or path of podman.
+    type: str
+    default: podman
+seealso:
+  - module: kubernaut.coverage.kind_cluster_info
+"""
+
+EXAMPLES = r"""
+- name: Create a cluster whose node port 30080 answers on this host
+  kubernaut.coverage.kind_cluster:
+    name: notification
+    port_mappings:
+      - container_port: 30080
+        host_port: 8086
+  register: created
+
+- name: Replace it by one with a worker, and wait until both nodes are ready
+  kubernaut.coverage.kind_cluster:
+    name: notification
+    workers: 1
+    recreate: true
+    wait: 120
+
+- name: Delete it
+  kubernaut.coverage.kind_cluster:
+    name: notification
+    state: absent
+"""
+
+RETURN = r"""
+cluster:
+  description: The cluster as it is; in check mode, as it would be.
+  returned: success
+  type: dict
+  contains:
+    name:
+      description: Its name.
+      type: str
+      sample: notification
+    context:
+      description: Name of its context in the kubeconfig.
+      type: str
+      sample: kind-notification
+    kubeconfig:
+      description: The file that gives access to it.
+      type: str
+      sample: /root/.cache/kubernaut-coverage/clusters/notification/kubeconfig
+    nodes:
+      description: Its nodes, the control plane first; empty with O(state=absent).
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: Name of the node, which is the name of its container too.
+          type: str
+          sample: notification-control-plane
+        role:
+          description: C(control-plane) or C(worker).
+          type: str
+          sample: control-plane
+        running:
+          description: Whether the container runs.
+          type: bool
+    config_hash:
+      description: Hash of the configuration; the same for the same configuration.
+      type: str
+    node_image:
+      description: Image of its nodes.
+      type: str
+      sample: localhost/kindest/node:v1.34.4
+    created_seconds:
+      description: How long its creation took, in seconds.
+      type: float
+      sample: 12.9
+action:
+  description:
+    - What was done, or in check mode would be. V(export) writes a kubeconfig that is missing or was changed.
+  returned: success
+  type: str
+  choices: [none, create, replace, export, delete]
+  sample: create
+difference:
+  description: In words, where the cluster that was or would be replaced had another configuration.
+  returned: success
+  type: list
+  elements: str
+  sample: ["workers is 0 there, wanted is 1"]
+verdict:
+  description: What is wrong, in parts.
+  returned: failure
+  type: dict
+  contains:
+    cause:
+      description:
+        - Short identifier, for example C(cluster-different), C(cluster-foreign), C(cluster-stopped), C(port-taken),
+          C(node-image-missing), C(mount-source-missing).
+      type: str
+      sample: cluster-different
+    sentence:
+      description: What is wrong, where and why.
+      type: str
+    evidence:
+      description: What was seen.
+      type: list
+      elements: str
+    remedy:
+      description: What to do about it.
+      type: str
+    setting:
+      description: The variable that cures it.
+      type: str
+"""
+
+import json
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kind import ClusterConfig, Kind
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "workers": {"type": "int", "default": 0},
+            "node_image": {"type": "str", "default": "localhost/kindest/node:v1.34.4"},
+            "port_mappings": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "container_port": {"type": "int", "required": True},
+                    "host_port": {"type": "int", "required": True},
+                    "protocol": {"type": "str", "choices": ["tcp", "udp"], "default": "tcp"},
+                    "listen_address": {"type": "str", "default": "127.0.0.1"},
+                },
+            },
+            "extra_mounts": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "host_path": {"type": "path", "required": True},
+                    "container_path": {"type": "str", "required": True},
+                    "read_only": {"type": "bool", "default": False},
+                },
+            },
+            "kubeadm_patches": {"type": "list", "elements": "str", "default": []},
+            "kubeconfig": {"type": "path"},
+            "recreate": {"type": "bool", "default": False},
+            "force": {"type": "bool", "default": False},
+            "wait": {"type": "int", "default": 0},
+            "executable": {"type": "str", "default": "kind"},
+            "podman": {"type": "str", "default": "podman"},
+        },
+        supports_check_mode=True,
+    )
+    given = module.params
+    name = given["name"]
+    kubeconfig = given["kubeconfig"] or os.path.expanduser(f"~/.cache/kubernaut-coverage/clusters/{name}/kubeconfig")
+    kind = Kind(given["executable"], Podman(given["podman"]))
+    try:
+        if given["state"] == "absent":
+            outcome = kind.absent(name, kubeconfig=kubeconfig, force=given["force"], check_mode=module.check_mode)
+        else:
+            shape = ("node_image", "workers", "port_mappings", "extra_mounts", "kubeadm_patches")
+            outcome = kind.present(
+                ClusterConfig.from_options(name=name, **{key: given[key] for key in shape}),
+                kubeconfig=kubeconfig,
+                recreate=given["recreate"],
+                wait=given["wait"],
+                check_mode=module.check_mode,
+            )
+    except CoverageError as error:
+        module.fail_json(**error.result())
+    for warning in outcome.warnings:
+        module.warn(warning)
+    result = {
+        "changed": outcome.changed,
+        "action": outcome.action,
+        "cluster": outcome.cluster,
+        "difference": outcome.difference,
+    }
+    if module._diff:
+        result["diff"] = {
+            "before": json.dumps(outcome.before, indent=2, sort_keys=True) + "\n" if outcome.before else "",
+            "after": json.dumps(outcome.after, indent=2, sort_keys=True) + "\n" if outcome.after else "",
+            "before_header": f"kind cluster {name}",
+            "after_header": f"kind cluster {name}",
+        }
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: node_image
+short_description: Bring an image archive to every node of a kind cluster
+description:
+  - Loads an image into each node that does not have it under that name and id, on all nodes at once.
+  - Looks it up on each node afterwards, by name and by id. A name that is not there is an error that tells the nearest
+    names that are.
+  - Needs containerd on the nodes, not the cluster's API. It may run while the cluster is still starting.
+author:
+  - the kubernaut.coverage authors (@kubernaut)
+requirements:
+  - podman
+attributes:
+  check_mode:
+    support: full
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+  diff_mode:
+    support: none
+    description: Returns details on what has changed, or needs changing in C(check_mode), when in diff mode.
+options:
+  archive:
+    description: The image as a docker archive.
+    type: path
+    required: true
+  reference:
+    description: Name of the image, in the archive and on the nodes.
+    type: str
+    required: true
+  image_id:
+    description: Id that the image must have; the archive's when empty.
+    type: str
+    default: ""
+  cluster:
+    description: Name of a kind cluster; all of its nodes are meant. Exactly one of this and O(nodes) is needed.
+    type: str
+  nodes:
+    description: Names of the nodes, which are the names of their containers.
+    type: list
+    elements: str
+  node_count:
+    description: How many nodes O(cluster) is going to have. With V(0) those that are there now are meant.
+    type: int
+    default: 0
+  timeout:
+    description: Seconds to wait for the nodes and for containerd on them.
+    type: float
+    default: 120
+  podman:
+    description: The podman command, by name or path.
+    type: str
+    default: podman
+seealso:
+  - module: kubernaut.coverage.instrumented_image
+"""
+
+EXAMPLES = r"""
+- name: Load an instrumented image on every node
+  kubernaut.coverage.node_image:
+    cluster: httpbin-e2e
+    archive: "{{ instrumented_image_result.archive }}"
+    reference: "{{ instrumented_image_result.reference }}"
+    image_id: "{{ instrumented_image_result.id }}"
+"""
+
+RETURN = r"""
+reference:
+  description: Name of the image.
+  returned: success
+  type: str
+  sample: localhost/httpbin:0b6d2c1f4e5a
+image_id:
+  description: Id of the image.
+  returned: success
+  type: str
+  sample: 5f0c1a6be1f79d6e4d0d3d0d93d0f1a4e9a7f5fb0f4b6e5bd1c8a0a7a1d2c3b4
+nodes:
+  description: One element for each node.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the node.
+      type: str
+      returned: always
+    present_before:
+      description: Whether it had the image under that name and id.
+      type: bool
+      returned: always
+    loaded:
+      description: Whether it was given the image, or in check mode would be.
+      type: bool
+      returned: always
+    id:
+      description: Id of the image that the name means on the node now; empty in check mode where the name is not there.
+      type: str
+      returned: always
+  sample:
+    - id: 5f0c1a6be1f79d6e4d0d3d0d93d0f1a4e9a7f5fb0f4b6e5bd1c8a0a7a1d2c3b4
+      loaded: true
+      name: httpbin-e2e-control-plane
+      present_before: false
+"""
+
+from dataclasses import asdict
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._node_images import LoadRequest, load_on_nodes
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "archive": {"type": "path", "required": True},
+            "reference": {"type": "str", "required": True},
+            "image_id": {"type": "str", "default": ""},
+            "cluster": {"type": "str"},
+            "nodes": {"type": "list", "elements": "str"},
+            "node_count": {"type": "int", "default": 0},
+            "timeout": {"type": "float", "default": 120},
+            "podman": {"type": "str", "default": "podman"},
+        },
+        supports_check_mode=True,
+    )
+    options = module.params
+    request = LoadRequest(
+        archive=options["archive"],
+        reference=options["reference"],
+        image_id=options["image_id"],
+        cluster=options["cluster"] or "",
+        nodes=tuple(options["nodes"] or ()),
+        node_count=options["node_count"],
+        timeout=options["timeout"],
+        podman=options["podman"],
+    )
+    try:
+        outcome = load_on_nodes(request, check=module.check_mode)
+    except CoverageError as error:
+        module.fail_json(**error.result())
+    module.exit_json(**asdict(outcome))
+
+
+if __name__ == "__main__":
+    main()

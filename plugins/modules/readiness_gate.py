@@ -1,0 +1,168 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: readiness_gate
+short_description: Wait until a workload is ready, or say at once why it never will be
+description:
+  - Waits until the rollout is complete, every pod's program has written its covmeta, and the service answers where the
+    tests will reach it.
+  - Ends at once, with a cause, a sentence, evidence, a remedy and the setting that cures it, when it sees what waiting
+    cannot cure - an image that is not on the node, a ConfigMap that is missing, a crash, a pod that fits no node, a
+    program that is not instrumented.
+author:
+  - the kubernaut.coverage authors (@kubernaut)
+requirements:
+  - kubernetes (Python library)
+attributes:
+  check_mode:
+    support: full
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+    details:
+      - Changes nothing, and does not wait in check mode.
+  diff_mode:
+    support: none
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+options:
+  kubeconfig:
+    description: Kubeconfig of the cluster.
+    type: path
+    required: true
+  namespace:
+    description: Namespace of the workload.
+    type: str
+    required: true
+  kind:
+    description: Kind of the workload.
+    type: str
+    choices: [Deployment, StatefulSet]
+    default: Deployment
+  name:
+    description: Name of the workload.
+    type: str
+    required: true
+  container:
+    description: Name of the instrumented container.
+    type: str
+    default: ""
+  url:
+    description: Address that has to answer with a 2xx status, asked from the host that this module runs on.
+    type: str
+    default: ""
+  timeout:
+    description: Seconds after which waiting ends with the likeliest cause.
+    type: int
+    default: 120
+  nodes:
+    description: The nodes' containers, to look for covmeta; it is not waited for where this is empty.
+    type: list
+    elements: str
+    default: []
+  volume_directory:
+    description: Folder on the nodes that holds one folder for each pod.
+    type: str
+    default: ""
+  evidence:
+    description: Folder for what was seen, written when the workload does not become ready.
+    type: path
+  podman:
+    description: Name or path of podman.
+    type: str
+    default: podman
+"""
+
+EXAMPLES = r"""
+- name: Wait for httpbin
+  kubernaut.coverage.readiness_gate:
+    kubeconfig: ~/.cache/kubernaut-coverage/clusters/httpbin-e2e/kubeconfig
+    namespace: httpbin-e2e
+    name: httpbin
+    container: httpbin
+    url: http://127.0.0.1:38080/status/200
+    nodes: [httpbin-e2e-control-plane]
+    volume_directory: /coverdata/20261123-154210-123/httpbin
+    evidence: ~/coverage-results/httpbin/20261123-154210-123/evidence
+"""
+
+RETURN = r"""
+pods:
+  description: The pods that are ready, each with C(pod), C(uid), C(node), C(restarts) and C(ready).
+  returned: success
+  type: list
+  elements: dict
+seconds:
+  description: How long it took.
+  returned: success
+  type: float
+verdict:
+  description: The cause id, sentence, evidence, remedy and setting.
+  returned: failure
+  type: dict
+evidence_file:
+  description: Where all that was seen lies.
+  returned: failure
+  type: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.gate import (
+    NotReady,
+    Target,
+    pod_lives,
+    save_evidence,
+    wait_until_ready,
+)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "kubeconfig": {"type": "path", "required": True},
+            "namespace": {"type": "str", "required": True},
+            "kind": {"type": "str", "choices": ["Deployment", "StatefulSet"], "default": "Deployment"},
+            "name": {"type": "str", "required": True},
+            "container": {"type": "str", "default": ""},
+            "url": {"type": "str", "default": ""},
+            "timeout": {"type": "int", "default": 120},
+            "nodes": {"type": "list", "elements": "str", "default": []},
+            "volume_directory": {"type": "str", "default": ""},
+            "evidence": {"type": "path"},
+            "podman": {"type": "str", "default": "podman"},
+        },
+        supports_check_mode=True,
+    )
+    if module.check_mode:
+        module.exit_json(changed=False, pods=[], seconds=0.0)
+    options = module.params
+    target = Target(
+        kind=options["kind"],
+        namespace=options["namespace"],
+        name=options["name"],
+        container=options["container"],
+        nodes=tuple(options["nodes"]),
+        volume_directory=options["volume_directory"],
+        url=options["url"],
+    )
+    try:
+        seen = wait_until_ready(
+            Cluster(options["kubeconfig"]), Podman(options["podman"]), target, options["timeout"]
+        )
+    except ImportError as error:
+        module.fail_json(msg=missing_required_lib("kubernetes"), exception=str(error))
+    except NotReady as error:
+        extra = {"evidence_file": save_evidence(error.seen, options["evidence"])} if options["evidence"] else {}
+        module.fail_json(seconds=round(error.seen.waited, 2), **extra, **error.result())
+    except CoverageError as error:
+        module.fail_json(**error.result())
+    module.exit_json(changed=False, pods=pod_lives(seen), seconds=round(seen.waited, 2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: service_contract
+short_description: Read the contract of a service and check it whole
+description:
+  - Takes what ships for a service, lays what the inventory says over it, leaf by leaf, and validates the result
+    before anything is started.
+  - An unknown or misspelt key is an error that names the key, its path and the nearest right one.
+  - Also makes the two facts of a run that are made once, its id and its folder.
+author:
+  - the kubernaut.coverage authors (@kubernaut)
+attributes:
+  check_mode:
+    support: full
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+  diff_mode:
+    support: none
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+options:
+  service:
+    description: Name of the service.
+    type: str
+    required: true
+  shipped:
+    description: Folder with the contracts that ship, one file C(<service>.yml) each.
+    type: path
+    required: true
+  overrides:
+    description: The inventory's dictionary of services; only the entry of O(service) is used.
+    type: dict
+    default: {}
+  results:
+    description: Folder in which every run of every service has a folder of its own.
+    type: path
+    required: true
+  run_id:
+    description: Id of an earlier run to go on with; a new one is made where empty.
+    type: str
+    default: ""
+"""
+
+EXAMPLES = r"""
+- name: Read the contract of httpbin and check it whole
+  kubernaut.coverage.service_contract:
+    service: httpbin
+    shipped: "{{ playbook_dir }}/vars"
+    overrides: "{{ coverage_services | default({}) }}"
+    results: ~/coverage-results
+  register: contract
+"""
+
+RETURN = r"""
+contract:
+  description: The contract, merged, validated and with all defaults filled in.
+  returned: success
+  type: dict
+run:
+  description: The run's C(id), its folder C(dir), the folder C(base) of all runs of the service.
+  returned: success
+  type: dict
+  sample:
+    id: 20261123-154210-123
+    dir: /home/me/coverage-results/httpbin/20261123-154210-123
+    base: /home/me/coverage-results/httpbin
+"""
+
+import datetime
+import re
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.kubernaut.coverage.plugins.module_utils._contract import (
+    merged_contract,
+    new_run_id,
+    shipped_contract,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError, InputError
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "service": {"type": "str", "required": True},
+            "shipped": {"type": "path", "required": True},
+            "overrides": {"type": "dict", "default": {}},
+            "results": {"type": "path", "required": True},
+            "run_id": {"type": "str", "default": ""},
+        },
+        supports_check_mode=True,
+    )
+    service, overrides = module.params["service"], module.params["overrides"]
+    try:
+        shipped = shipped_contract(module.params["shipped"], service)
+        known = {path.stem for path in Path(module.params["shipped"]).glob("*.yml")} | set(overrides)
+        contract = merged_contract(service, shipped, overrides.get(service) or {}, known=sorted(known))
+        run_id = module.params["run_id"] or new_run_id(datetime.datetime.now(datetime.timezone.utc))
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", run_id):
+            raise InputError(f"The run id {run_id!r} cannot be the name of a folder.", setting="coverage_run_id")
+    except CoverageError as error:
+        module.fail_json(**error.result())
+    base = Path(module.params["results"]).absolute() / service
+    run = {"id": run_id, "base": str(base), "dir": str(base / run_id)}
+    module.exit_json(changed=False, contract=contract, run=run)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,3 @@
+module kubernaut.local/pause
+
+go 1.24.0

@@ -1,0 +1,235 @@
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the collection says of itself, held against what is there."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+MODULES = sorted(path.stem for path in ROOT.glob("plugins/modules/*.py") if path.stem != "__init__")
+GALAXY = yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))
+
+
+def tracked() -> list[Path]:
+    """The files that git knows or would know."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return [path for name in filter(None, listing.split("\0")) if (path := ROOT / name).is_file()]
+
+
+def texts() -> t.Iterator[tuple[str, str]]:
+    """Name and content of each text file."""
+    for path in tracked():
+        try:
+            yield str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue  # coverage data and images among the fixtures
+
+
+@pytest.fixture(scope="module")
+def documentation() -> dict[str, t.Any]:
+    """What ansible-doc finds in the modules, by short name."""
+    names = [f"kubernaut.coverage.{name}" for name in MODULES]
+    output = subprocess.run(
+        [BIN / "ansible-doc", "--type", "module", "--json", *names],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"PATH": "/usr/bin:/bin", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "LC_ALL": "C.UTF-8"},
+    ).stdout
+    return {name.rpartition(".")[2]: content for name, content in json.loads(output).items()}
+
+
+# ---- requirements and versions ----
+
+
+def requirement_lines(name: str) -> list[str]:
+    """The requirements of a file without its comments."""
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def test_an_execution_environment_gets_the_same_requirements() -> None:
+    environment = yaml.safe_load((ROOT / "meta" / "execution-environment.yml").read_text(encoding="utf-8"))
+    assert requirement_lines(environment["dependencies"]["python"]) == requirement_lines("requirements.txt")
+    assert (ROOT / environment["dependencies"]["system"]).is_file()
+
+
+def test_requirements_have_lower_bounds_and_no_ansible() -> None:
+    for line in requirement_lines("requirements.txt"):
+        assert re.fullmatch(r"[A-Za-z0-9_.-]+>=[0-9.]+", line), line
+        assert not line.lower().startswith("ansible"), line
+
+
+def test_development_tools_are_pinned() -> None:
+    for line in requirement_lines("test-requirements.txt"):
+        assert re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9.]+", line), line
+
+
+def test_every_foreign_library_of_the_plugins_is_a_requirement() -> None:
+    known = {re.split(r"[>=<]", line)[0].lower() for line in requirement_lines("requirements.txt")}
+    # kubernetes brings urllib3; ansible brings itself
+    modules = {"yaml": "pyyaml", "urllib3": "kubernetes", "ansible": "", "ansible_collections": ""}
+    found = set()
+    for path in ROOT.glob("plugins/**/*.py"):
+        found |= set(re.findall(r"^\s*(?:from|import) ([a-z_0-9]+)", path.read_text(encoding="utf-8"), re.MULTILINE))
+    foreign = {modules.get(name, name) for name in found - set(sys.stdlib_module_names)} - {""}
+    assert foreign <= known
+
+
+def test_the_version_is_stated_once() -> None:
+    version = GALAXY["version"]
+    pattern = re.compile(rf"""version["']?\s*[:=]\s*["']?{re.escape(version)}\b|coverage-{re.escape(version)}\b""")
+    found = [
+        name for name, text in texts() if pattern.search(text) and not name.startswith(("changelogs/", "CHANGELOG"))
+    ]
+    assert found == ["galaxy.yml"]
+
+
+def test_required_ansible_is_the_one_that_is_tested() -> None:
+    runtime = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))
+    output = subprocess.run([BIN / "ansible", "--version"], check=True, capture_output=True, text=True).stdout
+    found = re.search(r"core (\d+\.\d+)\.", output)
+    assert found is not None
+    assert runtime["requires_ansible"] == f">={found[1]}.0"
+
+
+def test_collections_that_are_named_come_with_the_pinned_ansible() -> None:
+    """Roles use only what a user gets with the ansible package, or what galaxy.yml declares."""
+    used = set()
+    for path in [*ROOT.glob("roles/**/*.yml"), *ROOT.glob("playbooks/*.yml")]:
+        used |= set(
+            re.findall(r"^\s*-?\s*([a-z_]+\.[a-z_]+)\.[a-z_0-9]+:", path.read_text(encoding="utf-8"), re.MULTILINE)
+        )
+    assert used - {"ansible.builtin", "kubernaut.coverage"} <= set(GALAXY["dependencies"])
+
+
+# ---- plugins ----
+
+
+def test_there_are_modules() -> None:
+    assert MODULES
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_modules_are_documented(name: str, documentation: dict[str, t.Any]) -> None:
+    found = documentation[name]
+    doc = found["doc"]
+    assert doc["short_description"] and not doc["short_description"].endswith(".")
+    assert doc["author"] == ["the kubernaut.coverage authors (@kubernaut)"]
+    assert found["return"], "RETURN"
+    for attribute in ("check_mode", "diff_mode"):
+        stated = doc.get("attributes", {}).get(attribute)
+        assert stated, f"attribute {attribute}"
+        assert stated["support"] != "partial" or stated.get("details"), f"{attribute}: what is missing?"
+    examples = yaml.safe_load(found["examples"])
+    assert examples
+    for task in examples:
+        assert re.match(r"[A-Z]", task["name"]), task
+        assert all("." in key for key in task if key not in TASK_KEYWORDS), task
+
+
+TASK_KEYWORDS = {"name", "register", "when", "loop", "loop_control", "vars", "changed_when", "failed_when", "until"} | {
+    "become", "check_mode", "delegate_to", "environment", "retries", "delay", "async", "poll", "module_defaults",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_modules_support_check_mode_as_documented(name: str, documentation: dict[str, t.Any]) -> None:
+    source = (ROOT / "plugins" / "modules" / f"{name}.py").read_text(encoding="utf-8")
+    documented = documentation[name]["doc"]["attributes"]["check_mode"]["support"]
+    assert ("supports_check_mode=True" in source) == (documented != "none")
+
+
+def test_action_groups_hold_the_modules_that_share_the_options(documentation: dict[str, t.Any]) -> None:
+    groups = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))["action_groups"]
+    shared = {"podman": {"podman"}, "workload": {"kubeconfig", "namespace", "kind", "name", "container"}}
+    expected = {
+        group: [name for name in MODULES if options <= set(documentation[name]["doc"]["options"])]
+        for group, options in shared.items()
+    }
+    assert groups == expected
+
+
+def test_names_are_those_that_galaxy_accepts() -> None:
+    name = re.compile(r"(?!.*__)[a-z][a-z0-9_]*")
+    for path in [*ROOT.glob("roles/*"), *ROOT.glob("playbooks/*.yml"), *ROOT.glob("plugins/modules/*.py")]:
+        assert name.fullmatch(path.stem), path
+
+
+def test_libraries_are_private_and_know_nothing_of_modules() -> None:
+    for path in ROOT.glob("plugins/module_utils/**/*.py"):
+        relative = path.relative_to(ROOT / "plugins" / "module_utils")
+        assert relative.parts[0].startswith("_"), path
+        assert "AnsibleModule" not in path.read_text(encoding="utf-8"), path
+    # ansible ships nothing else of module_utils to a host
+    others = [path for path in ROOT.glob("plugins/module_utils/**/*") if path.is_file() and path.suffix != ".py"]
+    assert [path for path in others if path.suffix != ".pyc"] == []
+
+
+def test_each_library_has_its_tests() -> None:
+    untested = [
+        str(path.relative_to(ROOT))
+        for path in ROOT.glob("plugins/module_utils/_*.py")
+        if not list(ROOT.glob(f"tests/unit/plugins/module_utils/test_{path.stem.lstrip('_')}*.py"))
+    ]
+    assert untested == []
+
+
+# ---- every file ----
+
+
+def test_python_files_state_licence_and_owner() -> None:
+    lacking = []
+    for path in tracked():
+        if path.suffix != ".py":
+            continue
+        head = path.read_text(encoding="utf-8").splitlines()[:5]
+        if head and not (
+            any(line.startswith("# Copyright") for line in head)
+            and any(line == "# SPDX-License-Identifier: GPL-3.0-or-later" for line in head)
+        ):
+            lacking.append(str(path.relative_to(ROOT)))
+    assert lacking == []
+
+
+def test_modules_begin_as_ansible_wants() -> None:
+    for name in MODULES:
+        path = ROOT / "plugins" / "modules" / f"{name}.py"
+        assert path.read_text(encoding="utf-8").startswith("#!/usr/bin/python\n"), name
+        assert not path.stat().st_mode & 0o111, name
+
+
+def test_no_file_names_a_private_place() -> None:
+    # written so that this file does not find itself
+    private = re.compile(r"""(?<![\w.])/(?:work)/[a-z]|/tmp/[v]1\b|\.(?:internal|corp|intranet)(?![\w.])[/:"' ]""")
+    found = [
+        f"{name}:{number}: {line.strip()[:100]}"
+        for name, text in texts()
+        for number, line in enumerate(text.splitlines(), 1)
+        if private.search(line)
+    ]
+    assert found == []
+
+
+def test_ci_runs_what_people_run() -> None:
+    lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert lines[-1] == "exec make test"
+    assert (ROOT / ".ci" / "run").stat().st_mode & 0o111

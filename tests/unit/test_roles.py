@@ -1,0 +1,173 @@
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every role promises by its shape: specs equal defaults, names carry the role, the README is true."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from pathlib import Path
+
+import pytest
+import role_readme
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLES = [path.name for path in role_readme.roles(ROOT)]
+every_role = pytest.mark.parametrize("role", ROLES)
+
+
+def load(role: str, *parts: str) -> t.Any:
+    """The content of one of a role's YAML files."""
+    return yaml.safe_load(ROOT.joinpath("roles", role, *parts).read_text(encoding="utf-8"))
+
+
+def specs(role: str) -> dict[str, dict[str, t.Any]]:
+    """The argument specs of a role by entry point."""
+    return t.cast(dict[str, dict[str, t.Any]], load(role, "meta", "argument_specs.yml")["argument_specs"])
+
+
+def task_files(role: str) -> list[Path]:
+    """Task and handler files of a role."""
+    folder = ROOT / "roles" / role
+    return sorted([*folder.glob("tasks/**/*.yml"), *folder.glob("handlers/*.yml")])
+
+
+def nodes(value: t.Any) -> t.Iterator[dict[str, t.Any]]:
+    """Every mapping in a YAML document."""
+    if isinstance(value, dict):
+        yield value
+        for item in value.values():
+            yield from nodes(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from nodes(item)
+
+
+def task_nodes(role: str) -> list[dict[str, t.Any]]:
+    """Every mapping of a role's task files."""
+    return [node for path in task_files(role) for node in nodes(yaml.safe_load(path.read_text(encoding="utf-8")))]
+
+
+def test_there_are_roles() -> None:
+    assert ROLES
+
+
+def test_each_folder_of_roles_is_a_role() -> None:
+    assert sorted(path.name for path in (ROOT / "roles").iterdir()) == ROLES
+
+
+@every_role
+def test_defaults_are_those_of_the_spec(role: str) -> None:
+    options = specs(role)["main"].get("options", {})
+    required = {name for name, option in options.items() if option.get("required")}
+    stated = {name: option.get("default") for name, option in options.items() if name not in required}
+    assert [name for name in required if "default" in options[name]] == [], "required and with a default"
+    assert load(role, "defaults", "main.yml") == stated
+
+
+@every_role
+def test_each_option_says_what_it_is(role: str) -> None:
+    for entry, spec in specs(role).items():
+        assert spec.get("short_description"), entry
+        assert spec.get("description"), entry
+        for name, option in spec.get("options", {}).items():
+            assert option.get("description"), f"{entry}: {name}"
+            assert option.get("type"), f"{entry}: {name}"
+            if option["type"] == "list":
+                assert option.get("elements"), f"{entry}: {name}"
+
+
+@every_role
+def test_each_entry_point_has_its_tasks(role: str) -> None:
+    for entry in specs(role):
+        assert (ROOT / "roles" / role / "tasks" / f"{entry}.yml").is_file(), entry
+
+
+@every_role
+def test_entry_points_agree_on_defaults(role: str) -> None:
+    defaults = load(role, "defaults", "main.yml")
+    for entry, spec in specs(role).items():
+        for name, option in spec.get("options", {}).items():
+            if "default" in option:
+                assert option["default"] == defaults[name], f"{entry}: {name}"
+
+
+@every_role
+def test_variables_carry_the_role_in_their_names(role: str) -> None:
+    public = re.compile(rf"{role}_[a-z0-9_]+")
+    internal = re.compile(rf"__{role}_[a-z0-9_]+")
+    for entry, spec in specs(role).items():
+        for name in spec.get("options", {}):
+            assert public.fullmatch(name), f"{entry}: {name}"
+    for path in (ROOT / "roles" / role / "vars").glob("*.yml"):
+        for name in yaml.safe_load(path.read_text(encoding="utf-8")) or {}:
+            assert internal.fullmatch(name), f"{path.name}: {name}"
+    for node in task_nodes(role):
+        names = [node.get("register"), (node.get("loop_control") or {}).get("loop_var")]
+        for name in filter(None, names):
+            assert internal.fullmatch(name) or name == f"{role}_result", name
+        for name in node.get("ansible.builtin.set_fact") or {}:
+            assert internal.fullmatch(name) or name in {f"{role}_result", "cacheable"}, name
+
+
+@every_role
+def test_every_loop_names_its_variable(role: str) -> None:
+    for node in task_nodes(role):
+        if "loop" in node:
+            assert (node.get("loop_control") or {}).get("loop_var") == f"__{role}_item", node.get("name")
+
+
+@every_role
+def test_nothing_that_hides_failures_or_waits_blindly(role: str) -> None:
+    banned = {
+        "ansible.builtin.shell",
+        "ansible.builtin.pause",
+        "ansible.builtin.raw",
+        "ignore_errors",
+        "ansible.legacy.shell",
+    }
+    for node in task_nodes(role):
+        assert not banned & set(node), node.get("name")
+
+
+@every_role
+def test_metadata(role: str) -> None:
+    meta = load(role, "meta", "main.yml")
+    info = meta["galaxy_info"]
+    assert meta["dependencies"] == []
+    assert info["license"] == "GPL-3.0-or-later"
+    assert info["author"] == "the kubernaut.coverage authors"
+    assert info["description"]
+    assert info["min_ansible_version"] == "2.19"
+    assert {"name": "Debian", "versions": ["bookworm"]} in info["platforms"]
+
+
+@every_role
+def test_the_readme_has_the_tables_of_the_spec(role: str) -> None:
+    readme = ROOT / "roles" / role / "README.md"
+    assert readme.read_text(encoding="utf-8") == role_readme.expected(ROOT / "roles" / role), "make docs writes it"
+
+
+@every_role
+@pytest.mark.parametrize("topic", ["Example", "Result", "Idempoten", "Check mode", "Undo"])
+def test_the_readme_says_what_to_rely_on(role: str, topic: str) -> None:
+    text = (ROOT / "roles" / role / "README.md").read_text(encoding="utf-8")
+    assert re.search(rf"^#+ .*{topic}|^(\*\*|- \*\*){topic}", text, re.MULTILINE | re.IGNORECASE), (
+        f"a heading with {topic}"
+    )
+
+
+@every_role
+def test_the_result_is_documented(role: str) -> None:
+    sets = any(f"{role}_result" in (node.get("ansible.builtin.set_fact") or {}) for node in task_nodes(role))
+    registers = any(node.get("register") == f"{role}_result" for node in task_nodes(role))
+    if sets or registers:
+        assert f"{role}_result" in (ROOT / "roles" / role / "README.md").read_text(encoding="utf-8")
+
+
+@every_role
+def test_there_is_a_scenario(role: str) -> None:
+    for name in ("molecule.yml", "converge.yml", "verify.yml"):
+        assert (ROOT / "molecule" / role / name).is_file(), name
