@@ -64,8 +64,11 @@ bench: set-up ## The journey against a plain shell script that does the same by 
 format: set-up ## Put the Python files into the form that lint wants
 	@ruff check --fix --quiet . ; ruff format .
 
-docs: set-up ## Write what is generated: the roles' tables of variables, the changelog of what is released
-	@$(VENV)/bin/python tests/tools/role_readme.py
+docs: set-up ## Write what is generated: tables of variables and of the contract, the changelog of what is released
+	@status=0; export PYTHONPATH=.ansible/collections; \
+	for tool in role_readme contract_reference; do \
+	  $(VENV)/bin/python tests/tools/$$tool.py || status=1; \
+	done; exit $$status
 	@grep -q '^releases: {}' changelogs/changelog.yaml || antsibull-changelog generate
 
 changelog: set-up ## Release the version of galaxy.yml in the changelog: its fragments become CHANGELOG.rst

@@ -71,13 +71,14 @@ def run(
     """
     argv = [os.fspath(argument) for argument in argv]
     started = time.monotonic()
-    feed = isinstance(stdin, bytes)
+    feed = stdin if isinstance(stdin, bytes) else None
+    source = stdin if not isinstance(stdin, bytes) else None
     try:
         process = subprocess.Popen(
             argv,
             cwd=cwd,
             env={**os.environ, **environment} if environment else None,
-            stdin=subprocess.PIPE if feed else (stdin or subprocess.DEVNULL),
+            stdin=subprocess.PIPE if feed is not None else (source or subprocess.DEVNULL),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             # its own process group, so that a time limit also ends what it started
@@ -107,10 +108,10 @@ def run(
         reader.start()
     timed_out = False
     try:
-        if feed:
+        if feed is not None:
             try:
                 with t.cast(t.BinaryIO, process.stdin) as pipe:
-                    pipe.write(t.cast(bytes, stdin))
+                    pipe.write(feed)
             except BrokenPipeError:
                 pass  # it ended without reading all: its exit code tells
         try:

@@ -17,10 +17,10 @@ import re
 import typing as t
 from pathlib import Path
 
-import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.dict_transformations import dict_merge
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._ports import HostPort
 
 TOP = "coverage_services"
 
@@ -42,7 +42,7 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
             },
             "dir": {"type": "str", "description": "A checkout on the runner; it is the build context."},
             "containerfile": {"type": "str", "description": "Containerfile, relative to O(source.dir)."},
-            "target": {"type": "str", "default": "", "description": "Stage of the Containerfile; the last where empty."},
+            "target": {"type": "str", "default": "", "description": "Stage of the Containerfile; the last if empty."},
         },
     },
     "image": {
@@ -234,6 +234,16 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
     },
 }
 
+KINDS = {"bool": bool, "int": int, "float": float, "str": str, "list": list, "dict": dict}
+WORDS = {
+    "bool": "a boolean",
+    "int": "a number",
+    "float": "a number",
+    "str": "text",
+    "list": "a list",
+    "dict": "a dictionary",
+}
+
 # RFC 1123 label: names of clusters, namespaces and workloads
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
@@ -243,14 +253,17 @@ def shipped_contract(folder: str, service: str) -> dict[str, t.Any]:
 
     :raises InputError: not YAML, or not of the form C({coverage_services: {service: {...}}}).
     """
+    import yaml
+
     path = Path(folder) / f"{service}.yml"
     if not path.is_file():
         return {}
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or a date that is none
         raise InputError(f"The contract {path} is not YAML: {' '.join(str(error).split())}.") from error
-    contract = (content or {}).get(TOP, {}).get(service) if isinstance(content, dict) else None
+    services = content.get(TOP) if isinstance(content, dict) else None
+    contract = services.get(service) if isinstance(services, dict) else None
     if not isinstance(contract, dict):
         raise InputError(
             f"The contract {path} does not describe {service}.", remedy=f"Put it under {TOP}: {{{service}: ...}}."
@@ -263,7 +276,8 @@ def merged_contract(
 ) -> dict[str, t.Any]:
     """Return the validated contract: C(shipped), overlaid leaf by leaf with C(inventory), defaults filled in.
 
-    Dictionaries are merged; lists and scalars of the inventory replace what ships.
+    Dictionaries are merged; lists and scalars of the inventory replace what ships. Null takes a key away: what ships
+    for it gives way to the default.
 
     :arg known: names of the services that have a contract, for the error about an unknown one.
     :raises InputError: all that is wrong, each with its path; the nearest right key for an unknown one.
@@ -276,16 +290,26 @@ def merged_contract(
         )
     if not isinstance(inventory, t.Mapping):
         raise InputError(f"{TOP}.{service} is {type(inventory).__name__}, not a dictionary.", setting=TOP)
-    shipped = copy.deepcopy(dict(shipped))
-    _drop_other_source(shipped, inventory)
-    contract = dict_merge(shipped, copy.deepcopy(dict(inventory)))
-    problems = list(_unknown_keys(contract, SPECIFICATION, f"{TOP}.{service}"))
+    if not LABEL.fullmatch(service):
+        raise InputError(
+            f"The service's name {service!r} cannot name a folder, an image and a cluster.",
+            remedy="Use lower case letters, digits and '-'.",
+            setting="coverage_service",
+        )
+    base = copy.deepcopy(dict(shipped))
+    _drop_other_source(base, inventory)
+    contract = _without_nulls(dict_merge(base, copy.deepcopy(dict(inventory))), SPECIFICATION)
+    problems = [
+        *_unknown_keys(contract, SPECIFICATION, f"{TOP}.{service}"),
+        *_other_types(contract, SPECIFICATION, f"{TOP}.{service}"),
+    ]
     if not problems:
         specification = _without_descriptions(SPECIFICATION)
         result = ArgumentSpecValidator(specification).validate(contract)
         problems = [f"{TOP}.{service}: {message}" for message in result.error_messages]
         contract = result.validated_parameters
     if not problems:
+        contract["cluster"]["name"] = contract["cluster"]["name"] or f"{service}-e2e"
         problems = [f"{TOP}.{service}.{message}" for message in _contradictions(contract)]
     if problems:
         more = f" ({len(problems) - 1} more below)" if len(problems) > 1 else ""
@@ -295,7 +319,6 @@ def merged_contract(
             evidence=problems,
             cause="invalid-contract",
         )
-    contract["cluster"]["name"] = contract["cluster"]["name"] or f"{service}-e2e"
     return contract
 
 
@@ -304,9 +327,55 @@ def new_run_id(moment: datetime.datetime) -> str:
     return f"{moment:%Y%m%d-%H%M%S}-{moment.microsecond // 1000:03d}"
 
 
+def _without_nulls(value: t.Any, specification: t.Mapping[str, t.Any]) -> t.Any:
+    """Return the contract without the keys that are null, so that they get their defaults."""
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: _without_nulls(content, specification[key]["options"])
+        if "options" in specification.get(key, {})
+        else content
+        for key, content in value.items()
+        if content is not None or key not in specification
+    }
+
+
+def _other_types(value: t.Any, specification: t.Mapping[str, t.Any], path: str) -> t.Iterator[str]:
+    """What Ansible's validator would take for something else: a dictionary as text, text as a list of words."""
+    if not isinstance(value, dict):
+        return
+    for key, content in value.items():
+        rule = specification.get(key)
+        if rule is None:
+            continue
+        where, kind = f"{path}.{key}", rule["type"]
+        if not _is_a(kind, content):
+            yield f"{where} is {_kind_of(content)}, but should be {WORDS[kind]}."
+        elif kind == "list":
+            for index, element in enumerate(content):
+                if not _is_a(rule["elements"], element):
+                    kinds = f"{_kind_of(element)}, but should be {WORDS[rule['elements']]}"
+                    yield f"{where}[{index}] is {kinds}."
+                elif "options" in rule:
+                    yield from _other_types(element, rule["options"], f"{where}[{index}]")
+        elif "options" in rule:
+            yield from _other_types(content, rule["options"], where)
+
+
+def _is_a(kind: str, value: t.Any) -> bool:
+    if kind in ("list", "dict"):
+        return isinstance(value, list if kind == "list" else dict)
+    # whether text is a number is the validator's question: templates give text
+    return isinstance(value, (str, int, float)) and not (kind in ("int", "float") and isinstance(value, bool))
+
+
+def _kind_of(value: t.Any) -> str:
+    return next((WORDS[name] for name, kind in KINDS.items() if isinstance(value, kind)), type(value).__name__)
+
+
 def _unknown_keys(value: t.Any, specification: t.Mapping[str, t.Any], path: str) -> t.Iterator[str]:
     if not isinstance(value, dict):
-        return  # the validator says what it should be
+        return  # said elsewhere
     for key, content in value.items():
         rule = specification.get(key)
         if rule is None:
@@ -339,7 +408,7 @@ def _without_descriptions(specification: t.Mapping[str, t.Any]) -> dict[str, t.A
     """Return the specification as Ansible's validator wants it; C(options) of dictionaries get their defaults."""
     cleaned: dict[str, t.Any] = {}
     for key, rule in specification.items():
-        cleaned[key] = {name: value for name, value in rule.items() if name != "description"}
+        cleaned[key] = copy.deepcopy({name: value for name, value in rule.items() if name != "description"})
         if "options" in rule:
             cleaned[key]["options"] = _without_descriptions(rule["options"])
     return cleaned
@@ -354,7 +423,7 @@ def _contradictions(contract: t.Mapping[str, t.Any]) -> t.Iterator[str]:
         ("workload.container", workload["container"]),
         ("cluster.name", cluster["name"]),
     ):
-        if name and not LABEL.fullmatch(name):
+        if not LABEL.fullmatch(name):
             yield f"{path}: {name!r} is no Kubernetes name (lower case letters, digits and '-')."
     if not contract["coverage"]["directory"].startswith("/"):
         yield "coverage.directory: must be an absolute path."
@@ -367,18 +436,8 @@ def _contradictions(contract: t.Mapping[str, t.Any]) -> t.Iterator[str]:
             yield f"{path}: must be more than 0 seconds."
     if not contract["tests"]["command"]:
         yield "tests.command: is empty."
-    taken: dict[tuple[str, int], int] = {}
-    for index, mapping in enumerate(cluster["port_mappings"]):
-        for key in ("container_port", "host_port"):
-            if not 0 < mapping[key] < 65536:
-                yield f"cluster.port_mappings[{index}].{key}: {mapping[key]} is no port."
-        first = taken.setdefault((mapping["protocol"], mapping["host_port"]), index)
-        if first != index:
-            yield f"cluster.port_mappings[{index}].host_port: {mapping['host_port']} is already in [{first}]."
     if not workload["manifests"]:
-        names = [
-            (item.get("kind"), (item.get("metadata") or {}).get("name")) for item in workload["objects"]
-        ]
+        names = [(item.get("kind"), (item.get("metadata") or {}).get("name")) for item in workload["objects"]]
         if (workload["kind"], workload["name"]) not in names:
             workloads = [str(name) for kind, name in names if kind == workload["kind"]]
             yield (
@@ -387,3 +446,18 @@ def _contradictions(contract: t.Mapping[str, t.Any]) -> t.Iterator[str]:
             )
     elif not contract["source"]["dir"]:
         yield "workload.manifests: need source.dir, the folder that they lie in."
+    ports: list[HostPort] = []
+    for index, mapping in enumerate(cluster["port_mappings"]):
+        where = f"cluster.port_mappings[{index}]"
+        for key in ("container_port", "host_port"):
+            if not 0 < mapping[key] < 65536:
+                yield f"{where}.{key}: {mapping[key]} is no port."
+        ports.append(HostPort(mapping["listen_address"], mapping["host_port"], mapping["protocol"]))
+        try:
+            # the last one overlaps itself, unless its address is none
+            first = next(number for number, other in enumerate(ports) if other.overlaps(ports[-1]))
+        except ValueError:
+            yield f"{where}.listen_address: {mapping['listen_address']!r} is no IP address."
+            return
+        if first != index:
+            yield f"{where}.host_port: {mapping['host_port']} is already in [{first}]."

@@ -25,7 +25,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster, Object, describe, same
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
@@ -37,6 +36,7 @@ COMPONENT = f"{PREFIX}/component"
 VOLUME = "coverage-data"
 POD_NAME = "COVERAGE_POD_NAME"
 DEFAULT_GRACE_PERIOD = 30  # Kubernetes' own
+WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicaSet", "Pod")
 
 
 @dataclass(frozen=True)
@@ -97,10 +97,11 @@ def in_coverage_mode(workload: Object, settings: Settings) -> Object:
         # not "DirectoryOrCreate": a folder that the kubelet makes belongs to root, and the counters would be lost
         {"name": VOLUME, "hostPath": {"path": settings.volume_directory, "type": "Directory"}},
     ]
+    grace_period = pod.get("terminationGracePeriodSeconds")
     pod["terminationGracePeriodSeconds"] = max(
-        pod.get("terminationGracePeriodSeconds") or DEFAULT_GRACE_PERIOD, settings.grace_period
+        DEFAULT_GRACE_PERIOD if grace_period is None else grace_period, settings.grace_period
     )
-    metadata = template.setdefault("metadata", {})
+    metadata = template["metadata"] = template.get("metadata") or {}
     marks = {RUN: settings.run, COMPONENT: settings.component}
     metadata["annotations"] = {**(metadata.get("annotations") or {}), **marks}
     changed["metadata"]["annotations"] = {
@@ -142,14 +143,18 @@ def find_workload(objects: t.Sequence[Object], kind: str, name: str) -> Object:
 
 
 def with_namespace(objects: t.Sequence[Object], namespace: str) -> list[Object]:
-    """Return copies of the objects, those without a namespace in the given one, and that namespace itself first."""
+    """Return copies of the objects, those without a namespace in the given one.
+
+    That namespace itself comes first, and workloads come last: a pod that is made before its ConfigMap looks for some
+    seconds as if that was missing.
+    """
     copies = [copy.deepcopy(item) for item in objects]
     for item in copies:
         # the API ignores it where a kind has none
         item.setdefault("metadata", {}).setdefault("namespace", namespace)
-    if any(item["kind"] == "Namespace" and item["metadata"]["name"] == namespace for item in copies):
-        return sorted(copies, key=lambda item: item["kind"] != "Namespace")
-    return [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}, *copies]
+    if not any(item["kind"] == "Namespace" and item["metadata"]["name"] == namespace for item in copies):
+        copies.append({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    return sorted(copies, key=lambda item: (item["kind"] in WORKLOADS) - (item["kind"] == "Namespace"))
 
 
 def read_manifests(paths: t.Sequence[str], directory: str) -> list[Object]:
@@ -157,6 +162,8 @@ def read_manifests(paths: t.Sequence[str], directory: str) -> list[Object]:
 
     :raises InputError: a file is missing, is no YAML, or holds something that is no Kubernetes object.
     """
+    import yaml
+
     objects: list[Object] = []
     for path in paths:
         file = Path(directory) / path
@@ -166,13 +173,24 @@ def read_manifests(paths: t.Sequence[str], directory: str) -> list[Object]:
             raise InputError(
                 f"The manifest {file} cannot be read ({error.strerror}).", setting="coverage_mode_manifests"
             ) from error
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or a date that is none
             raise InputError(f"The manifest {file} is not YAML: {' '.join(str(error).split())}.") from error
-        for item in documents:
-            if not isinstance(item, dict) or not item.get("kind") or not item.get("apiVersion"):
-                raise InputError(f"The manifest {file} holds something that is no Kubernetes object.")
-            objects += item["items"] if item["kind"] == "List" else [item]
+        for document in documents:
+            is_list = isinstance(document, dict) and document.get("kind") == "List"
+            for item in (document.get("items") or []) if is_list else [document]:
+                if not isinstance(item, dict) or not item.get("kind") or not item.get("apiVersion"):
+                    raise InputError(f"The manifest {file} holds something that is no Kubernetes object.")
+                if not (item.get("metadata") or {}).get("name"):
+                    raise InputError(f"A {item['kind']} in the manifest {file} has no name.")
+                objects.append(item)
     return objects
+
+
+def as_yaml(item: Object) -> str:
+    """Return an object as a person reads it."""
+    import yaml
+
+    return str(yaml.safe_dump(item))
 
 
 def switch_on(
@@ -237,6 +255,10 @@ def _container(workload: Object, name: str) -> Object:
     )
 
 
+def _clean(path: str) -> str:
+    return posixpath.normpath("/" + path.strip("/"))
+
+
 def _refuse_conflicts(workload: Object, pod: Object, container: Object, settings: Settings) -> None:
     what = f"{workload['kind']} {workload['metadata']['name']}"
     if any(volume["name"] == VOLUME for volume in pod.get("volumes") or []):
@@ -244,7 +266,7 @@ def _refuse_conflicts(workload: Object, pod: Object, container: Object, settings
             f"{what} has a volume {VOLUME} of its own.", remedy="Rename that volume.", cause="coverage-volume-taken"
         )
     for mount in container.get("volumeMounts") or []:
-        if posixpath.normpath(mount["mountPath"]) == posixpath.normpath(settings.directory):
+        if _clean(mount["mountPath"]) == _clean(settings.directory):
             raise InputError(
                 f"{what} mounts volume {mount['name']} at {settings.directory}, where the counters would be written.",
                 remedy="Choose another folder for the counters.",

@@ -117,15 +117,12 @@ def extract(
         report_progress(f"stop {source.name} and wait for its end")
         ended = stop(cluster, source, workload, timeout)
         report_progress("bring the counters home")
-        lives = _lives(source, ended, expected)
+        lives = lives_of(source, ended, expected)
         sizes = bring_home(podman, source, destination)
     finally:
         # put back first what the user had, whatever was found
         _scale(cluster, source, replicas)
-    for item in lives:
-        names = [name for name in sizes if name.startswith(f"{item.pod}/")]
-        item.metas = sum(posixpath.basename(name).startswith("covmeta.") for name in names)
-        item.counters = sum(posixpath.basename(name).startswith("covcounters.") for name in names)
+    count_files(lives, sizes)
     earlier = [item for item in recorded(record) if item.pod not in {new.pod for new in lives}]
     _write_json(Path(record), [dataclasses.asdict(item) for item in [*earlier, *lives]])
     remove_copied(podman, source, sizes)
@@ -273,7 +270,17 @@ def no_counters(lives: t.Sequence[PodLives]) -> NotExtracted:
     )
 
 
-def _lives(source: Source, ended: t.Sequence[Object], expected: t.Sequence[Object]) -> list[PodLives]:
+def count_files(lives: t.Sequence[PodLives], names: t.Iterable[str]) -> None:
+    """Note for each pod how many of the files (C(pod/name)) are its own."""
+    files = [name.partition("/")[::2] for name in names]
+    for item in lives:
+        mine = [posixpath.basename(name) for pod, name in files if pod == item.pod]
+        item.metas = sum(name.startswith("covmeta.") for name in mine)
+        item.counters = sum(name.startswith("covcounters.") for name in mine)
+
+
+def lives_of(source: Source, ended: t.Sequence[Object], expected: t.Sequence[Object]) -> list[PodLives]:
+    """Return the lives of each pod as it was last seen, and of those that were expected and are gone."""
     lives = {}
     for pod in ended:
         name = pod["metadata"]["name"]

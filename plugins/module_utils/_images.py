@@ -185,9 +185,12 @@ def _clean(text: str) -> str:
 
 
 def _reason(error: CommandError) -> str:
-    """Return the last line that a failed program said, else how it ended."""
-    said = last_lines(error.completed.stderr, 1) if error.completed is not None else []
-    return _clean(said[0] if said and error.cause != "command-timeout" else error.message)
+    """Return the line in which a failed program names its error, else the last that it said, else how it ended."""
+    if error.completed is None or error.cause == "command-timeout":
+        return _clean(error.message)
+    said = last_lines(error.completed.stderr)
+    named = [line for line in said if line.startswith("Error: ")]
+    return _clean((named or said[-1:] or [error.message])[0])
 
 
 class Search:
@@ -309,12 +312,15 @@ class Search:
             return ""
         report_progress(f"ask the registry for {source}")
         try:
-            # a small question first, so that a registry out of reach costs seconds and not the time of a pull
+            # a small question first, so that a registry that never answers costs seconds and not the time of a pull
             self.podman.run(
-                *["manifest", "inspect", f"docker://{source}"],
-                purpose=f"ask the registry for {source}",
-                timeout=REGISTRY_TIMEOUT,
+                *["manifest", "inspect", source], purpose=f"ask the registry for {source}", timeout=REGISTRY_TIMEOUT
             )
+        except CommandError as error:
+            # any answer will do: podman 4 will not show the manifest of a single image, and of a refusal the pull tells
+            if error.cause == "command-timeout":
+                raise NoWay(f"no answer within {REGISTRY_TIMEOUT:g} s for {source}") from error
+        try:
             report_progress(f"pull {source}")
             pulled = self.podman.run(
                 *["pull", "--quiet", source], purpose=f"pull {source}", timeout=self.request.pull_timeout

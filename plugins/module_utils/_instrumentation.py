@@ -389,8 +389,10 @@ def _from_containerfile(request: Request, check: bool) -> Outcome:
     if check:
         have = podman.image(request.reference) if request.reference else None
         made = podman.images_with_label(f"{LABEL}/service={request.service}")
-        changed = have is None if request.reference else not made
-        reference = request.reference or next((name for item in made for name in item.get("Names") or []), "")
+        # those without a name are cached layers
+        names = [name for item in made for name in item.get("Names") or []]
+        changed = have is None if request.reference else not names
+        reference = request.reference or next(iter(names), "")
         return Outcome(changed, {**common, "reference": reference, "id": "", "archive": "", "sources": {}})
 
     before = podman.image(request.reference) if request.reference else None
@@ -483,12 +485,10 @@ def build_error(error: CommandError, containerfile: Path, step: str, log: t.Sequ
 def _shown_command(error: CommandError) -> list[str]:
     """Return the command that failed, without the values of build arguments: some are secrets."""
     argv = error.completed.argv if error.completed is not None else []
-    shown = [
-        f"{argument.partition('=')[0]}=..."
-        if before == "--build-arg" and not argument.startswith("GOFLAGS=")
-        else argument
-        for before, argument in zip(["", *argv], argv, strict=False)
-    ]
+    shown = list(argv)
+    for place, argument in enumerate(argv[1:], start=1):
+        if argv[place - 1] == "--build-arg" and not argument.startswith("GOFLAGS="):
+            shown[place] = f"{argument.partition('=')[0]}=..."
     return [f"$ {shlex.join(shown)}"] if shown else []
 
 
@@ -709,7 +709,7 @@ def exact_comparisons(containerfile: str) -> list[str]:
 def declares_argument(containerfile: str, name: str) -> bool:
     """Tell whether a stage declares the build argument; before the first FROM it reaches no stage."""
     _before, _from, stages = _logical(containerfile).partition("\nFROM ")
-    return re.search(rf"^ARG\s+(\S+\s+)*{name}\b", stages, re.MULTILINE | re.IGNORECASE) is not None
+    return re.search(rf"^[ \t]*ARG[ \t]+([^\n]*[ \t])?{name}(=|\s|$)", stages, re.MULTILINE | re.IGNORECASE) is not None
 
 
 def _logical(containerfile: str) -> str:

@@ -102,7 +102,7 @@ class Cluster:
         """Return the items under a collection's path (C(/api/v1/namespaces/x/pods)); label_selector, field_selector."""
         return self.list_with_version(path, **selectors)[0]
 
-    def list_with_version(self, path: str, **selectors: str) -> tuple[list[Object], str]:
+    def list_with_version(self, path: str, **selectors: str) -> tuple[t.List[Object], str]:  # noqa: UP006, the class has a method of that name
         """Return the items under a collection's path, and the resource version from which a watch can go on."""
         answer = self.request("GET", path, **{key: value for key, value in selectors.items() if value})
         return answer.get("items") or [], answer.get("metadata", {}).get("resourceVersion", "")
@@ -234,9 +234,7 @@ def _errors_of(what: str) -> t.Iterator[None]:
             reason = json.loads(body).get("message") or body
         except ValueError:
             reason = body or str(error.reason)
-        raise KubernetesError(
-            f"The API server refused to {what}: {reason}", status=int(error.status or 0)
-        ) from error
+        raise KubernetesError(f"The API server refused to {what}: {reason}", status=int(error.status or 0)) from error
     except urllib3.exceptions.HTTPError as error:
         raise KubernetesError(
             f"The API server does not answer ({what}): {error}.",

@@ -342,5 +342,6 @@ def nearest_names(reference: str, names: t.Iterable[str]) -> list[str]:
     repository = last.partition(":")[0]
     same = [name for name in candidates if name.rpartition("/")[2] == last]
     tags = [name for name in candidates if name.rpartition("/")[2].partition(":")[0] == repository]
+    tags.sort(key=lambda name: difflib.SequenceMatcher(None, reference, name).ratio(), reverse=True)
     alike = difflib.get_close_matches(reference, candidates, n=3, cutoff=0.6)
     return list(dict.fromkeys([*same, *tags, *alike]))[:SHOWN_NAMES]

@@ -98,8 +98,9 @@ def sha256(path: Path) -> str:
 
 
 def _said(error: CommandError) -> str:
-    lines = last_lines(error.completed.stderr, 1) if error.completed is not None else []
-    return lines[0] if lines else error.message
+    """Return what a failed program said last: Go puts what it wanted and what it got into two lines."""
+    lines = last_lines(error.completed.stderr, 2) if error.completed is not None else []
+    return " ".join(line.strip() for line in lines) if lines else error.message
 
 
 class Installer:

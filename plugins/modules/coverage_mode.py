@@ -133,10 +133,10 @@ volume_directory:
 import typing as t
 from pathlib import Path
 
-import yaml
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode import (
     Settings,
+    as_yaml,
     find_workload,
     in_coverage_mode,
     in_normal_mode,
@@ -196,8 +196,8 @@ def diff(before: Object, after: Object) -> dict[str, str]:
     return {
         "before_header": name,
         "after_header": name,
-        "before": yaml.safe_dump(before["spec"]),
-        "after": yaml.safe_dump(after["spec"]),
+        "before": as_yaml(before["spec"]),
+        "after": as_yaml(after["spec"]),
     }
 
 
@@ -228,7 +228,7 @@ def main() -> None:
     try:
         result = switch(module.params, check=module.check_mode)
     except ImportError as error:
-        module.fail_json(msg=missing_required_lib("kubernetes"), exception=str(error))
+        module.fail_json(msg=missing_required_lib("kubernetes or PyYAML"), exception=str(error))
     except CoverageError as error:
         module.fail_json(**error.result())
     module.exit_json(**result)

@@ -77,7 +77,7 @@ options:
       packages:
         description:
           - For packages, keys are package patterns with Go's meaning, values percentages. Each package that a pattern
-            matches has to reach it; where several match, the longest pattern holds.
+            matches has to reach it; where several match, the most exact holds.
           - A pattern that matches no package is a shortfall.
         type: dict
         default: {}

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: e2e_tests
 short_description: Run the end-to-end tests of a service
 description:
-  - Runs any command with a time limit; its output is written to a log as it comes and its last line is shown as progress.
+  - Runs any command with a time limit. Its output is written to a log as it comes, its last line is shown as progress.
   - A failing test is an outcome and does not fail the task, because the counters have to come home first. See
     RV(passed).
 author:
@@ -22,7 +22,8 @@ attributes:
       - Only checks that the command can be started.
   diff_mode:
     support: none
-    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    description: >-
+      Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
 options:
   command:
     description: Program and arguments.

@@ -13,8 +13,9 @@ description:
   - Makes sure that podman has an image under a name, by an ordered list of ways. The image may be already present, lie
     in an archive, be in a registry, or be built on this host from a recipe.
   - The first way that serves ends the search. If none does, the error has one reason for each.
-  - An image that is built here carries the hash of its recipe in the label C(coverage.kubernaut.io/recipe). Once
-    the recipe changes, it no longer serves as present. An image without that label came from elsewhere and is taken as it is.
+  - An image that is built here carries the hash of its recipe in the label C(coverage.kubernaut.io/recipe). Once the
+    recipe changes, it no longer serves as present. An image without that label came from elsewhere and is taken as it
+    is.
 author:
   - the kubernaut.coverage authors (@kubernaut)
 options:

@@ -194,7 +194,7 @@ image:
       returned: always
     archive:
       description: The image as a docker archive.
-      type: path
+      type: str
       returned: always
     architecture:
       description: What the program is built for, in Go's words.

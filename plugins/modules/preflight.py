@@ -19,7 +19,8 @@ attributes:
     description: Can run in C(check_mode) and return changed status prediction without modifying target.
   diff_mode:
     support: none
-    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    description: >-
+      Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
 options:
   image:
     description: What is going to be built, as in M(kubernaut.coverage.instrumented_image). Not checked where empty.
@@ -34,6 +35,28 @@ options:
         description: The source, a Go module or a checkout with a Containerfile.
         type: dict
         required: true
+        suboptions:
+          module:
+            description: Go module path.
+            type: str
+          version:
+            description: Version of the Go module.
+            type: str
+          package:
+            description: Main package inside the module.
+            type: str
+          dir:
+            description: A checkout.
+            type: path
+          containerfile:
+            description: Containerfile, relative to the checkout.
+            type: str
+          context:
+            description: Build context, relative to the checkout.
+            type: str
+          target:
+            description: Stage of the Containerfile.
+            type: str
       base:
         description: Base image of a Go module's image.
         type: str
@@ -57,9 +80,8 @@ options:
         elements: str
         required: true
       dir:
-        description: Folder to run in; only the program is checked where empty.
-        type: str
-        default: ""
+        description: Folder to run in; only the program is checked where it is missing.
+        type: path
   cache_dir:
     description: The collection's cache folder.
     type: path
@@ -93,7 +115,6 @@ checks:
   sample: [disk, source, tests]
 """
 
-import os
 import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
@@ -111,7 +132,19 @@ def main() -> None:
                 "default": {},
                 "options": {
                     "service": {"type": "str", "required": True},
-                    "source": {"type": "dict", "required": True},
+                    "source": {
+                        "type": "dict",
+                        "required": True,
+                        "options": {
+                            "module": {"type": "str"},
+                            "version": {"type": "str"},
+                            "package": {"type": "str"},
+                            "dir": {"type": "path"},
+                            "containerfile": {"type": "str"},
+                            "context": {"type": "str"},
+                            "target": {"type": "str"},
+                        },
+                    },
                     "base": {"type": "str", "default": "scratch"},
                     "go": {"type": "str", "default": "go"},
                     "podman": {"type": "str", "default": "podman"},
@@ -122,7 +155,7 @@ def main() -> None:
                 "default": {},
                 "options": {
                     "command": {"type": "list", "elements": "str", "required": True},
-                    "dir": {"type": "str", "default": ""},
+                    "dir": {"type": "path"},
                 },
             },
             "cache_dir": {"type": "path", "required": True},
@@ -134,8 +167,6 @@ def main() -> None:
     checks: dict[str, Check] = {"disk": lambda: check_disk(cache_dir, module.params["disk_gib"])}
     if image:
         source = {key: value for key, value in image["source"].items() if value}
-        if "dir" in source:
-            source["dir"] = os.path.expanduser(source["dir"])
         request = Request(
             service=image["service"],
             source=Source(**source),
@@ -147,7 +178,7 @@ def main() -> None:
         checks["source"] = lambda: ensure_image(request, check=True)
     if tests:
         # tests that come with the playbook have no folder on this host yet: any will do to look for the program
-        directory = os.path.expanduser(tests["dir"]) or tempfile.gettempdir()
+        directory = tests["dir"] or tempfile.gettempdir()
         checks["tests"] = lambda: check_command(tests["command"], directory)
     try:
         passed = check_all(checks)

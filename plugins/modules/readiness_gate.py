@@ -26,7 +26,8 @@ attributes:
       - Changes nothing, and does not wait in check mode.
   diff_mode:
     support: none
-    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    description: >-
+      Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
 options:
   kubeconfig:
     description: Kubeconfig of the cluster.
@@ -151,9 +152,7 @@ def main() -> None:
         url=options["url"],
     )
     try:
-        seen = wait_until_ready(
-            Cluster(options["kubeconfig"]), Podman(options["podman"]), target, options["timeout"]
-        )
+        seen = wait_until_ready(Cluster(options["kubeconfig"]), Podman(options["podman"]), target, options["timeout"])
     except ImportError as error:
         module.fail_json(msg=missing_required_lib("kubernetes"), exception=str(error))
     except NotReady as error:

@@ -21,7 +21,8 @@ attributes:
     description: Can run in C(check_mode) and return changed status prediction without modifying target.
   diff_mode:
     support: none
-    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    description: >-
+      Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
 options:
   service:
     description: Name of the service.
@@ -98,8 +99,9 @@ def main() -> None:
     try:
         shipped = shipped_contract(module.params["shipped"], service)
         known = {path.stem for path in Path(module.params["shipped"]).glob("*.yml")} | set(overrides)
-        contract = merged_contract(service, shipped, overrides.get(service) or {}, known=sorted(known))
-        run_id = module.params["run_id"] or new_run_id(datetime.datetime.now(datetime.timezone.utc))
+        inventory = overrides.get(service)
+        contract = merged_contract(service, shipped, {} if inventory is None else inventory, known=sorted(known))
+        run_id = module.params["run_id"] or new_run_id(datetime.datetime.now(datetime.UTC))
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", run_id):
             raise InputError(f"The run id {run_id!r} cannot be the name of a folder.", setting="coverage_run_id")
     except CoverageError as error:

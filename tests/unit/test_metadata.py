@@ -114,7 +114,11 @@ def test_required_ansible_is_the_one_that_is_tested() -> None:
 def test_collections_that_are_named_come_with_the_pinned_ansible() -> None:
     """Roles use only what a user gets with the ansible package, or what galaxy.yml declares."""
     used = set()
-    for path in [*ROOT.glob("roles/**/*.yml"), *ROOT.glob("playbooks/*.yml")]:
+    for path in [
+        *ROOT.glob("roles/*/tasks/**/*.yml"),
+        *ROOT.glob("roles/*/handlers/*.yml"),
+        *ROOT.glob("playbooks/*.yml"),
+    ]:
         used |= set(
             re.findall(r"^\s*-?\s*([a-z_]+\.[a-z_]+)\.[a-z_0-9]+:", path.read_text(encoding="utf-8"), re.MULTILINE)
         )

@@ -350,7 +350,7 @@ def _places(meta: covmeta.Meta, segment: covcounters.Segment) -> tuple[np.ndarra
         raise FormatError("foreign", "a function in it has another number of counters than in the covmeta")
     starts = np.cumsum(segment.lengths) - segment.lengths
     where = np.repeat(begin - starts, segment.lengths) + np.arange(int(segment.lengths.sum()))
-    return where, len(np.unique(number)) != len(number)
+    return where, bool(len(number)) and int(np.bincount(number).max()) > 1
 
 
 def _common_arguments(one: dict[str, str], other: dict[str, str]) -> dict[str, str]:

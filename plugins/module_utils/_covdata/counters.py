@@ -205,15 +205,17 @@ def _walk(numbers: np.ndarray, entries: int, like: t.Optional[np.ndarray]) -> tu
         behind = like + RECORD_HEAD + numbers[like]
         if int(like[0]) == 0 and np.array_equal(behind[:-1], like[1:]) and int(behind[-1]) <= len(numbers):
             return like, int(behind[-1])
-    view, size = memoryview(np.ascontiguousarray(numbers).data), len(numbers)
+    view = memoryview(np.ascontiguousarray(numbers).data)
     heads: list[int] = []
+    note = heads.append
     position = 0
-    for _index in range(entries):
-        if position + RECORD_HEAD > size:
-            raise FormatError("truncated", f"it ends after {len(heads)} of {entries} functions")
-        heads.append(position)
-        position += RECORD_HEAD + view[position]
-    if position > size:
+    try:
+        for _index in range(entries):
+            note(position)
+            position += RECORD_HEAD + view[position]
+    except IndexError:
+        raise FormatError("truncated", f"it ends after {len(heads) - 1} of {entries} functions") from None
+    if position > len(numbers):
         raise FormatError("truncated", f"it ends within the last of {entries} functions")
     return np.asarray(heads, dtype=np.int64), position
 

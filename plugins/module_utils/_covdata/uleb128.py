@@ -21,7 +21,6 @@ except ImportError:  # the module says so before anything here is called
 LONGEST = 10  # bytes of a 64 bit number
 PAYLOAD = 7  # bits of a byte that carry the number
 CARRYING = 5  # bytes of which a 32 bit number has need; more can only be zeros
-LARGEST = 0xFFFFFFFF
 
 
 def decode(data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -43,18 +42,17 @@ def decode(data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     longest = int(lengths.max())
     if longest > LONGEST:
         raise FormatError("damaged", f"a number of {longest} bytes is longer than any number can be")
-    numbers = (data[starts] & 0x7F).astype(np.uint64)
+    numbers = (data[starts] & 0x7F).astype(np.uint32)
+    longer = np.flatnonzero(lengths > 1)
     for position in range(1, longest):
-        longer = np.flatnonzero(lengths > position)
-        payload = (data[starts[longer] + position] & 0x7F).astype(np.uint64)
-        if position >= CARRYING:
-            if payload.any():
-                raise FormatError("damaged", "a number does not fit 32 bits")
-            continue
-        numbers[longer] |= payload << np.uint64(PAYLOAD * position)
-    if longest >= CARRYING and int(numbers.max()) > LARGEST:
-        raise FormatError("damaged", "a number does not fit 32 bits")
-    return numbers.astype(np.uint32), ends
+        longer = longer[lengths[longer] > position]
+        payload = (data[starts[longer] + position] & 0x7F).astype(np.uint32)
+        # the fifth byte carries the last 4 of 32 bits, what comes after it can only be zeros
+        if position >= CARRYING - 1 and (payload > (0x0F if position == CARRYING - 1 else 0)).any():
+            raise FormatError("damaged", "a number does not fit 32 bits")
+        if position < CARRYING:
+            numbers[longer] |= payload << np.uint32(PAYLOAD * position)
+    return numbers, ends
 
 
 def encode(numbers: np.ndarray) -> bytes:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import http.client
 import json
@@ -17,14 +18,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._command import CommandError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster, Object
+from ansible_collections.kubernaut.coverage.plugins.module_utils._node_images import Node
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._progress import report_progress
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.observation import (
     Observation,
     condition,
     containers,
+    redacted_text,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import (
     Verdict,
@@ -44,10 +48,10 @@ class NotReady(CoverageError):
 
     def __init__(self, verdict: Verdict, seen: Observation) -> None:
         super().__init__(
-            verdict.sentence,
+            redacted_text(verdict.sentence),
             remedy=verdict.remedy,
             setting=verdict.setting,
-            evidence=verdict.evidence,
+            evidence=[redacted_text(line) for line in verdict.evidence],
             cause=verdict.cause,
         )
         self.seen = seen
@@ -89,9 +93,13 @@ def wait_until_ready(cluster: Cluster, podman: Podman, target: Target, timeout: 
             return seen
         verdict = terminal_verdict(seen)
         if verdict is not None:
-            # the rules saw the logs' absence at most: look once more, with all logs
+            # look once more, with all logs; what cured itself meanwhile was not terminal
             seen = observe(cluster, podman, target, waited=seen.waited, logs=True)
-            raise NotReady(terminal_verdict(seen) or verdict, seen)
+            verdict = terminal_verdict(seen)
+            if verdict is not None:
+                raise NotReady(verdict, seen)
+            if is_ready(seen):
+                return seen
         if seen.waited > timeout:
             seen = observe(cluster, podman, target, waited=seen.waited, logs=True)
             if is_ready(seen):
@@ -116,7 +124,7 @@ def is_ready(seen: Observation) -> bool:
 def observe(
     cluster: Cluster, podman: Podman, target: Target, *, waited: float = 0.0, logs: bool = False
 ) -> Observation:
-    """Look once. Logs are read where a container ended, or of all containers with C(logs)."""
+    """Look once. With C(logs), as for a verdict: all logs, and the images that are on the nodes."""
     seen = Observation(
         kind=target.kind,
         namespace=target.namespace,
@@ -124,7 +132,7 @@ def observe(
         container=target.container,
         url=target.url,
         waited=waited,
-        now=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds"),
+        now=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
         workload=cluster.get(target.path),
     )
     if seen.workload is None:
@@ -143,6 +151,11 @@ def observe(
     if target.nodes and target.volume_directory and seen.ready_pods:
         seen.coverage = list_coverage(podman, target.nodes, target.volume_directory)
         seen.coverage_watched = True
+    if logs and target.nodes:
+        for node in target.nodes:
+            # what was loaded a moment ago is not in the nodes' status yet; that has to do where a node does not answer
+            with contextlib.suppress(CommandError):
+                seen.images[node] = sorted(Node(podman, node).images())
     if target.url and seen.rolled_out:
         seen.url_ready, seen.url_answer = ask(target.url)
     for pod in seen.current_pods:
@@ -152,9 +165,7 @@ def observe(
                 key = f"{name}/{status['name']}"
                 seen.logs[key] = cluster.logs(target.namespace, name, status["name"])
                 if status.get("restartCount"):
-                    seen.logs[f"{key}/previous"] = cluster.logs(
-                        target.namespace, name, status["name"], previous=True
-                    )
+                    seen.logs[f"{key}/previous"] = cluster.logs(target.namespace, name, status["name"], previous=True)
     return seen
 
 
@@ -218,9 +229,7 @@ def pod_lives(seen: Observation) -> list[dict[str, t.Any]]:
 
 
 def _restarts(pod: Object, container: str) -> int:
-    return max(
-        (status.get("restartCount", 0) for status in containers(pod) if status["name"] == container), default=0
-    )
+    return max((status.get("restartCount", 0) for status in containers(pod) if status["name"] == container), default=0)
 
 
 def pod_selector(workload: Object) -> str:

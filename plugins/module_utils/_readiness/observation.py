@@ -10,13 +10,25 @@ An observation is plain data. It can be written to a file and read back, so that
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import typing as t
 from dataclasses import dataclass, field
 
 Object = dict[str, t.Any]
 
-SECRET_NAME = re.compile(r"passw|secret|token|credential|api_?key|private", re.IGNORECASE)
+NAMED = r"passw|secret|token|credential|api_?key|private|authorization"
+SECRET_NAME = re.compile(NAMED, re.IGNORECASE)
+# in running text: --db-password=x, TOKEN=x, {"password":"x"}, scheme://user:x@host
+SECRET_IN_TEXT = re.compile(
+    rf"""([\w-]*(?:{NAMED})[\w-]*["']?=["']?|["'][\w-]*(?:{NAMED})[\w-]*["']:\s*["'])"""
+    r"""([^\s"'&,;@]+)(?<!=)""",
+    re.IGNORECASE,
+)
+# scheme://user:x@host; without the "@" it is a port
+PASSWORD_IN_URL = re.compile(r"(://[^\s/:@]*:)[^\s/@]+(?=@)")
+OPTION = re.compile(rf"--?[\w-]*(?:{NAMED})[\w-]*", re.IGNORECASE)
+BLANK = "(redacted)"
 
 
 @dataclass
@@ -28,6 +40,7 @@ class Observation:
     :ivar pods: the pods that the workload's selector matches.
     :ivar events: events of the namespace.
     :ivar nodes: all nodes of the cluster.
+    :ivar images: names of the images on a node, as its containerd has them now; C(nodes) has them some seconds late.
     :ivar logs: end of the logs by C(pod/container), C(pod/container/previous) for the life before.
     :ivar coverage: by pod, the names of the files in its coverage folder; a pod without a folder is not in it.
     :ivar coverage_watched: whether the coverage folders could be looked at at all.
@@ -46,6 +59,7 @@ class Observation:
     pods: list[Object] = field(default_factory=list)
     events: list[Object] = field(default_factory=list)
     nodes: list[Object] = field(default_factory=list)
+    images: dict[str, list[str]] = field(default_factory=dict)
     logs: dict[str, str] = field(default_factory=dict)
     coverage: dict[str, list[str]] = field(default_factory=dict)
     coverage_watched: bool = False
@@ -63,6 +77,11 @@ class Observation:
     def wanted(self) -> int:
         """Replicas that the workload asks for."""
         return int(((self.workload or {}).get("spec") or {}).get("replicas", 1))
+
+    @property
+    def newest_replica_set(self) -> t.Optional[Object]:
+        """The ReplicaSet of the newest revision of a Deployment."""
+        return max(self.replica_sets, key=_revision, default=None)
 
     @property
     def current_pods(self) -> list[Object]:
@@ -99,7 +118,7 @@ class Observation:
         if self.kind == "StatefulSet":
             revision = ((self.workload or {}).get("status") or {}).get("updateRevision")
             return revision is None or labels.get("controller-revision-hash") == revision
-        newest = max(self.replica_sets, key=_revision, default=None)
+        newest = self.newest_replica_set
         if newest is None:
             return False
         return labels.get("pod-template-hash") == (newest["metadata"].get("labels") or {}).get("pod-template-hash")
@@ -131,19 +150,41 @@ def containers(pod: Object) -> t.Iterator[Object]:
 
 
 def redacted(value: t.Any) -> t.Any:
-    """Return a copy in which plain values of environment variables and keys named like secrets are blanked."""
+    """Return a copy without secrets: values of what is named like one, in objects, argument lists and text.
+
+    What only refers to a secret stays (C(secretName)), and so does all that is no text (C(tokenExpirationSeconds)).
+    """
     if isinstance(value, dict):
-        named_secret = SECRET_NAME.search(str(value.get("name", ""))) and isinstance(value.get("value"), str)
+        named_secret = SECRET_NAME.search(str(value.get("name", ""))) is not None
         return {
-            key: "(redacted)"
-            if (key == "value" and named_secret) or (isinstance(item, str) and SECRET_NAME.search(str(key)))
+            key: BLANK
+            if isinstance(item, str) and item and ((key == "value" and named_secret) or _holds_secret(str(key)))
             else redacted(item)
             for key, item in value.items()
             if key != "managedFields"
         }
     if isinstance(value, list):
-        return [redacted(item) for item in value]
-    return value
+        # the value of an option may be the next element
+        options = [False, *(isinstance(item, str) and OPTION.fullmatch(item) is not None for item in value)]
+        return [
+            BLANK if after_option and isinstance(item, str) and not item.startswith("-") else redacted(item)
+            for item, after_option in zip(value, options, strict=False)
+        ]
+    return redacted_text(value) if isinstance(value, str) else value
+
+
+def redacted_text(text: str) -> str:
+    """Return the text without what looks like the value of a secret; JSON in it, as in annotations, stays JSON."""
+    if text.startswith("{"):
+        try:
+            return json.dumps(redacted(json.loads(text)), sort_keys=True, separators=(",", ":"))
+        except ValueError:
+            pass
+    return PASSWORD_IN_URL.sub(rf"\1{BLANK}", SECRET_IN_TEXT.sub(rf"\1{BLANK}", text))
+
+
+def _holds_secret(key: str) -> bool:
+    return SECRET_NAME.search(key) is not None and not key.endswith("Name")
 
 
 def _revision(replica_set: Object) -> int:

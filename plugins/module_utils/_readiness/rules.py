@@ -9,10 +9,11 @@ Signs and history: the failure catalogue in the project's documentation (docs/ve
 
 from __future__ import annotations
 
-import difflib
+import datetime
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._node_images import nearest_names
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.observation import (
     Object,
     Observation,
@@ -23,7 +24,19 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.obse
 IMAGE_REASONS = ("ErrImageNeverPull", "ImagePullBackOff", "InvalidImageName", "ImageInspectError")
 CONFIG_REASONS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
 SETTLING = 3.0  # seconds in which what is still being made (a token, a mount, covmeta) may be missing
-OOM_KILLED, SIGKILL_EXIT, EXEC_FAILED = "OOMKilled", 137, "exec format error"
+# seconds in which the scheduler looks again at a pod that fitted no node (its podMaxBackoffSeconds, and some)
+SCHEDULER_BACKOFF = 15.0
+STARTING_NODE = (
+    "node.kubernetes.io/not-ready",
+    "node.kubernetes.io/unreachable",
+    "node.kubernetes.io/network-unavailable",
+    "node.cloudprovider.kubernetes.io/uninitialized",
+)
+# signs in the messages of FailedMount that only a person can do something about
+MOUNT_SIGNS = ("not found", "type check failed", "non-existent")
+OOM_KILLED = "OOMKilled"
+# the kernel's word, and that of Go's runtime under an emulator
+FOREIGN_SIGNS = ("exec format error", "taggedPointerPack")
 LOG_LINES = 12
 
 
@@ -104,10 +117,10 @@ def workload_missing(seen: Observation) -> t.Optional[Verdict]:
 
 def pods_not_created(seen: Observation) -> t.Optional[Verdict]:
     """The controller may not make pods: a ServiceAccount is missing, a quota, Pod Security, a webhook."""
-    owners: list[t.Optional[Object]] = [*seen.replica_sets, seen.workload]
-    failures = [found for owner in owners if owner for found in [condition(owner, "ReplicaFailure")] if found]
-    messages = [item.get("message", "") for item in failures if item.get("status") == "True"]
-    if not messages:
+    # not the Deployment's own condition: it also tells of older revisions
+    failure = condition(seen.newest_replica_set or seen.workload or {}, "ReplicaFailure")
+    messages = [failure.get("message", "")] if failure.get("status") == "True" else []
+    if seen.newest_replica_set is None and not messages:
         messages = [event["message"] for event in seen.events_of(seen.workload, reason="FailedCreate")]
     # the default account of a new namespace is made a moment after it
     if not messages or seen.current_pods or seen.waited < SETTLING:
@@ -122,14 +135,14 @@ def pods_not_created(seen: Observation) -> t.Optional[Verdict]:
 
 
 def unschedulable(seen: Observation) -> t.Optional[Verdict]:
+    if seen.waited < SETTLING or any(_is_starting(node, seen.now) for node in seen.nodes):
+        return None
     for pod in seen.current_pods:
         scheduled = condition(pod, "PodScheduled")
-        if scheduled.get("reason") != "Unschedulable":
-            continue
-        # a node that is still starting has a taint: that passes
-        if any(condition(node, "Ready").get("status") != "True" for node in seen.nodes):
-            continue
         message = scheduled.get("message", "")
+        # a claim that is bound at once still has to be
+        if scheduled.get("reason") != "Unschedulable" or "unbound immediate PersistentVolumeClaims" in message:
+            continue
         return Verdict(
             cause="unschedulable",
             sentence=f"No node can take pod {pod['metadata']['name']}: {_short(message)}",
@@ -148,15 +161,26 @@ def image_not_usable(seen: Observation) -> t.Optional[Verdict]:
         for other in seen.nodes:
             if other["metadata"]["name"] != node and image in _image_names(seen, other["metadata"]["name"]):
                 elsewhere.add(other["metadata"]["name"])
-        near = difflib.get_close_matches(image, on_node, n=3, cutoff=0.5)
+        near = nearest_names(image, on_node)
+        if waiting["reason"] == "InvalidImageName":
+            return Verdict(
+                cause="image-name-invalid",
+                sentence=f"{image} in container {status['name']} is not the name of an image.",
+                evidence=evidence,
+                remedy="Image names have lower case letters.",
+                setting="coverage_mode_image",
+            )
+        missing_there = f"Image {image} is not on node {node}"
+        if waiting["reason"] == "ImagePullBackOff":
+            missing_there += ", and it cannot be pulled"
         if elsewhere:
             evidence.append(f"{image} is on {', '.join(sorted(elsewhere))}, but the pod is on {node}")
-            sentence = f"Image {image} is not on node {node}, where its pod runs; it is on {', '.join(sorted(elsewhere))}."
+            sentence = f"{missing_there}, where its pod is; it is on {', '.join(sorted(elsewhere))}."
         elif near:
             evidence.append(f"nearest names on node {node}: {', '.join(near)}")
-            sentence = f"Image {image} is not on node {node}; the nearest there is {near[0]}."
+            sentence = f"{missing_there}; the nearest there is {near[0]}."
         else:
-            sentence = f"Image {image} is not on node {node}."
+            sentence = f"{missing_there}."
         return Verdict(
             cause="image-not-on-node",
             sentence=sentence,
@@ -172,7 +196,8 @@ def config_missing(seen: Observation) -> t.Optional[Verdict]:
         message = waiting.get("message", "")
         return Verdict(
             cause="container-config",
-            sentence=f"Container {status['name']} of pod {pod['metadata']['name']} cannot be created: {_short(message)}",
+            sentence=f"Container {status['name']} of pod {pod['metadata']['name']} cannot be created:"
+            f" {_short(message)}",
             evidence=[f"{waiting['reason']}: {message}"],
             remedy="Create what is missing, or correct the manifest (ConfigMap, Secret, key, command, user).",
             setting="coverage_mode_objects",
@@ -186,7 +211,7 @@ def mount_failed(seen: Observation) -> t.Optional[Verdict]:
             continue
         for event in reversed(seen.events_of(pod, reason="FailedMount")):
             message = event.get("message", "")
-            if seen.waited < SETTLING or not ("not found" in message or "type check failed" in message):
+            if seen.waited < SETTLING or not any(sign in message for sign in MOUNT_SIGNS):
                 continue
             return Verdict(
                 cause="mount-failed",
@@ -204,9 +229,11 @@ def crashed(seen: Observation) -> t.Optional[Verdict]:
         for status in containers(pod):
             ended = _terminated(status)
             waiting = ((status.get("state") or {}).get("waiting") or {}).get("reason")
-            if ended is None or ended.get("exitCode") == 0:
+            if ended is None or status.get("ready"):
                 continue
-            if waiting != "CrashLoopBackOff" and status.get("restartCount", 0) < 2:
+            # an end with 0 is an init container's good end, unless Kubernetes starts it again and again
+            again_and_again = status.get("restartCount", 0) >= 2 and ended.get("exitCode") != 0
+            if waiting != "CrashLoopBackOff" and not again_and_again:
                 continue
             return _crash_verdict(seen, pod, status, ended)
     return None
@@ -226,7 +253,7 @@ def coverage_not_written(seen: Observation) -> t.Optional[Verdict]:
                 cause="gocoverdir-unset",
                 sentence=f"The program in pod {name} is instrumented, but GOCOVERDIR does not reach it.",
                 evidence=evidence,
-                remedy="Something between the container's start and the program (a wrapper, env -i) drops the variable.",
+                remedy="Something between the container's start and the program (a wrapper, env -i) drops it.",
                 setting="coverage_mode_container",
             )
         if any("emit failed" in line for line in lines):
@@ -254,7 +281,7 @@ def crashed_once(seen: Observation) -> t.Optional[Verdict]:
     for pod in seen.current_pods:
         for status in containers(pod):
             ended = _terminated(status)
-            if ended is not None and ended.get("exitCode") != 0:
+            if ended is not None and not status.get("ready") and (ended.get("exitCode") != 0 or _restarted(status)):
                 return _crash_verdict(seen, pod, status, ended)
     return None
 
@@ -267,7 +294,8 @@ def probe_fails(seen: Observation) -> t.Optional[Verdict]:
                 cause="probe-fails",
                 sentence=f"Pod {pod['metadata']['name']} runs, but its probe fails: {_short(message)}",
                 evidence=[message, *_log_end(seen, pod["metadata"]["name"], seen.container)],
-                remedy="Connection refused: wrong port or not listening yet; 404: wrong path; 5xx: a dependency; time-out: too slow.",
+                remedy="Connection refused: wrong port or not listening yet; 404: wrong path; 5xx: a dependency; "
+                "time-out: too slow.",
                 setting="coverage_mode_objects",
             )
     return None
@@ -286,7 +314,7 @@ def url_silent(seen: Observation) -> t.Optional[Verdict]:
 
 
 def still_waiting(seen: Observation) -> t.Optional[Verdict]:
-    for pod in seen.current_pods or ([] if seen.workload else []):
+    for pod in seen.current_pods:
         events = seen.events_of(pod)
         if not events:
             continue
@@ -319,8 +347,31 @@ def _name(seen: Observation) -> str:
 
 
 def _short(message: str) -> str:
-    text = " ".join(message.split())
+    # what comes before that is the same for every container that cannot be started
+    text = " ".join(message.split()).rpartition("unable to start container process: ")[2]
     return text if len(text) <= 200 else f"{text[:199]}…"
+
+
+def _is_starting(node: Object, now: str) -> bool:
+    """Whether a node is not ready yet, or is for so short that pods may not have been offered to it."""
+    ready = condition(node, "Ready")
+    taints = [taint.get("key") for taint in (node.get("spec") or {}).get("taints") or []]
+    if ready.get("status") != "True" or any(taint in STARTING_NODE for taint in taints):
+        return True
+    since = ready.get("lastTransitionTime")
+    if not since or not now:
+        return False
+    return _moment(now) - _moment(since) < SCHEDULER_BACKOFF
+
+
+def _moment(text: str) -> float:
+    """Seconds since the epoch of a time as Kubernetes and observations write it."""
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def _restarted(status: Object) -> bool:
+    """Whether a container ended and was started again, or is about to be."""
+    return "terminated" in (status.get("lastState") or {}) and "terminated" not in (status.get("state") or {})
 
 
 def _waiting(seen: Observation, reasons: t.Container[str]) -> t.Iterator[tuple[Object, Object, Object]]:
@@ -340,6 +391,8 @@ def _image(pod: Object, container: str) -> str:
 
 
 def _image_names(seen: Observation, node: str) -> list[str]:
+    if node in seen.images:
+        return seen.images[node]
     for item in seen.nodes:
         if item["metadata"]["name"] == node:
             return [name for image in item["status"].get("images") or [] for name in image.get("names") or []]
@@ -359,8 +412,24 @@ def _crash_verdict(seen: Observation, pod: Object, status: Object, ended: Object
     name, container, code = pod["metadata"]["name"], status["name"], ended.get("exitCode")
     log = _log_end(seen, name, container)
     reason, message = ended.get("reason", ""), ended.get("message", "")
-    evidence = [f"container {container}: exit code {code}, {reason or 'no reason'}, {status.get('restartCount', 0)} restarts"]
+    restarts = status.get("restartCount", 0)
+    evidence = [f"container {container}: exit code {code}, {reason or 'no reason'}, {restarts} restarts"]
     evidence += [message] * bool(message) + log
+    for event in reversed(seen.events_of(pod, reason="Killing")):
+        killed = event.get("message", "")
+        probe = next((kind for kind in ("liveness", "startup") if f"failed {kind} probe" in killed), "")
+        if not probe or f"{{{container}}}" not in event["involvedObject"].get("fieldPath", ""):
+            continue
+        said_by = [item["message"] for item in seen.events_of(pod, reason="Unhealthy")]
+        failed = [said for said in said_by if said.lower().startswith(f"{probe} probe")]
+        return Verdict(
+            cause="killed-by-probe",
+            sentence=f"Container {container} of pod {name} is killed each time because its {probe} probe fails"
+            f"{f': {_short(failed[-1])}' if failed else '.'}",
+            evidence=[killed, *failed[-1:], *evidence],
+            remedy="Correct the probe's port or path, or give the program more time to start with a startupProbe.",
+            setting="coverage_mode_objects",
+        )
     if reason == OOM_KILLED:
         return Verdict(
             cause="out-of-memory",
@@ -369,7 +438,7 @@ def _crash_verdict(seen: Observation, pod: Object, status: Object, ended: Object
             remedy="Raise its memory limit: atomic counters cost some.",
             setting="coverage_mode_objects",
         )
-    if EXEC_FAILED in message or any(EXEC_FAILED in line for line in log) or any("taggedPointerPack" in line for line in log):
+    if any(sign in line for sign in FOREIGN_SIGNS for line in (message, *log)):
         return Verdict(
             cause="wrong-architecture",
             sentence=f"The binary in container {container} is of another architecture than the node.",

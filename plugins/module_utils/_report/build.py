@@ -158,6 +158,13 @@ def _data_root(options: Options) -> str:
         )
     below = os.path.join(options.input, DATA_FOLDER)
     root = os.path.realpath(below if os.path.isdir(below) else options.input)
+    if os.path.realpath(options.output) == root:
+        raise InputError(
+            f"There is no folder {DATA_FOLDER} in {options.input}, and results are to be written there too.",
+            remedy=f"Bring the data home into a folder {DATA_FOLDER}, or name another results folder.",
+            setting="coverage_report_input",
+            cause="input-missing",
+        )
     if os.path.join(os.path.realpath(options.output), "").startswith(os.path.join(root, "")):
         raise InputError(
             f"The results folder {options.output} lies inside of the coverage data {root}: merged data would be read "

@@ -210,14 +210,16 @@ def _source_problems(component: str, missing: t.Sequence[str], other: t.Sequence
         (
             other,
             "source-differs",
-            "is another version than the one that was built: the page shows line numbers in its place",
-            "Check out the revision that the image was built from.",
+            "does not fit what was built: the page shows line numbers in its place",
+            "Check out the revision that the image was built from; generated code with //line directives never fits.",
         ),
     ):
         if names:
             some = ", ".join(names[:SHOWN_MISSING]) + (
                 f" and {len(names) - SHOWN_MISSING} more" if len(names) > SHOWN_MISSING else ""
             )
-            sentence = f"The source of {len(names)} {'file' if len(names) == 1 else 'files'} {why} ({some})."
+            sentence = (
+                f"{component}: the source of {len(names)} {'file' if len(names) == 1 else 'files'} {why} ({some})."
+            )
             problems.append(Problem(kind, NOTE, sentence, "", component, remedy))
     return problems

@@ -230,9 +230,9 @@ def summary_lines(sections: t.Sequence[Section], summary: t.Mapping[str, t.Any],
 
 def summary_markdown(sections: t.Sequence[Section], summary: t.Mapping[str, t.Any]) -> str:
     """Return summary.md."""
-    parts = [f"# Coverage of {summary['service']}\n"]
+    parts = [f"# Coverage of {_cell(summary['service'])}\n"]
     if summary["run_id"]:
-        parts.append(f"Run {summary['run_id']}.\n")
+        parts.append(f"Run {_cell(summary['run_id'])}.\n")
     if not summary["threshold_passed"]:
         parts.append("**Below the threshold.**\n")
         parts.append("\n".join(f"- {_cell(shortfall['sentence'])}" for shortfall in summary["shortfalls"]) + "\n")

@@ -204,7 +204,7 @@ const showFile = (key, index, data) => {
   misses = [];
   position = -1;
   if (file.t === undefined) {
-    const why = file.x ? "The source at hand is another version than the one that was built."
+    const why = file.x ? "The source at hand is not what was built, or has //line directives."
       : "Source not at hand; set coverage_report_sources.";
     const rows = file.m.map(([first, last]) =>
       make("li", {}, first === last ? `line ${first}` : `lines ${first} to ${last}`));
@@ -385,7 +385,7 @@ BODY = r"""
 {{ bar(item.percent) }}
 <div class="dim">{{ item.section.covered }} of {{ many(item.section.statements, "statement", "statements") }} ·
 {{ many(item.rows | length, "package", "packages") }} ·
-{{ many(component.lives(), "life", "lives") }} in {{ many(component.pods | length, "pod", "pods") }} ·
+{{ many(component.lives(), "life", "lives") }}, {{ many(component.pods | length, "pod", "pods") }} ·
 mode {{ component.mode }}</div>
 {% if item.module %}
 <div class="dim">module <code>{{ item.module }}</code></div>

@@ -29,7 +29,7 @@ class Shortfall:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Percentages asked for: of the total, and of each package that a pattern matches (the longest pattern wins)."""
+    """Percentages asked for: of the total, and of each package that a pattern matches (the most exact one wins)."""
 
     total: t.Optional[float]
     packages: t.Mapping[str, float]
@@ -79,6 +79,11 @@ def digits(percent: float, threshold: float) -> str:
     return repr(percent)
 
 
+def _how_exact(pattern: str) -> tuple[bool, int, str]:
+    """Order patterns from vague to exact: one without a wildcard last, before it the one with most letters."""
+    return "..." not in pattern, len(pattern.replace("...", "")), pattern
+
+
 def find_shortfalls(
     thresholds: Thresholds,
     percent: t.Optional[float],
@@ -103,7 +108,7 @@ def find_shortfalls(
         sentence = f"The total of {short} % is below its threshold of {thresholds.total:g} %."
         found.append(Shortfall("total", thresholds.total, percent, sentence))
     chosen: dict[str, str] = {}
-    for pattern in sorted(thresholds.packages, key=lambda text: (len(text), text)):
+    for pattern in sorted(thresholds.packages, key=_how_exact):
         expression = compile_pattern(pattern)
         hits = [path for path in packages if expression.fullmatch(path)]
         if not hits:

@@ -119,7 +119,7 @@ def test_two_programs_of_one_component(go: Go, program_data: Path, tmp_path: Pat
             path,
             "-cover",
             f"-covermode={mode}",
-            "-coverpkg=./internal/...",
+            "-coverpkg=./cmd/...,./internal/shapes",
             "./cmd/program",
             cwd=Path(__file__).resolve().parents[4] / "fixtures" / "covdata" / "program",
         ),
@@ -153,6 +153,11 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def answers(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
 def serve(program: Path, folder: Path, paths: t.Sequence[str]) -> None:
     """Start go-httpbin, ask it for some paths, and end it by SIGTERM."""
     folder.mkdir(parents=True)
@@ -165,7 +170,7 @@ def serve(program: Path, folder: Path, paths: t.Sequence[str]) -> None:
     )
     try:
         deadline = time.monotonic() + 60
-        while socket.socket().connect_ex(("127.0.0.1", port)):
+        while not answers(port):
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.02)

@@ -1,0 +1,307 @@
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bring every situation of tests/fixtures/observations/situations.py about on a real cluster and record what was seen.
+
+Needs Go and a kind cluster with one worker, named as the situations expect it::
+
+    ansible -m kubernaut.coverage.kind_cluster -a 'name=units-rec workers=1 wait=120' localhost
+    PYTHONPATH=.ansible/collections python tests/tools/record_observation.py [NAME ...]
+
+Each situation gets a namespace of its own, which is deleted in the end. A recording is what the gate itself saw when
+it gave up, or, for a workload that becomes ready, one look for each thing that was still missing on the way there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fixtures" / "observations"))
+
+import situations as known
+from ansible_collections.kubernaut.coverage.plugins.module_utils import _extraction as extraction
+from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode import (
+    Settings,
+    in_coverage_mode,
+    switch_on,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._go import host_architecture
+from ansible_collections.kubernaut.coverage.plugins.module_utils._image_archive import (
+    ImageArchive,
+    NewImage,
+    write_image,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster, Object
+from ansible_collections.kubernaut.coverage.plugins.module_utils._node_images import Node
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import gate
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.observation import Observation, redacted
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import missing, terminal_verdict
+
+CLUSTER = "units-rec"
+CONTROL_PLANE, WORKER = NODES = (f"{CLUSTER}-control-plane", f"{CLUSTER}-worker")
+AT_ONCE = 3  # situations side by side
+
+
+def load_images(podman: Podman) -> None:
+    """Build the program in all its variants and put it on the nodes."""
+    with tempfile.TemporaryDirectory() as folder:
+
+        def build(name: str, *flags: str, **environment: str) -> str:
+            subprocess.run(
+                ["go", "build", *flags, "-ldflags=-s -w", "-o", f"{folder}/{name}", "."],
+                cwd=known.PROGRAM,
+                env={**os.environ, "CGO_ENABLED": "0", **environment},
+                check=True,
+            )
+            return f"{folder}/{name}"
+
+        def load(reference: str, binary: str, nodes: t.Sequence[str] = NODES, *, name: str = known.NAME) -> None:
+            # what the image says of its architecture is what the node wants to read, as with a GOARCH fixed in a
+            # Containerfile
+            base = None if name == known.NAME else ImageArchive(f"{folder}/program.tar")
+            archive = f"{folder}/{name}.tar"
+            write_image(archive, NewImage(reference, binary, name, host_architecture()), base)
+            for node in nodes:
+                Node(podman, node).load(archive, reference)
+
+        plain, instrumented = build("plain"), build("instrumented", "-cover", "-covermode=atomic")
+        load(known.PLAIN, plain)
+        load(known.ELSEWHERE, plain, [CONTROL_PLANE])
+        load(known.FOREIGN, build("foreign", GOARCH="s390x" if host_architecture() == "arm64" else "arm64"))
+        load(known.INSTRUMENTED, instrumented)
+        load(known.WRAPPED, plain, name="wrapper")
+
+
+def merged(base: t.Any, change: t.Any) -> t.Any:
+    """Dictionaries are merged, lists are joined, all else is replaced."""
+    if isinstance(base, dict) and isinstance(change, dict):
+        return {**base, **{key: merged(base.get(key), value) for key, value in change.items()}}
+    if isinstance(base, list) and isinstance(change, list):
+        return [*base, *change]
+    return copy.deepcopy(change)
+
+
+def settings_of(namespace: str) -> Settings:
+    """How the program runs: each namespace is a run of its own."""
+    return Settings(
+        container=known.CONTAINER, image=known.INSTRUMENTED, run=namespace, component=known.NAME, grace_period=5
+    )
+
+
+def deployment(namespace: str, situation: known.Situation) -> Object:
+    """The Deployment of a situation, in coverage mode."""
+    labels = {"app": known.NAME}
+    normal = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": known.NAME, "namespace": namespace},
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {
+                    "containers": [
+                        {
+                            "name": known.CONTAINER,
+                            "image": known.PLAIN,
+                            "args": list(situation.arguments),
+                            "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080}, "periodSeconds": 1},
+                        }
+                    ]
+                },
+            },
+        },
+    }
+    changed = in_coverage_mode(normal, settings_of(namespace))
+    changed["spec"] = merged(changed["spec"], situation.spec)
+    pod = changed["spec"]["template"]["spec"]
+    pod["containers"][0] = merged(pod["containers"][0], situation.container)
+    changed["spec"]["template"]["spec"] = {**merged(pod, situation.pod), "containers": pod["containers"]}
+    return changed
+
+
+class Stage:
+    """One situation in its namespace."""
+
+    def __init__(self, kubeconfig: str, podman: Podman, name: str, situation: known.Situation) -> None:
+        self.cluster, self.podman, self.name, self.situation = Cluster(kubeconfig), podman, name, situation
+        self.namespace = f"units-{name}"
+        self.target = gate.Target(
+            kind="Deployment",
+            namespace=self.namespace,
+            name=situation.name,
+            container=known.CONTAINER,
+            nodes=NODES,
+            volume_directory=settings_of(self.namespace).volume_directory,
+        )
+
+    def __enter__(self) -> Stage:
+        for node in NODES:
+            # of an earlier recording
+            self.podman.exec(node, "rm", "-rf", self.target.volume_directory, purpose="clear a folder")
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self.situation.node_down:
+            self.kubelet("start")
+        self.cluster.delete(f"/api/v1/namespaces/{self.namespace}")
+
+    def apply(self, situation: known.Situation) -> None:
+        """Apply a situation, its namespace first; wait for the namespace's own account, which all pods need."""
+        space = {"name": self.namespace, "labels": situation.labels}
+        objects = [{"apiVersion": "v1", "kind": "Namespace", "metadata": space}, *copy.deepcopy(situation.objects)]
+        for item in objects[1:]:
+            item["metadata"]["namespace"] = self.namespace
+        switch_on(self.cluster, self.podman, (), objects)
+        while self.cluster.get(f"/api/v1/namespaces/{self.namespace}/serviceaccounts/default") is None:
+            time.sleep(0.1)
+        switch_on(self.cluster, self.podman, NODES, [deployment(self.namespace, situation)])
+        for node in NODES:
+            self.podman.exec(
+                *[node, "chmod", situation.folder_mode, self.target.volume_directory], purpose="set a folder's mode"
+            )
+
+    def never(self) -> list[Observation]:
+        """What the gate saw when it gave up."""
+        self.apply(self.situation)
+        try:
+            gate.wait_until_ready(self.cluster, self.podman, self.target, self.situation.patience)
+        except gate.NotReady as error:
+            print(f"{self.name}: {error.seen.waited:.1f} s, {error.cause}: {error.message}", flush=True)
+            return [error.seen]
+        raise SystemExit(f"{self.name} became ready")
+
+    def fine(self) -> list[Observation]:
+        """One look for each thing that was missing on the way to being ready; no rule may say that it never will be."""
+        if self.situation.before is not None:
+            self.apply(self.situation.before)
+            try:
+                gate.wait_until_ready(self.cluster, self.podman, self.target, self.situation.patience)
+            except gate.NotReady as error:
+                assert self.situation.before.terminal, error.message
+        if self.situation.node_down:
+            self.kubelet("stop")
+        self.apply(self.situation)
+        started, kept = time.monotonic(), {}
+        while True:
+            seen = gate.observe(self.cluster, self.podman, self.target, waited=time.monotonic() - started)
+            verdict = terminal_verdict(seen)
+            kept["verdict" if verdict else "ready" if gate.is_ready(seen) else missing(seen)] = seen
+            if verdict or gate.is_ready(seen) or seen.waited > self.situation.patience:
+                break
+            if self.situation.node_down and seen.waited > 6:
+                self.kubelet("start")
+            time.sleep(gate.POLL)
+        print(f"{self.name}: {seen.waited:.1f} s, {', '.join(kept)}", verdict or "", flush=True)
+        assert gate.is_ready(seen), self.name
+        return list(kept.values())
+
+    def kubelet(self, command: str) -> None:
+        """Stop the worker's kubelet and wait until Kubernetes knows, or start it."""
+        self.podman.exec(WORKER, "systemctl", command, "kubelet", purpose=f"{command} the kubelet")
+        while command == "stop":
+            node = self.cluster.get(f"/api/v1/nodes/{WORKER}") or {}
+            if any(taint["key"].startswith("node.kubernetes.io/") for taint in node["spec"].get("taints") or []):
+                return
+            time.sleep(1)
+
+    def ending(self) -> dict[str, t.Any]:
+        """The pods as they were last seen when they were told to end, and the files that came home."""
+        self.apply(self.situation)
+        # whether it is instrumented is not asked here
+        target = dataclasses.replace(self.target, nodes=())
+        seen = gate.wait_until_ready(self.cluster, self.podman, target, self.situation.patience)
+        source = extraction.Source(
+            kind="Deployment",
+            namespace=self.namespace,
+            name=known.NAME,
+            container=known.CONTAINER,
+            component=known.NAME,
+            nodes=NODES,
+            volume_directory=self.target.volume_directory,
+        )
+        running = self.cluster.list(f"/api/v1/namespaces/{self.namespace}/pods", label_selector=f"app={known.NAME}")
+        ended = extraction.stop(self.cluster, source, seen.workload or {}, timeout=15)
+        with tempfile.TemporaryDirectory() as folder:
+            sizes = extraction.bring_home(self.podman, source, f"{folder}/home")
+        print(f"{self.name}: {sorted(sizes)}", flush=True)
+        record = {"expected": gate.pod_lives(seen), "running": running, "ended": ended, "sizes": sizes}
+        return t.cast("dict[str, t.Any]", redacted(record))
+
+
+def write(path: Path, value: t.Any) -> None:
+    """Write a recording."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def trimmed(seen: Observation) -> dict[str, t.Any]:
+    """An observation without what no rule looks at, but which changes each time."""
+    value = seen.as_dict()
+    for node in value["nodes"]:
+        status = node["status"]
+        node["metadata"] = {key: node["metadata"][key] for key in ("name", "labels")}
+        node["status"] = {"conditions": status["conditions"], "images": [], "nodeInfo": status["nodeInfo"]}
+        # without digests and the cluster's own
+        for image in status.get("images") or []:
+            names = [name for name in image["names"] or [] if "/observed" in name]
+            node["status"]["images"] += [{"names": names}] * bool(names)
+    return value
+
+
+def record(kubeconfig: str, podman: Podman, name: str) -> None:
+    """Bring one situation about and record it."""
+    ending = known.ENDINGS.get(name)
+    situation = ending.situation if ending else known.NEVER.get(name) or known.FINE[name]
+    with Stage(kubeconfig, podman, name, situation) as stage:
+        if ending:
+            write(known.ENDED / f"{name}.json", stage.ending())
+            return
+        moments = stage.never() if name in known.NEVER else stage.fine()
+    for old in known.RECORDED.glob(f"{name}.*.json"):
+        old.unlink()
+    for number, seen in enumerate(moments, start=1):
+        write(known.RECORDED / f"{name}.{number}.json", trimmed(seen))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="situations; all by default")
+    parser.add_argument("--kubeconfig", default=f"~/.cache/kubernaut-coverage/clusters/{CLUSTER}/kubeconfig")
+    options = parser.parse_args()
+    kubeconfig = str(Path(options.kubeconfig).expanduser())
+    podman = Podman()
+    load_images(podman)
+    names = options.names or [*known.NEVER, *known.FINE, *known.ENDINGS]
+    # a node that is down would be in the way of the others
+    alone = [name for name in names if name in known.FINE and known.FINE[name].node_down]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        failed = []
+        for name, done in [
+            (name, pool.submit(record, kubeconfig, podman, name)) for name in names if name not in alone
+        ]:
+            error = done.exception()
+            if error is not None:
+                failed.append(name)
+                print(f"{name} failed: {error!r}", flush=True)
+    for name in alone:
+        record(kubeconfig, podman, name)
+    if failed:
+        raise SystemExit(f"not recorded: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()

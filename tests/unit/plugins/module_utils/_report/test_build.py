@@ -1,0 +1,389 @@
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report as a whole, on recorded data of a real program."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+import typing as t
+import xml.etree.ElementTree
+import zlib
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta as covmeta
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import DataError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._report.build import Options, Report, make_report
+from go_programs import HERE, HTTPBIN, RECORDED, Go, live
+
+MODULE = "example.com/program"
+SOURCES = {MODULE: str(HERE / "program")}
+FILES = {"cobertura.xml", "e2e-coverage-func.txt", "e2e-coverage.html", "e2e-coverage.txt", "lcov.info"}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run's results folder with recorded data."""
+    folder = tmp_path / "results" / "program" / "run-1"
+    shutil.copytree(RECORDED, folder / "coverdata")
+    return folder
+
+
+def report(run: Path, **more: t.Any) -> Report:
+    given: dict[str, t.Any] = {"input": str(run), "output": str(run), "service": "program", "run_id": run.name}
+    return make_report(Options(**{**given, **more}))
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_the_numbers(run: Path) -> None:
+    made = report(run, sources=SOURCES)
+    summary = json.loads((run / "summary.json").read_text())
+    assert made.summary == summary
+    assert summary["schema"] == 1
+    assert (summary["component"], summary["withheld"]) == ("program", "")
+    assert (summary["covered"], summary["statements"]) == (37, 58)
+    assert summary["percent"] == pytest.approx(100 * 37 / 58, abs=1e-4)
+    assert {row["path"]: row["percent"] for row in summary["packages"]} == {
+        f"{MODULE}/cmd/program": 52.381,
+        f"{MODULE}/internal/generated": 0.0,
+        f"{MODULE}/internal/nothing": None,
+        f"{MODULE}/internal/shapes": 68.4211,
+        f"{MODULE}/internal/text": 86.6667,
+    }
+    assert [(row["name"], row["lives"], len(row["pods"])) for row in summary["components"]] == [
+        ("program", 3, 2),
+        ("worker", 1, 1),
+    ]
+    # its positions are said to be those of another file, by a //line directive
+    assert {problem["kind"] for problem in summary["problems"]} == {"source-differs"}
+    assert "generated.go" in summary["problems"][0]["sentence"]
+    assert made.lines[0] == "program: 63.8 % of statements (37 of 58), 3 lives, mode atomic"
+    assert made.lines[-1] == f"HTML: {run / 'e2e-coverage.html'}"
+    assert set(summary["files"]) == FILES | {"summary.json", "summary.md"} | {
+        f"components/worker/{name}" for name in FILES if not name.endswith(".html")
+    }
+    assert all(Path(path).exists() for path in made.files.values())
+
+
+def test_a_second_report_of_the_same_data_changes_nothing(run: Path) -> None:
+    options = {
+        "sources": SOURCES,
+        "history": str(run.parent / "history.jsonl"),
+        "latest": str(run.parent / "latest"),
+        "stages": {"cluster": 12.5},
+        "lives": [{"component": "program", "pod": "pod-1", "container": "c", "lives": 2, "counters": 2}],
+    }
+    assert report(run, **options).changed
+    before = everything(run.parent)
+    assert not report(run, **options).changed
+    assert not report(run, **options, check=True).changed
+    assert everything(run.parent) == before
+    assert (run.parent / "latest").readlink() == Path("run-1")
+    (line,) = (run.parent / "history.jsonl").read_text().splitlines()
+    assert json.loads(line)["run_id"] == "run-1"
+
+
+def test_check_mode_predicts_and_writes_nothing(run: Path) -> None:
+    before = everything(run.parent)
+    history = str(run.parent / "history.jsonl")
+    made = report(run, check=True, history=history, latest=str(run.parent / "latest"))
+    assert made.changed
+    assert made.summary["covered"] == 37
+    assert everything(run.parent) == before
+    assert not (run.parent / "latest").is_symlink()
+
+
+def test_patterns_choose_what_is_reported_and_not_what_is_merged(run: Path) -> None:
+    made = report(run, include=[f"{MODULE}/internal/..."], exclude=[".../text", ".../nothing"])
+    assert [row["path"] for row in made.summary["packages"]] == [
+        f"{MODULE}/internal/generated",
+        f"{MODULE}/internal/shapes",
+    ]
+    assert "text.go" not in (run / "e2e-coverage.txt").read_text()
+    (meta,) = (run / "merged").glob("covmeta.*")
+    assert meta.read_bytes() == next((run / "coverdata" / "program" / "pod-1").glob("covmeta.*")).read_bytes()
+    assert len(made.summary["components"][1]["packages"]) == 5, "patterns are about the service"
+
+
+def test_a_pattern_that_matches_nothing_is_said(run: Path) -> None:
+    made = report(run, exclude=[f"{MODULE}/internal/txt"])
+    (problem,) = [problem for problem in made.summary["problems"] if problem["kind"] == "unmatched-pattern"]
+    assert f"the nearest is {MODULE}/internal/text" in problem["sentence"]
+    with pytest.raises(InputError, match="select none of the 5 packages"):
+        report(run, include=["other.org/..."])
+
+
+def test_thresholds_do_not_fail_and_are_told(run: Path) -> None:
+    made = report(run, thresholds={"total": 63.8, "packages": {f"{MODULE}/internal/...": 50}})
+    assert not made.summary["threshold_passed"]
+    assert [shortfall["scope"] for shortfall in made.summary["shortfalls"]] == ["total", f"{MODULE}/internal/generated"]
+    assert "Below the threshold" in (run / "summary.md").read_text()
+    assert "  The total of 63.79 % is below its threshold of 63.8 %." in made.lines
+
+
+def test_two_builds_leave_no_number_behind(run: Path) -> None:
+    assert report(run, service="program").changed
+    assert (run / "e2e-coverage.txt").exists()
+    two_builds(run / "coverdata" / "program" / "pod-2")
+    made = report(run, thresholds={"total": 1})
+    assert made.summary["percent"] is None
+    assert "two builds are mixed" in made.summary["withheld"]
+    assert not made.summary["threshold_passed"]
+    for name in FILES - {"e2e-coverage.html"}:
+        assert not (run / name).exists(), "a number that is not true any more"
+    assert made.summary["components"][1]["percent"] is not None
+    assert "no percentage" in (run / "e2e-coverage.html").read_text()
+
+
+def two_builds(pod: Path) -> None:
+    """Make a pod's data those of another build: another digest of a package, another hash."""
+    (path,) = pod.glob("covmeta.*")
+    meta = covmeta.read_meta(path.read_bytes())
+    first = meta.packages[0]
+    meta.packages[0] = covmeta.Package(first.path, first.name, first.module, bytes(16))
+    old, meta.hash = meta.hash, bytes(reversed(meta.hash))
+    path.unlink()
+    path.with_name(f"covmeta.{meta.hash.hex()}").write_bytes(covmeta.write_meta(meta))
+    for counters in list(pod.glob("covcounters.*")):
+        raw = counters.read_bytes().replace(old, meta.hash, 1)
+        counters.unlink()
+        counters.with_name(counters.name.replace(old.hex(), meta.hash.hex())).write_bytes(raw)
+
+
+def test_lives_that_did_not_come_home_are_said(run: Path) -> None:
+    lives = [
+        {"component": "program", "pod": "pod-1", "container": "c", "lives": 3, "counters": 2, "exit_codes": [0, 137, 0]}
+    ]
+    made = report(run, lives=lives)
+    (problem,) = [problem for problem in made.summary["problems"] if problem["kind"] == "lost-lives"]
+    assert "3 lives, and the counters of 2 came home (exit codes 0, 137, 0)" in problem["sentence"]
+    assert made.summary["percent"] is not None
+
+
+def unlink(folder: Path, pattern: str) -> None:
+    paths = list(folder.glob(pattern))
+    assert paths
+    for path in paths:
+        path.unlink()
+
+
+def cut(folder: Path, pattern: str) -> None:
+    for path in folder.glob(pattern):
+        path.write_bytes(path.read_bytes()[:20])
+
+
+@pytest.mark.parametrize(
+    ("cause", "change"),
+    [
+        ("no-coverage-data", lambda data: unlink(data, "*/*/cov*")),
+        ("no-counters", lambda data: unlink(data, "*/*/covcounters*")),
+        ("no-meta", lambda data: unlink(data, "*/*/covmeta*")),
+        ("all-set-aside", lambda data: cut(data, "*/*/covcounters*")),
+    ],
+)
+def test_where_nothing_is_left_the_cause_is_named(run: Path, cause: str, change: t.Callable[[Path], None]) -> None:
+    change(run / "coverdata")
+    before = everything(run)
+    with pytest.raises(DataError) as caught:
+        report(run)
+    assert caught.value.cause == cause
+    assert caught.value.remedy
+    assert caught.value.setting == "coverage_report_input"
+    assert bool(caught.value.evidence) == (cause != "no-coverage-data")
+    assert everything(run) == before
+
+
+def test_a_service_without_data_is_no_service_at_zero(run: Path) -> None:
+    unlink(run / "coverdata", "program/*/covcounters*")
+    made = report(run)
+    assert made.summary["percent"] is None
+    assert made.summary["withheld"] == "there are no counters"
+    assert made.summary["components"][1]["percent"] is not None
+
+
+def test_bad_input_is_refused_before_anything_is_written(run: Path, tmp_path: Path) -> None:
+    before = everything(tmp_path)
+    for more, text in (
+        ({"input": str(tmp_path / "nowhere")}, "is not there"),
+        ({"output": str(run / "coverdata" / "out")}, "lies inside of the coverage data"),
+        ({"sources": {MODULE: str(tmp_path / "nowhere")}}, "source folder"),
+        ({"thresholds": {"total": 200}}, "0 to 100"),
+    ):
+        with pytest.raises(InputError, match=text):
+            report(run, **more)
+    assert everything(tmp_path) == before
+
+
+def test_a_results_folder_with_strangers_is_left_alone(run: Path) -> None:
+    (run / "merged").mkdir()
+    (run / "merged" / "precious").write_text("mine")
+    with pytest.raises(InputError, match="precious"):
+        report(run)
+    assert (run / "merged" / "precious").read_text() == "mine"
+    assert not (run / "summary.json").exists()
+
+
+def test_cobertura_and_lcov_agree(run: Path) -> None:
+    report(run)
+    root = xml.etree.ElementTree.parse(run / "cobertura.xml").getroot()  # noqa: S314 (our own file)
+    by_file: dict[str, dict[int, int]] = {}
+    for entry in root.iter("class"):
+        lines = entry.find("lines")
+        assert lines is not None
+        by_file[entry.attrib["filename"]] = {int(e.attrib["number"]): int(e.attrib["hits"]) for e in lines}
+    valid = sum(map(len, by_file.values()))
+    covered = sum(bool(hits) for lines in by_file.values() for hits in lines.values())
+    assert (int(root.attrib["lines-valid"]), int(root.attrib["lines-covered"])) == (valid, covered)
+    assert float(root.attrib["line-rate"]) == pytest.approx(covered / valid, abs=1e-4)
+    assert len(root.findall("packages/package")) == 5
+
+    records = (run / "lcov.info").read_text().split("end_of_record\n")[:-1]
+    seen = {}
+    for record in records:
+        (name,) = re.findall(r"^SF:(.*)$", record, re.MULTILINE)
+        seen[name] = {int(line): int(hits) for line, hits in re.findall(r"^DA:(\d+),(\d+)$", record, re.MULTILINE)}
+        assert f"LF:{len(seen[name])}\n" in record
+        functions = re.findall(r"^FN:\d+,(.*)$", record, re.MULTILINE)
+        assert len(functions) == len(set(functions)) == len(re.findall("^FNDA:", record, re.MULTILINE))
+    assert {name: lines for name, lines in seen.items() if lines} == {k: v for k, v in by_file.items() if v}
+    text = seen["internal/text/text.go"]
+    source = (HERE / "program" / "internal" / "text" / "text.go").read_text().splitlines()
+    counted = next(n for n, line in enumerate(source, 1) if "n++" in line)
+    missed = next(n for n, line in enumerate(source, 1) if 'return again() + "' in line)
+    assert text[counted] > 600
+    assert text[missed] == 0
+    assert 1 not in text
+
+
+class Spans(HTMLParser):
+    """Covered and uncovered ranges of the pages that go tool cover -html writes: per file (begin, end, count)."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.names: list[str] = []
+        self.files: list[tuple[str, list[tuple[int, int, int]]]] = []
+        self.open: tuple[int, int] | None = None
+        self.inside = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "option":
+            self.inside = "option"
+            self.names.append("")
+        elif tag == "pre":
+            self.inside = "pre"
+            self.files.append(("", []))
+        elif tag == "span" and self.inside == "pre":
+            self.open = (len(self.files[-1][0]), int(given["title"] or 0))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "span" and self.inside == "pre" and self.open:
+            text, ranges = self.files[-1]
+            if len(text) > self.open[0]:
+                ranges.append((self.open[0], len(text), self.open[1]))
+            self.open = None
+        elif tag in ("pre", "option"):
+            self.inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self.inside == "option":
+            self.names[-1] += data
+        elif self.inside == "pre":
+            text, ranges = self.files[-1]
+            self.files[-1] = (text + data, ranges)
+
+
+def go_ranges(page: str) -> dict[str, tuple[str, list[tuple[int, int, int]]]]:
+    spans = Spans()
+    spans.feed(page)
+    names = [name.rsplit(" (", 1)[0] for name in spans.names]
+    return dict(zip(names, spans.files, strict=True))
+
+
+def our_ranges(page: str) -> dict[str, tuple[str, list[tuple[int, int, int]]]]:
+    """The same of our page; tabs widened as Go widens them."""
+    found = {}
+    for blob in re.findall(r'<script type="text/plain" id="d[\d.]+">([^<]*)</script>', page):
+        for file in json.loads(zlib.decompress(base64.b64decode(blob)))["f"]:
+            if "t" not in file:
+                continue
+            utf16 = file["t"].encode("utf-16-le")
+            pieces, ranges, at, wide = file["r"], [], 0, 0
+
+            def widen(begin: int, end: int, utf16: bytes = utf16) -> str:
+                return utf16[2 * begin : 2 * end].decode("utf-16-le").replace("\t", " " * 8)
+
+            for gap, length, count in zip(pieces[::3], pieces[1::3], pieces[2::3], strict=True):
+                wide += len(widen(at, at + gap))
+                size = len(widen(at + gap, at + gap + length))
+                if size:
+                    ranges.append((wide, wide + size, count))
+                wide += size
+                at += gap + length
+            found[file["n"]] = (file["t"].replace("\t", " " * 8), ranges)
+    return found
+
+
+@pytest.mark.parametrize("mode", ["set", "atomic"])
+def test_ranges_are_those_of_go(go: Go, tmp_path: Path, mode: str) -> None:
+    data = tmp_path / "coverdata" / "program" / "pod"
+    for arguments in (["area"], ["text", "many"], ["largest"]):
+        live(go.program(mode), data, *arguments)
+    include = [f"{MODULE}/cmd/...", ".../shapes", ".../text", ".../nothing"]
+    made = make_report(Options(str(tmp_path), str(tmp_path / "out"), "program", sources=SOURCES, include=include))
+    assert made.summary["problems"] == []
+    page = tmp_path / "go.html"
+    profile = tmp_path / "out" / "e2e-coverage.txt"
+    go.run("tool", "cover", f"-html={profile}", f"-o={page}", cwd=HERE / "program")
+    expected = go_ranges(page.read_text())
+    ours = our_ranges((tmp_path / "out" / "e2e-coverage.html").read_text())
+    assert len(expected) == 5
+    assert sum(len(ranges) for _text, ranges in expected.values()) > 40
+    assert ours == expected
+
+
+def test_ranges_of_go_httpbin_are_those_of_go(go: Go, tmp_path: Path) -> None:
+    live(go.httpbin(), tmp_path / "coverdata" / "httpbin" / "pod", "-port", "none", status=2)
+    wrapper = go.wrapper()
+    sources = {HTTPBIN: str(go.module_folder(HTTPBIN, wrapper))}
+    made = make_report(Options(str(tmp_path), str(tmp_path / "out"), "httpbin", sources=sources))
+    assert made.summary["problems"] == []
+    page = tmp_path / "go.html"
+    go.run("tool", "cover", f"-html={tmp_path / 'out' / 'e2e-coverage.txt'}", f"-o={page}", cwd=wrapper)
+    expected = go_ranges(page.read_text())
+    assert len(expected) == 10
+    assert our_ranges((tmp_path / "out" / "e2e-coverage.html").read_text()) == expected
+    ours, theirs = (tmp_path / "out" / "e2e-coverage.html").stat().st_size, page.stat().st_size
+    assert ours < theirs / 2
+
+
+def test_sources_that_are_missing_or_differ_are_said(run: Path, tmp_path: Path) -> None:
+    assert [problem["kind"] for problem in report(run).summary["problems"]] == ["source-missing"] * 2
+    copy = Path(shutil.copytree(HERE / "program", tmp_path / "program"))
+    (copy / "internal" / "shapes" / "init.go").unlink()
+    (copy / "internal" / "text" / "text.go").write_text("package text\n")
+    made = report(run, sources={MODULE: str(copy)}, exclude=[".../generated"])
+    problems = {problem["kind"]: problem for problem in made.summary["problems"] if problem["component"] == "program"}
+    assert "1 file is not at hand" in problems["source-missing"]["sentence"]
+    assert f"{MODULE}/internal/shapes/init.go" in problems["source-missing"]["sentence"]
+    assert f"{MODULE}/internal/text/text.go" in problems["source-differs"]["sentence"]
+    assert {problem["severity"] for problem in problems.values()} == {"note"}
+
+
+def test_nothing_from_the_data_becomes_markup(run: Path) -> None:
+    name = "<img src=x onerror=alert(1)>"
+    lives = [{"component": name, "pod": name, "container": name, "lives": 2, "counters": 1, "exit_codes": [name]}]
+    report(run, lives=lives, stages={name: 1.0}, run_id=name)
+    page = (run / "e2e-coverage.html").read_text()
+    assert "<img" not in page
+    assert "&lt;img" in page
+    assert "<img" not in (run / "summary.md").read_text().replace("\\<", "")

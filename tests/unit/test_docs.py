@@ -1,0 +1,185 @@
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What README and docs say, held against what is there."""
+
+from __future__ import annotations
+
+import ast
+import re
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.kubernaut.coverage.plugins.module_utils._contract import (
+    SPECIFICATION,
+    merged_contract,
+    shipped_contract,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("roles/*/README.md"))]
+MODULES = sorted(path.stem for path in ROOT.glob("plugins/modules/*.py") if path.stem != "__init__")
+ROLES = sorted(path.parents[1].name for path in ROOT.glob("roles/*/tasks/main.yml"))
+PLAYBOOKS = sorted(path.stem for path in ROOT.glob("playbooks/*.yml"))
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The fenced blocks of one language on a page."""
+    return [body for name, body in FENCE.findall(page.read_text(encoding="utf-8")) if name == language]
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as code hosts make them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+# ---- links and blocks ----
+
+
+@every_page
+def test_links_lead_somewhere(page: Path) -> None:
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    dead = []
+    for target in LINK.findall(text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _hash, anchor = target.partition("#")
+        other = (page.parent / path).resolve() if path else page
+        if not other.exists() or (anchor and anchor not in anchors(other)):
+            dead.append(target)
+    assert dead == []
+
+
+@every_page
+def test_yaml_blocks_are_yaml(page: Path) -> None:
+    for block in blocks(page, "yaml"):
+        assert yaml.safe_load(block) is not None
+
+
+@every_page
+def test_contracts_in_the_examples_are_valid(page: Path) -> None:
+    for block in blocks(page, "yaml"):
+        content = yaml.safe_load(block)
+        for service, contract in (content.get("coverage_services", {}) if isinstance(content, dict) else {}).items():
+            shipped = shipped_contract(str(ROOT / "playbooks" / "vars"), service)
+            assert merged_contract(service, shipped, contract)
+
+
+def role_options(role: str) -> dict[str, t.Any]:
+    """The options of all entry points of a role."""
+    specs = yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
+    return {name: rule for spec in specs["argument_specs"].values() for name, rule in spec.get("options", {}).items()}
+
+
+def nodes(value: t.Any) -> t.Iterator[dict[str, t.Any]]:
+    """Every dictionary in some YAML."""
+    if isinstance(value, dict):
+        yield value
+        for item in value.values():
+            yield from nodes(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from nodes(item)
+
+
+@every_page
+def test_examples_use_roles_with_variables_that_they_have(page: Path) -> None:
+    for block in blocks(page, "yaml"):
+        for node in nodes(yaml.safe_load(block)):
+            called = node.get("role") or (node.get("ansible.builtin.import_role") or {}).get("name")
+            if not called:
+                continue
+            assert called.startswith("kubernaut.coverage."), called
+            role = called.rpartition(".")[2]
+            assert role in ROLES
+            assert set(node.get("vars", {})) <= set(role_options(role)), called
+
+
+@every_page
+def test_commands_name_playbooks_and_targets_that_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for name in re.findall(r"ansible-playbook[^\n`]*? playbooks/(\w+)\.yml", text):
+        assert name in PLAYBOOKS
+    for name in re.findall(r"ansible-playbook[^\n`]*? kubernaut\.coverage\.(\w+)", text):
+        assert name in PLAYBOOKS
+    for name in re.findall(r"(?:^|`)make ([a-z][a-z-]*)", text, re.MULTILINE):
+        assert name in targets
+
+
+# ---- tables of what there is ----
+
+
+@pytest.mark.parametrize(("folder", "names"), [("modules", MODULES), ("roles", ROLES), ("playbooks", PLAYBOOKS)])
+def test_the_readme_names_all_there_is(folder: str, names: list[str]) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [name for name in names if f"`{name}`" not in text] == [], folder
+
+
+def test_every_playbook_is_shown_by_name_and_by_path() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name in PLAYBOOKS:
+        assert f"ansible-playbook kubernaut.coverage.{name}" in text
+        assert f"ansible-playbook playbooks/{name}.yml" in text
+
+
+# ---- verdicts ----
+
+
+def causes() -> set[str]:
+    """Every cause that the libraries give: keyword arguments and class attributes of that name, and tables of them."""
+    found = set()
+    for path in ROOT.glob("plugins/module_utils/**/*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            values: list[ast.expr] = []
+            if isinstance(node, ast.keyword) and node.arg == "cause":
+                values = [node.value]
+            elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+                names = node.targets if isinstance(node, ast.Assign) else [node.target]
+                if any(isinstance(name, ast.Name) and name.id == "cause" for name in names) and node.value:
+                    values = [node.value]
+                elif any(isinstance(name, ast.Name) and name.id == "KNOWN_FAILURES" for name in names):
+                    assert isinstance(node.value, ast.Tuple)
+                    values = [row.elts[1] for row in node.value.elts if isinstance(row, ast.Tuple)]
+                elif isinstance(node.value, ast.Tuple) and any(
+                    isinstance(name, ast.Tuple) and isinstance(name.elts[-1], ast.Name) and name.elts[-1].id == "cause"
+                    for name in names
+                ):
+                    # text, cause = "...", "package-unknown"
+                    values = [node.value.elts[-1]]
+            for value in values:
+                found |= {
+                    item.value
+                    for item in ast.walk(value)
+                    if isinstance(item, ast.Constant) and isinstance(item.value, str) and item.value
+                }
+    return found
+
+
+def test_the_search_for_causes_finds_them() -> None:
+    assert {"image-not-on-node", "port-taken", "package-unknown", "kernel-limits", "bad-input"} <= causes()
+
+
+def test_every_cause_is_in_the_list_of_verdicts_and_no_other() -> None:
+    text = (ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `([a-z0-9-]+)` \|", text, re.MULTILINE)
+    assert sorted(causes() - set(listed)) == [], "not in docs/verdicts.md"
+    assert sorted(set(listed) - causes()) == [], "in docs/verdicts.md, but not in the code"
+
+
+# ---- the contract ----
+
+
+def test_each_key_of_the_contract_says_what_it_is() -> None:
+    def check(options: t.Mapping[str, t.Any], path: str) -> None:
+        for name, rule in options.items():
+            assert rule.get("description", "").endswith("."), f"{path}{name}"
+            check(rule.get("options", {}), f"{path}{name}.")
+
+    check(SPECIFICATION, "")
