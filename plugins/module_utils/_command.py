@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import signal
@@ -85,13 +86,14 @@ def run(
             start_new_session=True,
         )
     except OSError as error:
-        where = f" in {cwd}" if cwd and not os.path.isdir(cwd) else ""
+        nowhere = cwd is not None and not os.path.isdir(cwd)
+        where = f" in {cwd}" if nowhere else ""
         raise CommandError(
             f"Could not {purpose}: {argv[0]} cannot be started{where} ({error.strerror}).",
             remedy=remedy,
             setting=setting,
             evidence=[shlex.join(argv)],
-            cause="command-not-found" if isinstance(error, FileNotFoundError) else "",
+            cause="command-not-found" if isinstance(error, FileNotFoundError) and not nowhere else "",
         ) from error
 
     outputs: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
@@ -103,17 +105,19 @@ def run(
                 if on_line is not None:
                     on_line(line.decode(errors="replace").rstrip("\n"))
 
+    def supply() -> None:
+        # it may end without reading all: its exit code tells
+        with contextlib.suppress(BrokenPipeError), t.cast(t.BinaryIO, process.stdin) as pipe:
+            pipe.write(feed or b"")
+
+    if feed is not None:
+        # beside the wait: a program that does not read must not outlive its time
+        threading.Thread(target=supply, daemon=True).start()
     readers = [threading.Thread(target=drain, args=(name,), daemon=True) for name in outputs]
     for reader in readers:
         reader.start()
     timed_out = False
     try:
-        if feed is not None:
-            try:
-                with t.cast(t.BinaryIO, process.stdin) as pipe:
-                    pipe.write(feed)
-            except BrokenPipeError:
-                pass  # it ended without reading all: its exit code tells
         try:
             process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -149,5 +153,8 @@ def run(
 def describe_exit(returncode: int) -> str:
     """Say how a program ended: "exited with 3", "was ended by SIGKILL"."""
     if returncode < 0:
-        return f"was ended by {signal.Signals(-returncode).name}"
+        try:
+            return f"was ended by {signal.Signals(-returncode).name}"
+        except ValueError:  # a real-time signal has a number only
+            return f"was ended by signal {-returncode}"
     return f"exited with {returncode}"

@@ -81,10 +81,23 @@ class Source:
 
 
 def recorded(record: str) -> list[PodLives]:
-    """Return what an earlier extraction of the same run recorded; empty where there was none."""
+    """Return what an earlier extraction of the same run recorded; empty where there was none.
+
+    :raises NotExtracted: the file is no such record.
+    """
     if not Path(record).is_file():
         return []
-    return [PodLives(**item) for item in json.loads(Path(record).read_text(encoding="utf-8"))]
+    try:
+        content = json.loads(Path(record).read_text(encoding="utf-8"))
+        if not isinstance(content, list):
+            raise TypeError("not a list")
+        return [PodLives(**item) for item in content]
+    except (ValueError, TypeError) as error:
+        raise NotExtracted(
+            f"The record of lives {record} cannot be read: {error}.",
+            remedy="Move it away, and take the counters again.",
+            cause="bad-record",
+        ) from error
 
 
 def extract(

@@ -127,7 +127,9 @@ class Cluster:
             if error.status in (BAD_REQUEST, NOT_FOUND):
                 return ""  # not started yet, or no earlier life
             raise
-        return t.cast(bytes, response.data).decode(errors="replace")
+        text = t.cast(bytes, response.data).decode(errors="replace")
+        # the kubelet says so as if it was the log, where a container is gone already (its GetContainerLogs)
+        return "" if text.startswith("unable to retrieve container logs for ") else text
 
     def watch(
         self, path: str, *, seconds: float, resource_version: str = "", **selectors: str

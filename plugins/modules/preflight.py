@@ -23,9 +23,8 @@ attributes:
       Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
 options:
   image:
-    description: What is going to be built, as in M(kubernaut.coverage.instrumented_image). Not checked where empty.
+    description: What is going to be built, as in M(kubernaut.coverage.instrumented_image). Not checked where missing.
     type: dict
-    default: {}
     suboptions:
       service:
         description: Name of the service.
@@ -70,9 +69,8 @@ options:
         type: str
         default: podman
   tests:
-    description: The tests to be run. Not checked where empty.
+    description: The tests to be run. Not checked where missing.
     type: dict
-    default: {}
     suboptions:
       command:
         description: Program and arguments.
@@ -129,7 +127,6 @@ def main() -> None:
         argument_spec={
             "image": {
                 "type": "dict",
-                "default": {},
                 "options": {
                     "service": {"type": "str", "required": True},
                     "source": {
@@ -152,7 +149,6 @@ def main() -> None:
             },
             "tests": {
                 "type": "dict",
-                "default": {},
                 "options": {
                     "command": {"type": "list", "elements": "str", "required": True},
                     "dir": {"type": "path"},

@@ -32,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fixtures" / "obser
 import situations as known
 from ansible_collections.kubernaut.coverage.plugins.module_utils import _extraction as extraction
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode import (
+    ORIGINAL,
     Settings,
     in_coverage_mode,
     switch_on,
@@ -52,6 +53,14 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule
 CLUSTER = "units-rec"
 CONTROL_PLANE, WORKER = NODES = (f"{CLUSTER}-control-plane", f"{CLUSTER}-worker")
 AT_ONCE = 3  # situations side by side
+
+
+UNUSED = (
+    *("volumeMounts", "tolerations", "ownerReferences", "hostIPs", "podIPs", "hostIP", "podIP", "priority", "qosClass"),
+    *("terminationMessagePath", "dnsPolicy", "enableServiceLinks", "preemptionPolicy", "schedulerName", "generateName"),
+    *("reportingComponent", "reportingInstance", "source", "projected", "resourceVersion", "lastHeartbeatTime"),
+    *("lastProbeTime", "containerID", "imageID", "progressDeadlineSeconds", "revisionHistoryLimit"),
+)
 
 
 def load_images(podman: Podman) -> None:
@@ -168,11 +177,17 @@ class Stage:
         switch_on(self.cluster, self.podman, (), objects)
         while self.cluster.get(f"/api/v1/namespaces/{self.namespace}/serviceaccounts/default") is None:
             time.sleep(0.1)
-        switch_on(self.cluster, self.podman, NODES, [deployment(self.namespace, situation)])
-        for node in NODES:
-            self.podman.exec(
-                *[node, "chmod", situation.folder_mode, self.target.volume_directory], purpose="set a folder's mode"
-            )
+        workload = deployment(self.namespace, situation)
+        if situation.folder_mode:
+            # before there is a pod: its own folder gets the same mode
+            switch_on(self.cluster, self.podman, NODES, [{**workload, "spec": {**workload["spec"], "replicas": 0}}])
+            for node in NODES:
+                self.podman.exec(
+                    *[node, "chmod", situation.folder_mode, self.target.volume_directory], purpose="set a mode"
+                )
+            self.cluster.apply(workload)
+        else:
+            switch_on(self.cluster, self.podman, NODES, [workload])
 
     def never(self) -> list[Observation]:
         """What the gate saw when it gave up."""
@@ -239,27 +254,41 @@ class Stage:
             sizes = extraction.bring_home(self.podman, source, f"{folder}/home")
         print(f"{self.name}: {sorted(sizes)}", flush=True)
         record = {"expected": gate.pod_lives(seen), "running": running, "ended": ended, "sizes": sizes}
-        return t.cast("dict[str, t.Any]", redacted(record))
+        return t.cast("dict[str, t.Any]", without(redacted(record), UNUSED))
 
 
-def write(path: Path, value: t.Any) -> None:
-    """Write a recording."""
+def write(path: Path, value: dict[str, t.Any]) -> None:
+    """Write a recording, a line for each of its parts."""
+    parts = [
+        f"{json.dumps(key)}: {json.dumps(part, sort_keys=True, separators=(',', ':'))}" for key, part in value.items()
+    ]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    path.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
 
 
 def trimmed(seen: Observation) -> dict[str, t.Any]:
-    """An observation without what no rule looks at, but which changes each time."""
+    """An observation without what no rule looks at, but which is long or changes each time."""
     value = seen.as_dict()
     for node in value["nodes"]:
         status = node["status"]
         node["metadata"] = {key: node["metadata"][key] for key in ("name", "labels")}
-        node["status"] = {"conditions": status["conditions"], "images": [], "nodeInfo": status["nodeInfo"]}
+        node["status"] = {"conditions": status["conditions"], "images": []}
         # without digests and the cluster's own
         for image in status.get("images") or []:
             names = [name for name in image["names"] or [] if "/observed" in name]
             node["status"]["images"] += [{"names": names}] * bool(names)
-    return value
+    for item in (*value["replica_sets"], value["workload"] or {"metadata": {}}):
+        (item["metadata"].get("annotations") or {}).pop(ORIGINAL, None)
+    for event in value["events"]:
+        event["metadata"] = {"name": event["metadata"]["name"]}
+    return t.cast("dict[str, t.Any]", without(value, UNUSED))
+
+
+def without(value: t.Any, keys: t.Container[str]) -> t.Any:
+    """Leave out these keys, wherever they are."""
+    if isinstance(value, dict):
+        return {key: without(item, keys) for key, item in value.items() if key not in keys}
+    return [without(item, keys) for item in value] if isinstance(value, list) else value
 
 
 def record(kubeconfig: str, podman: Podman, name: str) -> None:

@@ -17,16 +17,14 @@ from dataclasses import dataclass, field
 
 Object = dict[str, t.Any]
 
-NAMED = r"passw|secret|token|credential|api_?key|private|authorization"
+NAMED = r"passw|secret|token|credential|api[-_]?key|private|authorization"
 SECRET_NAME = re.compile(NAMED, re.IGNORECASE)
-# in running text: --db-password=x, TOKEN=x, {"password":"x"}, scheme://user:x@host
+# in running text: --db-password=x, TOKEN="x", {"password": "x"}
 SECRET_IN_TEXT = re.compile(
-    rf"""([\w-]*(?:{NAMED})[\w-]*["']?=["']?|["'][\w-]*(?:{NAMED})[\w-]*["']:\s*["'])"""
-    r"""([^\s"'&,;@]+)(?<!=)""",
-    re.IGNORECASE,
+    rf"""([\w-]*(?:{NAMED})[\w-]*["']?=["']?|["'][\w-]*(?:{NAMED})[\w-]*["']:\s*["'])([^\s"'&,;]+)""", re.IGNORECASE
 )
-# scheme://user:x@host; without the "@" it is a port
-PASSWORD_IN_URL = re.compile(r"(://[^\s/:@]*:)[^\s/@]+(?=@)")
+# scheme://user:x@host
+PASSWORD_IN_URL = re.compile(r"(://[^\s/:@]*:)([^\s/@]+)(?=@)")
 OPTION = re.compile(rf"--?[\w-]*(?:{NAMED})[\w-]*", re.IGNORECASE)
 BLANK = "(redacted)"
 

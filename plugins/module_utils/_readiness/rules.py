@@ -145,7 +145,8 @@ def unschedulable(seen: Observation) -> t.Optional[Verdict]:
             continue
         return Verdict(
             cause="unschedulable",
-            sentence=f"No node can take pod {pod['metadata']['name']}: {_short(message)}",
+            # what follows the first sentence is about preemption
+            sentence=f"No node can take pod {pod['metadata']['name']}: {_short(message.partition('. ')[0])}",
             evidence=[message],
             remedy="Change the pod's requests, selector or tolerations, or the cluster's nodes.",
             setting="coverage_mode_objects",
@@ -259,7 +260,7 @@ def coverage_not_written(seen: Observation) -> t.Optional[Verdict]:
         if any("emit failed" in line for line in lines):
             return Verdict(
                 cause="coverage-not-writable",
-                sentence=f"The program in pod {name} cannot write its counters: {_short(lines[-1])}",
+                sentence=f"The program in pod {name} cannot write its counters: {lines[-1].rpartition(': ')[2]}.",
                 evidence=evidence,
                 remedy="Let its user write to the folder; it must be mounted where GOCOVERDIR points.",
                 setting="coverage_mode_directory",
@@ -349,7 +350,8 @@ def _name(seen: Observation) -> str:
 def _short(message: str) -> str:
     # what comes before that is the same for every container that cannot be started
     text = " ".join(message.split()).rpartition("unable to start container process: ")[2]
-    return text if len(text) <= 200 else f"{text[:199]}…"
+    # of wrapped errors the end says most
+    return text if len(text) <= 200 else f"{text[:99]} … {text[-98:]}"
 
 
 def _is_starting(node: Object, now: str) -> bool:

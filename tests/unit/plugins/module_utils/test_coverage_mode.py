@@ -35,7 +35,9 @@ NAMES = st.text(alphabet="abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, ma
 )
 TEXT = st.text(max_size=12)
 VARIABLES = st.lists(
-    st.fixed_dictionaries({"name": st.sampled_from(["A", "LEVEL", "GOCOVERDIR", lib.POD_NAME])}, optional={"value": TEXT}),
+    st.fixed_dictionaries(
+        {"name": st.sampled_from(["A", "LEVEL", "GOCOVERDIR", lib.POD_NAME])}, optional={"value": TEXT}
+    ),
     max_size=3,
 )
 
@@ -125,7 +127,9 @@ def test_only_what_coverage_needs_is_changed(workload: lib.Object) -> None:
     assert after.get("initContainers") == before.get("initContainers")
     # the rest of the pod, of the template and of the workload
     own = ("containers", "volumes", "terminationGracePeriodSeconds")
-    assert {key: after[key] for key in after if key not in own} == {key: before[key] for key in before if key not in own}
+    assert {key: after[key] for key in after if key not in own} == {
+        key: before[key] for key in before if key not in own
+    }
     assert {key: value for key, value in changed["spec"].items() if key != "template"} == {
         key: value for key, value in workload["spec"].items() if key != "template"
     }
@@ -255,7 +259,9 @@ def test_an_object_keeps_its_own_namespace() -> None:
 
 
 def test_manifests_are_read_whole_and_in_order(tmp_path: Path) -> None:
-    (tmp_path / "a.yml").write_text("---\napiVersion: v1\nkind: A\nmetadata: {name: a}\n---\n---\napiVersion: v1\nkind: B\nmetadata: {name: b}\n")
+    (tmp_path / "a.yml").write_text(
+        "---\napiVersion: v1\nkind: A\nmetadata: {name: a}\n---\n---\napiVersion: v1\nkind: B\nmetadata: {name: b}\n"
+    )
     items = [{"apiVersion": "v1", "kind": kind, "metadata": {"name": "x"}} for kind in "CD"]
     (tmp_path / "b.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
     objects = lib.read_manifests(["a.yml", str(tmp_path / "b.json")], str(tmp_path))

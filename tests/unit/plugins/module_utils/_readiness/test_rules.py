@@ -63,7 +63,7 @@ def test_every_situation_was_recorded_and_every_recording_is_of_one() -> None:
 
 
 def test_recordings_are_small() -> None:
-    assert {name: len(_read(name)) for name in FILES if len(_read(name)) > 45_000} == {}
+    assert {name: len(_read(name)) for name in FILES if len(_read(name)) > 30_000} == {}
 
 
 @pytest.mark.parametrize("name", TERMINAL)
