@@ -33,9 +33,12 @@ class Outcome:
     last_lines: list[str]
 
 
-def check_command(command: t.Sequence[str], directory: str) -> None:
+def check_command(
+    command: t.Sequence[str], directory: str, environment: t.Optional[t.Mapping[str, str]] = None
+) -> None:
     """Refuse what cannot be started.
 
+    :arg environment: of the command; its C(PATH) counts.
     :raises InputError: the folder or the program is missing.
     """
     if not Path(directory).is_dir():
@@ -44,9 +47,11 @@ def check_command(command: t.Sequence[str], directory: str) -> None:
             setting="e2e_tests_dir",
             cause="tests-folder-missing",
         )
-    program = command[0]
+    program = command[0] if command else ""
     # a relative path with a folder in it is relative to where the command is run
-    found = shutil.which(program if os.sep not in program else str(Path(directory, program)))
+    found = shutil.which(
+        program if os.sep not in program else str(Path(directory, program)), path=(environment or {}).get("PATH")
+    )
     if not found:
         raise InputError(
             f"The tests' command {program!r} is not to be found on this host.",
@@ -68,7 +73,7 @@ def run_tests(
 
     :raises InputError: as C(check_command). A failing test is an outcome, not an error.
     """
-    check_command(command, directory)
+    check_command(command, directory, environment)
     folder = Path(results)
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / LOG

@@ -270,9 +270,10 @@ def no_counters(lives: t.Sequence[PodLives]) -> NotExtracted:
         )
     if codes & set(NO_HANDLER):
         return NotExtracted(
-            "The program ended on SIGTERM without returning from main: it has no handler, so Go wrote no counters.",
+            "The program ended on SIGTERM without returning from main, so Go wrote no counters: it has no handler for"
+            " SIGTERM, or it panicked.",
             evidence=evidence,
-            remedy="Handle SIGTERM (signal.NotifyContext) and let main return.",
+            remedy="Handle SIGTERM (signal.NotifyContext) and let main return; a panic is in its log.",
             cause="no-sigterm-handler",
         )
     return NotExtracted(

@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
+import tempfile
 import typing as t
+import weakref
 from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError, InputError
@@ -54,6 +57,7 @@ class Cluster:
 
     def __init__(self, kubeconfig: str, context: str = "") -> None:
         import kubernetes.config
+        import yaml
 
         if not Path(kubeconfig).is_file():
             raise InputError(
@@ -63,8 +67,10 @@ class Cluster:
             )
         try:
             self._client = kubernetes.config.new_client_from_config(config_file=kubeconfig, context=context or None)
-        except kubernetes.config.ConfigException as error:
-            raise InputError(f"The kubeconfig {kubeconfig} cannot be used: {error}.", cause="bad-kubeconfig") from error
+        except (kubernetes.config.ConfigException, yaml.YAMLError, TypeError, ValueError, AttributeError) as error:
+            # the client takes the file's form for granted: all but the first are what it stumbles over
+            said = " ".join(str(error).split())
+            raise InputError(f"The kubeconfig {kubeconfig} cannot be used: {said}.", cause="bad-kubeconfig") from error
         # whoever waits asks again himself, and wants to know at once that a cluster is gone
         self._client.configuration.retries = False
         self.kubeconfig = kubeconfig
@@ -76,11 +82,12 @@ class Cluster:
         import kubernetes.dynamic
 
         if self._dynamic is None:
-            # a discovery cache of its own beside the kubeconfig: it can never be another cluster's
+            # the client insists on a file for what it discovers: one that goes with this object is never another
+            # cluster's, and is not left behind
+            scratch = tempfile.mkdtemp(prefix="kubernaut-coverage-")
+            weakref.finalize(self, shutil.rmtree, scratch, ignore_errors=True)
             with _errors_of(f"ask the API server of {self.kubeconfig} what it serves"):
-                self._dynamic = kubernetes.dynamic.DynamicClient(
-                    self._client, cache_file=f"{self.kubeconfig}.discovery.json"
-                )
+                self._dynamic = kubernetes.dynamic.DynamicClient(self._client, cache_file=f"{scratch}/discovery.json")
         return self._dynamic
 
     # plain requests

@@ -106,6 +106,9 @@ def load_on_nodes(request: LoadRequest, *, check: bool = False) -> LoadOutcome:
         )
     podman = Podman(request.podman)
     deadline = time.monotonic() + request.timeout
+    if check and request.cluster and request.cluster not in _clusters(podman):
+        # the cluster itself would be made before
+        return LoadOutcome(True, request.reference, identity)
     names = _nodes(podman, request, deadline)
     size = Path(request.archive).stat().st_size
     report_progress(f"looking for {request.reference} on {len(names)} node(s)")

@@ -21,7 +21,7 @@ attributes:
     description: Can run in C(check_mode) and return changed status prediction without modifying target.
   diff_mode:
     support: none
-    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    description: Returns details on what has changed, or needs changing in C(check_mode), when in diff mode.
 options:
   kubeconfig:
     description: Kubeconfig of the cluster.

@@ -25,7 +25,7 @@ attributes:
       - Asks the API server for a dry run. Without a cluster yet, all objects are said to be changed.
   diff_mode:
     support: full
-    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    description: Returns details on what has changed, or needs changing in C(check_mode), when in diff mode.
 options:
   state:
     description: Whether the workload is to run in coverage mode.

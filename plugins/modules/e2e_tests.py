@@ -104,7 +104,7 @@ def main() -> None:
     environment = {str(key): str(value) for key, value in options["environment"].items()}
     try:
         if module.check_mode:
-            check_command(options["command"], options["dir"])
+            check_command(options["command"], options["dir"], environment)
             module.exit_json(changed=False, skipped=True, passed=True)
         outcome = run_tests(
             options["command"],

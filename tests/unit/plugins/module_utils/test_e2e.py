@@ -1,0 +1,152 @@
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The run of the tests: whatever they do, it is told, kept and not judged."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+import typing as t
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from ansible_collections.kubernaut.coverage.plugins.module_utils import _e2e as lib
+from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._progress import ENVIRONMENT_VARIABLE
+
+
+def run(folder: Path, script: str, **options: t.Any) -> lib.Outcome:
+    details: dict[str, t.Any] = {"environment": {}, "timeout": 60, "results": str(folder / "results"), **options}
+    return lib.run_tests(["sh", "-c", script], str(folder), **details)
+
+
+@pytest.mark.parametrize(
+    ("script", "returncode"),
+    [("true", 0), ("exit 1", 1), ("exit 255", 255), ("kill -TERM $$", -15), ("kill -36 $$", -36)],
+)
+def test_every_end_is_an_outcome(tmp_path: Path, script: str, returncode: int) -> None:
+    outcome = run(tmp_path, script)
+    assert outcome.returncode == returncode
+    assert outcome.passed is (returncode == 0)
+    assert outcome.seconds >= 0
+
+
+def test_log_and_outcome_are_kept(tmp_path: Path) -> None:
+    outcome = run(tmp_path, "echo one; echo two >&2; echo; pwd; echo $E2E_BASE_URL", environment={"E2E_BASE_URL": "u"})
+    log = Path(outcome.log)
+    assert log == tmp_path / "results" / lib.LOG
+    assert sorted(log.read_text().splitlines()) == sorted(["one", "two", "", str(tmp_path), "u"])
+    assert json.loads((tmp_path / "results" / lib.OUTCOME).read_text()) == asdict(outcome)
+    assert sorted(outcome.last_lines) == sorted(["one", "two", str(tmp_path), "u"])
+
+
+def test_only_the_end_of_a_long_log_is_told(tmp_path: Path) -> None:
+    outcome = run(tmp_path, "seq 1000")
+    assert len(outcome.last_lines) == 20
+    assert outcome.last_lines[-1] == "1000"
+    assert len(Path(outcome.log).read_text().splitlines()) == 1000
+
+
+def test_a_second_run_has_its_own_log(tmp_path: Path) -> None:
+    run(tmp_path, "echo first; exit 1")
+    outcome = run(tmp_path, "echo second")
+    assert Path(outcome.log).read_text() == "second\n"
+    assert json.loads((tmp_path / "results" / lib.OUTCOME).read_text())["passed"]
+
+
+def test_output_in_any_encoding_is_kept(tmp_path: Path) -> None:
+    assert Path(run(tmp_path, r"printf 'a\377\342\234\223\n'").log).read_text(encoding="utf-8") == "a\ufffd✓\n"
+
+
+def test_the_time_limit_is_an_outcome_too(tmp_path: Path) -> None:
+    started = time.monotonic()
+    outcome = run(tmp_path, "echo started; sleep 60", timeout=0.5)
+    assert time.monotonic() - started < 20
+    assert (outcome.passed, outcome.returncode, outcome.seconds) == (False, None, 0.5)
+    assert outcome.last_lines == ["started", "ended by the time limit of 0.5 s"]
+    assert json.loads((tmp_path / "results" / lib.OUTCOME).read_text())["returncode"] is None
+
+
+def test_each_line_is_in_the_log_as_soon_as_it_is_said(tmp_path: Path) -> None:
+    waiting = threading.Thread(target=run, args=(tmp_path, "echo early; while ! test -e go; do sleep 0.05; done"))
+    waiting.start()
+    log = tmp_path / "results" / lib.LOG
+    try:
+        deadline = time.monotonic() + 20
+        while not (log.exists() and log.read_text() == "early\n"):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert waiting.is_alive()
+    finally:
+        (tmp_path / "go").touch()
+        waiting.join()
+
+
+def test_progress_is_what_the_tests_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path / "progress"))
+    run(tmp_path, f"echo; echo '  === RUN'; echo {'x' * 300}")
+    assert (tmp_path / "progress").read_text().splitlines() == ["=== RUN", "x" * 100]
+
+
+# what cannot be started
+
+
+@pytest.mark.parametrize("command", ["sh", sys.executable, "./script", "folder/script"])
+def test_a_program_is_found_as_the_shell_finds_it(tmp_path: Path, command: str) -> None:
+    (tmp_path / "folder").mkdir()
+    for path in ("script", "folder/script"):
+        (tmp_path / path).write_text("#!/bin/sh\necho here\n")
+        (tmp_path / path).chmod(0o755)
+    lib.check_command([command], str(tmp_path))
+    arguments = ["-c", ""] if "script" not in command else []
+    assert lib.run_tests(
+        [command, *arguments], str(tmp_path), environment={}, timeout=60, results=str(tmp_path / "r")
+    ).passed
+
+
+@pytest.mark.parametrize("command", ["no-such-program", "/no/such/program", "./text", "text", "", "./folder"])
+def test_a_program_that_cannot_be_started_is_named(tmp_path: Path, command: str) -> None:
+    (tmp_path / "text").write_text("not executable")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(InputError) as caught:
+        run_nothing(tmp_path, [command])
+    assert caught.value.cause == "tests-command-missing"
+    assert caught.value.setting == "e2e_tests_command"
+    assert repr(command) in caught.value.message
+    assert not (tmp_path / "results").exists()
+
+
+def run_nothing(folder: Path, command: list[str]) -> lib.Outcome:
+    return lib.run_tests(command, str(folder), environment={}, timeout=60, results=str(folder / "results"))
+
+
+def test_a_command_without_a_word_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        run_nothing(tmp_path, [])
+    assert caught.value.setting == "e2e_tests_command"
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist") as caught:
+        lib.check_command(["sh"], str(tmp_path / "none"))
+    assert (caught.value.cause, caught.value.setting) == ("tests-folder-missing", "e2e_tests_dir")
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError):
+        lib.check_command(["sh"], str(tmp_path / "file"))
+
+
+def test_the_search_path_of_the_tests_counts(tmp_path: Path) -> None:
+    (tmp_path / "only-here").write_text("#!/bin/sh\n")
+    (tmp_path / "only-here").chmod(0o755)
+    with pytest.raises(InputError):
+        lib.check_command(["only-here"], str(tmp_path))
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    outcome = lib.run_tests(
+        ["only-here"], str(tmp_path), environment={"PATH": path}, timeout=60, results=str(tmp_path / "results")
+    )
+    assert outcome.passed
