@@ -59,7 +59,7 @@ journey: set-up ## The journeys as tests (needs: make runner)
 	@$(suite) journey
 
 bench: set-up ## The journey against a plain shell script that does the same by hand
-	tests/bench/journey
+	@$(VENV)/bin/python tests/bench/journey.py
 
 format: set-up ## Put the Python files into the form that lint wants
 	@ruff check --fix --quiet . ; ruff format .

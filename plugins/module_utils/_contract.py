@@ -455,7 +455,7 @@ def _contradictions(contract: t.Mapping[str, t.Any]) -> t.Iterator[str]:
         ports.append(HostPort(mapping["listen_address"], mapping["host_port"], mapping["protocol"]))
         try:
             # the last one overlaps itself, unless its address is none
-            first = next(number for number, other in enumerate(ports) if other.overlaps(ports[-1]))
+            first = [other.overlaps(ports[-1]) for other in ports].index(True)
         except ValueError:
             yield f"{where}.listen_address: {mapping['listen_address']!r} is no IP address."
             return

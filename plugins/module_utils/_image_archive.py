@@ -256,7 +256,7 @@ class ImageArchive:
     def open(self, path: str) -> t.IO[bytes]:
         """Open a file of the image; hard links are followed."""
         entry = self.files()[path]
-        for _ in range(LINK_LIMIT):
+        for _link in range(LINK_LIMIT):
             if not entry.member.islnk():
                 break
             # a hard link's target lies in the same layer, or else was copied from one below

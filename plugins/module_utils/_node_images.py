@@ -106,10 +106,12 @@ def load_on_nodes(request: LoadRequest, *, check: bool = False) -> LoadOutcome:
         )
     podman = Podman(request.podman)
     deadline = time.monotonic() + request.timeout
-    if check and request.cluster and request.cluster not in _clusters(podman):
-        # the cluster itself would be made before
-        return LoadOutcome(True, request.reference, identity)
-    names = _nodes(podman, request, deadline)
+    try:
+        names = _nodes(podman, request, deadline)
+    except InputError as error:
+        if check and error.cause == "cluster-missing":
+            return LoadOutcome(True, request.reference, identity)  # the cluster itself would be made before
+        raise
     size = Path(request.archive).stat().st_size
     report_progress(f"looking for {request.reference} on {len(names)} node(s)")
 

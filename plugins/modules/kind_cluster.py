@@ -237,7 +237,7 @@ verdict:
 """
 
 import json
-import os
+from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
@@ -285,7 +285,7 @@ def main() -> None:
     )
     given = module.params
     name = given["name"]
-    kubeconfig = given["kubeconfig"] or os.path.expanduser(f"~/.cache/kubernaut-coverage/clusters/{name}/kubeconfig")
+    kubeconfig = given["kubeconfig"] or str(Path.home() / f".cache/kubernaut-coverage/clusters/{name}/kubeconfig")
     kind = Kind(given["executable"], Podman(given["podman"]))
     try:
         if given["state"] == "absent":

@@ -60,7 +60,8 @@ def test_each_folder_of_roles_is_a_role() -> None:
 
 @every_role
 def test_defaults_are_those_of_the_spec(role: str) -> None:
-    options = specs(role)["main"].get("options", {})
+    # the defaults of a role serve all its entry points
+    options = {name: option for spec in specs(role).values() for name, option in spec.get("options", {}).items()}
     required = {name for name, option in options.items() if option.get("required")}
     stated = {name: option.get("default") for name, option in options.items() if name not in required}
     assert [name for name in required if "default" in options[name]] == [], "required and with a default"

@@ -24,7 +24,7 @@ RECIPE = Path(__file__).resolve().parents[3] / "roles/coverage_runner/files/kind
 @pytest.fixture(scope="module")
 def build() -> types.ModuleType:
     """The recipe's program as a module; it has no ending in its name."""
-    loader = importlib.machinery.SourceFileLoader("kind_node_build", str(RECIPE / "build"))
+    loader = importlib.machinery.SourceFileLoader("kind_node_build", str(RECIPE / "build.py"))
     spec = importlib.util.spec_from_loader("kind_node_build", loader)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)

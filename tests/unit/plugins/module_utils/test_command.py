@@ -76,7 +76,17 @@ def test_a_file_is_fed(tmp_path: Path) -> None:
 
 
 def test_by_default_there_is_nothing_to_read() -> None:
-    assert sh("cat; echo end").stdout == "end\n"
+    """Not even what this process could read itself."""
+    ours, (reading, writing) = os.dup(0), os.pipe()
+    try:
+        os.write(writing, b"not for it")
+        os.close(writing)
+        os.dup2(reading, 0)
+        assert sh("cat; echo end").stdout == "end\n"
+    finally:
+        os.dup2(ours, 0)
+        os.close(ours)
+        os.close(reading)
 
 
 def test_a_program_may_leave_what_it_is_fed() -> None:

@@ -106,6 +106,14 @@ def test_what_is_switched_on_and_off_is_what_it_was(workload: lib.Object) -> Non
     assert lib.in_normal_mode(workload) == workload
 
 
+def test_the_normal_workload_is_nobody_elses() -> None:
+    for workload in (DEPLOYMENT, lib.in_coverage_mode(DEPLOYMENT, SETTINGS)):
+        before = copy.deepcopy(workload)
+        lib.in_normal_mode(workload)["spec"]["template"]["spec"].clear()
+        lib.in_coverage_mode(workload, SETTINGS)["spec"]["template"]["spec"].clear()
+        assert workload == before
+
+
 @settings.get_profile("quick")
 @given(WORKLOADS, st.integers(min_value=1, max_value=900))
 def test_a_second_time_with_other_settings_leaves_nothing_of_the_first(workload: lib.Object, grace: int) -> None:

@@ -41,18 +41,18 @@ replace example.com/dep v1.0.0 => example.com/dep v1.1.0
 CARRIER = """package main
 
 import (
-	"os"
+    "os"
 
-	"example.com/dep"
+    "example.com/dep"
 )
 
 func main() {
-	defer func() {
-		if recover() == nil {
-			os.Stdout.WriteString(dep.Name() + " panicnil\\n")
-		}
-	}()
-	panic(nil)
+    defer func() {
+        if recover() == nil {
+            os.Stdout.WriteString(dep.Name() + " panicnil\\n")
+        }
+    }()
+    panic(nil)
 }
 """
 

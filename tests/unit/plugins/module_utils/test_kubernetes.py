@@ -52,6 +52,8 @@ class ApiServer(http.server.BaseHTTPRequestHandler):
             self._send(code, {"kind": "Status", "status": "Failure", "message": message, "code": code})
         elif name == "broken":
             self._send(500, b"upstream connect error", "text/plain")
+        elif path.endswith("/log") and self.headers["Accept"] == "application/json":
+            self._send(406, b"only text/plain", "text/plain")
         elif path.endswith("/log"):
             gone = b"unable to retrieve container logs for containerd://x"
             self._send(200, gone if name == "gone" else b"line 1\nline \xff\n", "text/plain")

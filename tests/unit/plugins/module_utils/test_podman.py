@@ -147,7 +147,9 @@ def test_an_archive_appears_whole_or_not_at_all(fake: Fake, tmp_path: Path) -> N
     assert archive.read_text() == "the old one"
     # a podman that writes
     (tmp_path / "podman").write_text('#!/bin/sh\nfor last; do :; done\necho "$@" > "$6"\n')
-    fake.podman.save(["a:1"], str(archive))
+    with archive.open() as whoever_reads_it:
+        fake.podman.save(["a:1"], str(archive))
+        assert whoever_reads_it.read() == "the old one"
     written = archive.read_text().split()
     assert written[:5] == ["save", "--quiet", "--format", "docker-archive", "--output"]
     assert written[6:] == ["a:1"]

@@ -178,7 +178,7 @@ def test_what_may_still_come_is_given_a_moment(name: str) -> None:
     assert lib.terminal_verdict(recorded(f"{name}.1", waited=lib.SETTLING)) is not None
 
 
-@pytest.mark.parametrize("key", [key for key in lib.STARTING_NODE])
+@pytest.mark.parametrize("key", list(lib.STARTING_NODE))
 def test_a_pod_that_fits_nowhere_is_no_cause_while_a_node_has_the_taint_of_its_start(key: str) -> None:
     seen = recorded("cpu-too-large.1")
     seen.nodes[1]["spec"].setdefault("taints", []).append({"key": key, "effect": "NoSchedule"})
