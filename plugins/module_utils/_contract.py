@@ -192,12 +192,12 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
             "dir": {
                 "type": "str",
                 "default": "",
-                "description": "Folder to run in, relative to O(source.dir) or to the copied O(tests.files).",
+                "description": "Folder to run in, relative to O(source.dir) or to O(tests.files).",
             },
             "files": {
                 "type": "str",
                 "default": "",
-                "description": "Folder beside the playbook, under C(files/), that is copied to the runner.",
+                "description": "Folder beside the playbook, under C(files/), with the tests; copied where the runner is another host.",
             },
             "environment": {"type": "dict", "default": {}, "description": "Environment variables."},
             "base_url": {"type": "str", "default": "", "description": "Given to the tests as E(E2E_BASE_URL)."},

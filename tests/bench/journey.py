@@ -102,7 +102,7 @@ def main() -> None:
             if number:
                 results[name].append((seconds, stages))
     for name, title in ((OURS, "playbooks/httpbin.yml"), (BY_HAND, "by hand, tests/bench/by_hand.sh")):
-        show(title, [seconds for seconds, _ in results[name]], [stages for _, stages in results[name]])
+        show(title, *map(list, zip(*results[name], strict=True)))
     ratios = [ours[0] / hand[0] for ours, hand in zip(results[OURS], results[BY_HAND], strict=True)]
     print(f"\nratio ours / by hand: {statistics.median(ratios):.2f} ({', '.join(f'{item:.2f}' for item in ratios)})")
 

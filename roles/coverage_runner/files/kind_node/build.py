@@ -418,7 +418,7 @@ class Layout:
         Owner, times and order are fixed: equal contents give an equal digest.
         """
         beside = self.folder / "layer.part"
-        parents = sorted({str(parent) for name, _ in entries for parent in Path(name).parents} - {"."})
+        parents = sorted({str(parent) for name, _content in entries for parent in Path(name).parents} - {"."})
         with tarfile.open(beside, "w", format=tarfile.PAX_FORMAT) as archive:
             for name in parents:
                 member = tarfile.TarInfo(name)
@@ -486,7 +486,7 @@ GOARCH = {"x86_64": "amd64", "aarch64": "arm64"}
 def inside(root: Path, name: str) -> Path:
     """Return the file that a path means to a program whose root folder is C(root): links never lead out of it."""
     done, todo = root, Path(name.lstrip("/")).parts
-    for _ in range(100):
+    for _link in range(100):
         if not todo:
             return done
         here, todo = done / todo[0], todo[1:]
@@ -744,7 +744,7 @@ def gather(work: Path, version: str) -> None:
         lanes += [lambda: compile_all(programs)]
     with concurrent.futures.ThreadPoolExecutor(len(lanes)) as pool:
         futures = [pool.submit(lane) for lane in lanes]
-        done, _ = concurrent.futures.wait(futures, return_when=concurrent.futures.FIRST_EXCEPTION)
+        done, _running = concurrent.futures.wait(futures, return_when=concurrent.futures.FIRST_EXCEPTION)
         failed = [future for future in done if future.exception()]
         if failed:
             stop_all()
