@@ -197,7 +197,7 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
             "files": {
                 "type": "str",
                 "default": "",
-                "description": "Folder beside the playbook, under C(files/), with the tests; copied where the runner is another host.",
+                "description": "Folder with the tests, beside the playbook under C(files/); copied to another host.",
             },
             "environment": {"type": "dict", "default": {}, "description": "Environment variables."},
             "base_url": {"type": "str", "default": "", "description": "Given to the tests as E(E2E_BASE_URL)."},

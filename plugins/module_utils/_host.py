@@ -29,6 +29,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import 
 DROP_IN = "50-kubernaut-coverage.conf"
 SYSCTL_FILE = Path("/etc/sysctl.d/60-kubernaut-coverage.conf")
 SYSCTL_FOLDER = Path("/proc/sys")
+PID_MAX = Path("/proc/sys/kernel/pid_max")
 MODULES_FOLDER = Path("/lib/modules")  # kind mounts it into every node, and podman refuses a mount that is not there
 USUAL_PLACES = {"go": "/usr/local/go/bin"}
 # what podman asks for containers of root unless told otherwise (libpod/define: RLimitDefaultValue)
@@ -197,6 +198,16 @@ class ContainerHost:
     has_runc: bool
     nofile: int
     nproc: int
+
+
+def nproc_of_containers(hard: int, pid_max: str) -> int:
+    """Return the hard limit of processes that podman can still give: it lowers its own to C(kernel.pid_max) first.
+
+    :arg hard: this process's own, -1 without a limit. :arg pid_max: the text of that kernel setting.
+    """
+    if not pid_max.strip().isdigit():
+        return hard
+    return int(pid_max) if hard < 0 else min(hard, int(pid_max))
 
 
 def _limits_within(value: str, host: ContainerHost) -> bool:
@@ -589,7 +600,7 @@ def gather(wanted: Wanted, *, bin_dir: str = "", executable: str = "podman", pro
             has_runc="runc" in wanted.packages
             or bool(shutil.which("runc", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")),
             nofile=nofile,
-            nproc=nproc,
+            nproc=nproc_of_containers(nproc, _read(PID_MAX)),
         ),
         current=current,
         own=own,

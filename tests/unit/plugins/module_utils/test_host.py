@@ -376,3 +376,11 @@ def test_gather_works_where_nothing_is_installed(monkeypatch: pytest.MonkeyPatch
     assert facts["podman"]["error"] == "not installed"
     assert facts["tools"]["kind"]["path"] == ""
     assert facts["packages_missing"] == ["podman"]
+
+
+@pytest.mark.parametrize(
+    ("hard", "pid_max", "given"),
+    [(96365, "32768\n", 32768), (20000, "32768\n", 20000), (-1, "32768", 32768), (7, "", 7)],
+)
+def test_podman_gives_no_more_processes_than_the_kernel_has_numbers_for(hard: int, pid_max: str, given: int) -> None:
+    assert _host.nproc_of_containers(hard, pid_max) == given
