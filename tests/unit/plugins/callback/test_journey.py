@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import pty
@@ -167,8 +168,8 @@ def test_a_rescued_failure_is_marked_and_does_not_count(stages: tuple[Run, dict[
 def test_the_table_names_the_slowest(stages: tuple[Run, dict[str, t.Any], Path]) -> None:
     run, data, _home = stages
     start = run.lines.index("Seconds by stage")
-    rows = [row for row in run.lines[start + 1 : start + 8] if row.startswith("  ")]
-    seconds = {row[:28].strip(): float(row[26:].split()[0]) for row in rows}
+    rows = list(itertools.takewhile(lambda row: row.startswith("  "), run.lines[start + 1 :]))
+    seconds = {name: float(value) for name, value in (re.findall(r"^  (.+?) {2,}([0-9.]+)", row)[0] for row in rows)}
     slowest = max((stage for stage in data["stages"]), key=lambda stage: stage["seconds"])
     assert next(row for row in rows if row.endswith("  slowest")).startswith(f"  {slowest['name']} ")
     assert seconds["in all"] >= sum(value for name, value in seconds.items() if name != "in all") - 0.2

@@ -134,6 +134,9 @@ def test_one_changed_leaf_leaves_the_rest_as_it_was(path: str) -> None:
     if path == "coverage.directory":
         value = "/another"
     before, after = merged({}), merged(nested(path, value))
+    if path == "tests.environment":
+        # a dictionary of the user's own keys is laid over the one that ships
+        value = {**at(HTTPBIN, path), **value}
     assert at(after, path) == value
     for other in LEAVES:
         if other != path:
