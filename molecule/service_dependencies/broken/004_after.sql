@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE TABLE after_it (id bigint);
