@@ -13,7 +13,7 @@ link := .ansible/collections/ansible_collections/kubernaut/coverage
 suite := $(VENV)/bin/python tests/tools/suite.py
 
 .DEFAULT_GOAL := help
-.PHONY: help set-up demo runner test lint sanity units molecule journey bench format docs changelog build teardown clean distclean
+.PHONY: help set-up demo runner test lint sanity units molecule faults journey bench bench-covdata fuzz format docs changelog build teardown clean distclean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -55,11 +55,20 @@ units: set-up ## The unit and structural tests (some need Go: make runner)
 molecule: set-up ## Every role on a real cluster (needs: make runner)
 	@$(suite) molecule
 
+faults: set-up ## Inject faults into a real cluster and judge the verdicts; ONLY=name,name (needs: make runner)
+	@PYTHONPATH=.ansible/collections $(VENV)/bin/python tests/faults/run_faults.py $(ONLY)
+
 journey: set-up ## The journeys as tests (needs: make runner)
 	@$(suite) journey
 
-bench: set-up ## The journey against a plain shell script that does the same by hand
+bench: set-up bench-covdata ## The journey against a plain shell script that does the same by hand; the covdata engine
 	@$(VENV)/bin/python tests/bench/journey.py
+
+bench-covdata: set-up ## The covdata engine against Go's own tools: time and memory
+	@PYTHONPATH=.ansible/collections $(VENV)/bin/python tests/bench/covdata.py
+
+fuzz: set-up ## Damage coverage data N times (SEED=1), see that the engine stands it; CASE=FILE: one of them again
+	@$(VENV)/bin/python tests/fuzz/fuzz.py $(if $(CASE),--case $(CASE),--cases $(or $(N),100000) --seed $(or $(SEED),1))
 
 format: set-up ## Put the Python files into the form that lint wants
 	@ruff check --fix --quiet . ; ruff format .

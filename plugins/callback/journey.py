@@ -23,7 +23,8 @@ description:
     E(KUBERNAUT_COVERAGE_PROGRESS) names. This plugin makes that file and sets the variable; modules that run on the
     controller inherit it.
   - A failed result with a C(verdict) (cause, sentence, evidence, remedy, setting) is shown part by part, not as JSON.
-  - At the end stand the seconds by stage, then the usual C(PLAY RECAP).
+  - At the end stand the seconds by stage, then the usual C(PLAY RECAP). After a failure, the last lines name the stage
+    that failed, its verdict in one sentence, and the folder that M(kubernaut.coverage.evidence) filled.
 extends_documentation_fragment:
   - default_callback
   - result_format_callback
@@ -79,6 +80,8 @@ if t.TYPE_CHECKING:
     from ansible.playbook.task import Task
 
 PROGRESS_VARIABLE = "KUBERNAUT_COVERAGE_PROGRESS"
+# collects what may explain a failure and ends with that same failure
+EVIDENCE_ROLE, EVIDENCE_ACTION = "kubernaut.coverage.failure_evidence", "kubernaut.coverage.evidence"
 
 # seconds
 LONG = 5.0
@@ -92,6 +95,8 @@ BAR_WIDTH = 30
 TAIL_BYTES = 4096
 # words of role names that are not written as a sentence would
 SPELLING = {"e2e": "E2E", "api": "API", "crd": "CRD", "crds": "CRDs", "html": "HTML"}
+# states of a preflight's findings
+STATE_COLORS = {"error": C.COLOR_ERROR, "warning": C.COLOR_WARN, "advice": C.COLOR_HIGHLIGHT}
 CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x1f\x7f]")
 
 
@@ -180,15 +185,25 @@ def as_lines(value: t.Any) -> list[str]:
 
 
 def is_rescued(task: Task) -> bool:
-    """Tell whether a failure of this task leads into the C(rescue) of a block around it."""
-    child, parent = task, task._parent
+    """Tell whether a failure of this task leads into the C(rescue) of a block around it, and may be cured there."""
+    below, parent = {task._uuid}, task._parent
     while parent is not None:
         if isinstance(parent, Block) and parent.rescue:
-            elsewhere = [other._uuid for other in (*parent.rescue, *parent.always)]
-            if child._uuid not in elsewhere:
+            elsewhere = {other._uuid for other in (*parent.rescue, *parent.always)}
+            if not below & elsewhere and not any(is_evidence(other) for other in parent.rescue):
                 return True
-        child, parent = parent, parent._parent
+        # a role that is imported there stands in the list itself, and not what imports it
+        below.add(parent._uuid)
+        parent = parent._parent
     return False
+
+
+def is_evidence(part: t.Any) -> bool:
+    """Tell whether a part of a C(rescue) is the role that ends with the failure it was called for."""
+    if isinstance(part, IncludeRole):
+        return part._role_name == EVIDENCE_ROLE
+    role = getattr(part, "_role", None)
+    return role is not None and role.get_name() == EVIDENCE_ROLE
 
 
 class Progress:
@@ -254,6 +269,7 @@ class CallbackModule(DefaultCallback):
         self._names: dict[str, str] = {}
         self._jobs: set[str] = set()
         self._failures: list[tuple[str, str]] = []
+        self._evidence: list[str] = []
         # the line that moves
         self._offset = 0
         self._drawn = False
@@ -486,6 +502,21 @@ class CallbackModule(DefaultCallback):
         text = label if isinstance(label, str) else json.dumps(label, default=str, ensure_ascii=False)
         return f": {plain(text)}"
 
+    def _show_findings(self, data: t.Mapping[str, t.Any]) -> None:
+        """Print the table of a preflight, as wide as the screen is."""
+        told = data.get("preflight")
+        if not isinstance(told, dict) or not isinstance(data.get("findings"), list):
+            return
+        from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import shown, table
+
+        findings = shown(data["findings"], told["show"])
+        width = shutil.get_terminal_size((100, 24)).columns - 2
+        title, *lines = table(findings, width, title=told["title"])
+        if len(findings) < len(data["findings"]):
+            title = (f"{told['title']}: {data['summary']}", "")
+        for line, state in [title, *lines]:
+            self._say(f"  {plain(line)}", STATE_COLORS.get(state))
+
     # ---- failures ----
 
     def _show_failure(
@@ -494,6 +525,7 @@ class CallbackModule(DefaultCallback):
         """Show why a task failed; return the one sentence that says it."""
         data = result.result
         self._handle_warnings(data)
+        self._show_findings(data)
         stderr = bool(self.get_option("display_failed_stderr"))
         lines = [f"  {stringc(state, color)} {self._prefix(result)}{self._name(result.task)}{label}"]
         if seconds >= 1.0:
@@ -502,12 +534,17 @@ class CallbackModule(DefaultCallback):
         if isinstance(verdict, dict) and verdict.get("sentence"):
             sentence = str(verdict["sentence"])
             lines += [f"    {line}" for line in sentence.splitlines()]
-            lines += quoted(verdict.get("evidence") or [])
+            evidence = verdict.get("evidence") or []
+            if "findings" in data:  # the table above has the others
+                evidence = [line for line in evidence if not str(line).startswith("also: ")]
+            lines += quoted(evidence)
             lines += [
                 f"    {title}: {verdict[key]}"
                 for title, key in (("Remedy", "remedy"), ("Setting", "setting"), ("Cause", "cause"))
                 if verdict.get(key)
             ]
+            also = [item.get("sentence") for item in verdict.get("also") or [] if isinstance(item, dict)]
+            lines += [f"    Also seen: {sentence_too}" for sentence_too in also if sentence_too]
         else:
             message = as_lines(data.get("msg") or data.get("reason") or data.get("censored") or "no message")
             sentence = next((line for line in message if line.strip()), "")
@@ -585,13 +622,13 @@ class CallbackModule(DefaultCallback):
         total = time.monotonic() - self._started
         for line in stage_table(list(self._stages.values()), total, utf8=is_utf8()):
             self._say(line)
-        if self._failures:
-            self._say()
-        for stage, sentence in self._failures:
-            self._say(f"FAILED in {stage}: {sentence}", C.COLOR_ERROR)
         self._default("v2_playbook_on_stats", stats)
         if context.CLIARGS.get("check"):
             self._say("Check mode: nothing was changed.", C.COLOR_WARN)
+        for stage, sentence in self._failures:
+            self._say(f"FAILED in {stage}: {sentence}", C.COLOR_ERROR)
+        for directory in self._evidence:
+            self._say(f"Evidence: {directory} (begin with README.txt)", C.COLOR_ERROR)
         self._write_stages()
         self._close()
 
@@ -637,6 +674,7 @@ class CallbackModule(DefaultCallback):
             self._default("v2_runner_on_ok", result)
             return
         self._erase()
+        self._show_findings(data)
         self._handle_warnings(data)
         looped = bool(result.task.loop) and "results" in data
         if result.task.resolved_action == "ansible.builtin.debug":
@@ -665,6 +703,9 @@ class CallbackModule(DefaultCallback):
     @exclusive
     def v2_runner_on_failed(self, result: CallbackTaskResult, ignore_errors: bool = False) -> None:
         seconds = self._end(result)
+        if self._is_same_failure(result):
+            self._show_evidence(result, seconds)
+            return
         rescued = is_rescued(result.task)
         forgiven = ignore_errors or rescued
         self._worked(failed=not forgiven)
@@ -689,6 +730,26 @@ class CallbackModule(DefaultCallback):
         if not forgiven and self._stage is not None:
             where = f"{self._stage.name}{f' [{result.host.get_name()}]' if self._several_hosts else ''}"
             self._failures.append((where, (plain(sentence.splitlines()[0]) if sentence else self._name(result.task))))
+
+    @staticmethod
+    def _is_same_failure(result: CallbackTaskResult) -> bool:
+        """Tell whether this is the failure that was told already, given again after evidence was collected."""
+        return result.task.resolved_action == EVIDENCE_ACTION and bool(result.result.get("failed_when_result"))
+
+    def _show_evidence(self, result: CallbackTaskResult, seconds: float) -> None:
+        data = result.result
+        self._worked()
+        if self._verbose:
+            self._default("v2_runner_on_failed", result)
+        directory = str(data.get("directory", ""))
+        if not data.get("files"):
+            return
+        self._evidence.append(short_path(directory))
+        size = f"{data.get('bytes', 0) / 1e6:.1f} MB"
+        self._show_task("kept", C.COLOR_OK, result, seconds, f": {len(data['files'])} files, {size}")
+        missing = data.get("missing") or {}
+        for what, why in sorted(missing.items()):
+            self._say(f"    without {what}: {why}")
 
     @exclusive
     def v2_runner_on_unreachable(self, result: CallbackTaskResult) -> None:

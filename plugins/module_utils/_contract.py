@@ -74,14 +74,14 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
     "workload": {
         "type": "dict",
         "required": True,
-        "description": "The service as Kubernetes runs it normally.",
-        "required_one_of": [("objects", "manifests")],
+        "description": "The service as Kubernetes runs it normally; without O(workload.objects) and"
+        " O(workload.manifests) as it stands in the cluster.",
         "options": {
             "namespace": {"type": "str", "required": True, "description": "Namespace; made where missing."},
             "kind": {
                 "type": "str",
                 "default": "Deployment",
-                "choices": ["Deployment", "StatefulSet"],
+                "choices": ["Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod"],
                 "description": "Kind of the workload.",
             },
             "name": {"type": "str", "required": True, "description": "Name of the workload."},
@@ -100,6 +100,68 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
             },
         },
     },
+    "dependencies": {
+        "type": "dict",
+        "default": {},
+        "description": "Servers that the service needs, by the name under which it reaches them.",
+        "values": {
+            "kind": {
+                "type": "str",
+                "required": True,
+                "choices": ["postgresql", "redis"],
+                "description": "What it is.",
+            },
+            "version": {
+                "type": "str",
+                "default": "",
+                "description": "Version in the registry. An image that is built on the runner has Debian's instead.",
+            },
+            "image": {"type": "str", "default": "", "description": "Another image in a registry."},
+            "database": {"type": "str", "default": "coverage", "description": "Database to be made (PostgreSQL)."},
+            "user": {"type": "str", "description": "Its owner (PostgreSQL), together with the password or not at all."},
+            "password": {
+                "type": "str",
+                "description": "For test credentials that are no secret: it is seen in verbose output. Made up and kept"
+                " in the Secret where it is missing; empty for a Redis without one.",
+            },
+            "secret": {
+                "type": "str",
+                "default": "",
+                "description": "Name of the Secret with the credentials, which are taken from it where it stands; the"
+                " name with C(-credentials) by default.",
+            },
+            "node_port": {"type": "int", "default": 0, "description": "NodePort of its Service; 0 for none."},
+            "storage": {
+                "type": "str",
+                "default": "",
+                "description": "Size of a claim for its data, which go with the pod where this is empty.",
+            },
+            "resources": {"type": "dict", "default": {}, "description": "Requests and limits of its container."},
+            "migrations": {
+                "type": "dict",
+                "description": "SQL files that make the schema (PostgreSQL).",
+                "options": {
+                    "dir": {
+                        "type": "str",
+                        "required": True,
+                        "description": "Folder of C(*.sql), relative to O(source.dir).",
+                    },
+                    "format": {
+                        "type": "str",
+                        "default": "auto",
+                        "choices": ["auto", "plain", "goose"],
+                        "description": "Whether files are goose's; by their marks where C(auto).",
+                    },
+                    "tables": {
+                        "type": "list",
+                        "elements": "str",
+                        "default": [],
+                        "description": "Tables that have to be there afterwards.",
+                    },
+                },
+            },
+        },
+    },
     "coverage": {
         "type": "dict",
         "default": {},
@@ -115,6 +177,42 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
                 "default": 30,
                 "description": "Seconds that the service gets to end, at least; a longer one of its own stays.",
             },
+            "startup_seconds": {
+                "type": "int",
+                "default": 0,
+                "description": "Seconds to start in before a probe kills it, at least; 0: probes as they are.",
+            },
+            "environment": {"type": "dict", "default": {}, "description": "More variables for the container."},
+            "resources": {
+                "type": "dict",
+                "default": {},
+                "description": "Requests and limits, laid over the container's own.",
+            },
+            "replicas": {"type": "int", "default": -1, "description": "Number of pods; as it is where negative."},
+            "other_containers": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "description": "More instrumented containers of the pod.",
+                "options": {
+                    "name": {"type": "str", "required": True, "description": "Name of the container."},
+                    "image": {"type": "str", "required": True, "description": "Its instrumented image."},
+                },
+            },
+            "volume": {
+                "type": "str",
+                "default": "auto",
+                "choices": ["auto", "host_path", "persistent_volume_claim"],
+                "description": "What the counters' folder is to the pod; a claim where Pod Security asks for it.",
+            },
+            "permission": {
+                "type": "str",
+                "default": "auto",
+                "choices": ["auto", "writable", "node", "fs_group", "init_container", "root"],
+                "description": "How that folder comes to be writable; the mildest way that works.",
+            },
+            "init_image": {"type": "str", "default": "", "description": "Image that has C(chmod), for that way."},
+            "allow_root": {"type": "bool", "default": False, "description": "Whether root is allowed as the last way."},
         },
     },
     "cluster": {
@@ -308,6 +406,7 @@ def merged_contract(
         result = ArgumentSpecValidator(specification).validate(contract)
         problems = [f"{TOP}.{service}: {message}" for message in result.error_messages]
         contract = result.validated_parameters
+        problems += _validate_named(contract, f"{TOP}.{service}")
     if not problems:
         contract["cluster"]["name"] = contract["cluster"]["name"] or f"{service}-e2e"
         problems = [f"{TOP}.{service}.{message}" for message in _contradictions(contract)]
@@ -322,6 +421,18 @@ def merged_contract(
     return contract
 
 
+def dependency_servers(contract: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
+    """Return the dependencies of a validated contract as the module service_dependencies takes them."""
+    servers = []
+    for name, entry in contract["dependencies"].items():
+        server = {"name": name, **{key: value for key, value in entry.items() if value is not None}}
+        if entry["migrations"]:
+            folder = Path(contract["source"]["dir"] or "/") / entry["migrations"]["dir"]
+            server["migrations"] = {**entry["migrations"], "dir": str(folder)}
+        servers.append(server)
+    return servers
+
+
 def new_run_id(moment: datetime.datetime) -> str:
     """Return an id that sorts by time: C(20261123-154210-123), UTC with milliseconds."""
     return f"{moment:%Y%m%d-%H%M%S}-{moment.microsecond // 1000:03d}"
@@ -331,13 +442,40 @@ def _without_nulls(value: t.Any, specification: t.Mapping[str, t.Any]) -> t.Any:
     """Return the contract without the keys that are null, so that they get their defaults."""
     if not isinstance(value, dict):
         return value
-    return {
-        key: _without_nulls(content, specification[key]["options"])
-        if "options" in specification.get(key, {})
-        else content
-        for key, content in value.items()
-        if content is not None or key not in specification
-    }
+    kept = {}
+    for key, content in value.items():
+        rule = specification.get(key, {})
+        if content is None and key in specification:
+            continue
+        if "options" in rule:
+            kept[key] = _without_nulls(content, rule["options"])
+        elif "values" in rule and isinstance(content, dict):
+            # a null takes away what ships under that name
+            entries = {name: entry for name, entry in content.items() if entry is not None}
+            kept[key] = {name: _without_nulls(entry, rule["values"]) for name, entry in entries.items()}
+        else:
+            kept[key] = content
+    return kept
+
+
+def _validate_named(contract: dict[str, t.Any], path: str) -> list[str]:
+    """Validate the entries that a user names (C(values) of a rule), which no argument specification knows.
+
+    Their defaults are filled in; what is wrong is returned.
+    """
+    problems = []
+    for key, rule in SPECIFICATION.items():
+        if "values" not in rule:
+            continue
+        specification = _without_descriptions(rule["values"])
+        for name, entry in contract[key].items():
+            where = f"{path}.{key}.{name}"
+            if not LABEL.fullmatch(str(name)):
+                problems.append(f"{where}: {name!r} is no Kubernetes name (lower case letters, digits and '-').")
+            result = ArgumentSpecValidator(specification).validate(entry)
+            problems += [f"{where}: {message}" for message in result.error_messages]
+            contract[key][name] = result.validated_parameters
+    return problems
 
 
 def _other_types(value: t.Any, specification: t.Mapping[str, t.Any], path: str) -> t.Iterator[str]:
@@ -360,6 +498,11 @@ def _other_types(value: t.Any, specification: t.Mapping[str, t.Any], path: str) 
                     yield from _other_types(element, rule["options"], f"{where}[{index}]")
         elif "options" in rule:
             yield from _other_types(content, rule["options"], where)
+        elif "values" in rule:
+            for name, entry in content.items():
+                if not isinstance(entry, dict):
+                    yield f"{where}.{name} is {_kind_of(entry)}, but should be {WORDS['dict']}."
+                yield from _other_types(entry, rule["values"], f"{where}.{name}")
 
 
 def _is_a(kind: str, value: t.Any) -> bool:
@@ -386,6 +529,9 @@ def _unknown_keys(value: t.Any, specification: t.Mapping[str, t.Any], path: str)
                     yield from _unknown_keys(element, rule["options"], f"{path}.{key}[{index}]")
             else:
                 yield from _unknown_keys(content, rule["options"], f"{path}.{key}")
+        elif "values" in rule and isinstance(content, dict):
+            for name, entry in content.items():
+                yield from _unknown_keys(entry, rule["values"], f"{path}.{key}.{name}")
 
 
 def _drop_other_source(shipped: dict[str, t.Any], inventory: t.Mapping[str, t.Any]) -> None:
@@ -408,7 +554,8 @@ def _without_descriptions(specification: t.Mapping[str, t.Any]) -> dict[str, t.A
     """Return the specification as Ansible's validator wants it; C(options) of dictionaries get their defaults."""
     cleaned: dict[str, t.Any] = {}
     for key, rule in specification.items():
-        cleaned[key] = copy.deepcopy({name: value for name, value in rule.items() if name != "description"})
+        ours = ("description", "values")
+        cleaned[key] = copy.deepcopy({name: value for name, value in rule.items() if name not in ours})
         if "options" in rule:
             cleaned[key]["options"] = _without_descriptions(rule["options"])
     return cleaned
@@ -436,7 +583,11 @@ def _contradictions(contract: t.Mapping[str, t.Any]) -> t.Iterator[str]:
             yield f"{path}: must be more than 0 seconds."
     if not contract["tests"]["command"]:
         yield "tests.command: is empty."
-    if not workload["manifests"]:
+    for name, dependency in contract["dependencies"].items():
+        folder = (dependency["migrations"] or {}).get("dir", "")
+        if folder and not folder.startswith("/") and not contract["source"]["dir"]:
+            yield f"dependencies.{name}.migrations.dir: needs source.dir, the folder that it lies in."
+    if workload["objects"] and not workload["manifests"]:
         names = [(item.get("kind"), (item.get("metadata") or {}).get("name")) for item in workload["objects"]]
         if (workload["kind"], workload["name"]) not in names:
             workloads = [str(name) for kind, name in names if kind == workload["kind"]]
@@ -444,7 +595,7 @@ def _contradictions(contract: t.Mapping[str, t.Any]) -> t.Iterator[str]:
                 f"workload.name: the objects have no {workload['kind']} {workload['name']!r}."
                 f"{_nearest(workload['name'], workloads)}"
             )
-    elif not contract["source"]["dir"]:
+    elif workload["manifests"] and not contract["source"]["dir"]:
         yield "workload.manifests: need source.dir, the folder that they lie in."
     ports: list[HostPort] = []
     for index, mapping in enumerate(cluster["port_mappings"]):

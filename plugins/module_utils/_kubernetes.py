@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 import tempfile
 import typing as t
@@ -22,22 +23,65 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import 
 FIELD_MANAGER = "kubernaut.coverage"
 BAD_REQUEST = 400
 NOT_FOUND = 404
+CONFLICT = 409
+INVALID = 422
 REQUEST_TIMEOUT = 15  # seconds for one request; an API server on the same host answers in milliseconds
 
 Object = dict[str, t.Any]
+
+# Who refused: of this the API server says no more than a sentence, whose form is fixed in its source (the file named)
+KNOWN_FAILURES = (
+    (
+        # apiserver/pkg/admission/plugin/webhook/errors/statuserror.go
+        re.compile(r'admission webhook "(?P<who>[^"]+)" denied the request'),
+        "admission-webhook-refused",
+        "See what the webhook {who} wants, or exempt the namespace from it.",
+    ),
+    (
+        # apiserver/pkg/admission/plugin/webhook/{mutating,validating}/dispatcher.go
+        re.compile(r'failed calling webhook "(?P<who>[^"]+)"'),
+        "admission-webhook-unreachable",
+        "See whether the program behind the webhook {who} runs, or remove its configuration.",
+    ),
+    (
+        # apiserver/pkg/admission/plugin/policy/validating/dispatcher.go
+        re.compile(r"ValidatingAdmissionPolicy '(?P<who>[^']+)' .*denied request"),
+        "admission-policy-refused",
+        "See what the policy {who} wants, or exempt the namespace from it.",
+    ),
+    (
+        # pkg/quota/v1 and apiserver/pkg/admission/plugin/resourcequota/controller.go
+        re.compile(r"exceeded quota: (?P<who>[^,\s]+)"),
+        "quota-exceeded",
+        "Raise the quota {who}, or lower what the workload asks for.",
+    ),
+    (
+        # staging/src/k8s.io/pod-security-admission/admission/admission.go
+        re.compile(r'violates PodSecurity "(?P<who>[^"]+)"'),
+        "pod-security-refused",
+        "Let the pod keep to the level {who}, or label the namespace with a milder one.",
+    ),
+    (
+        # plugin/pkg/auth/authorizer, apiserver/pkg/endpoints/handlers/responsewriters/errors.go
+        re.compile(r'is forbidden: User "(?P<who>[^"]+)" cannot '),
+        "rbac-forbidden",
+        "Give {who} that right, or use another kubeconfig.",
+    ),
+)
 
 
 class KubernetesError(CoverageError):
     """The API server refused a request or could not be reached.
 
-    :ivar status: HTTP status, 0 where there was no answer.
+    :ivar status: HTTP status, 0 where there was no answer. :ivar reason: the server's own words.
     """
 
     cause = "kubernetes-refused"
 
-    def __init__(self, message: str, *, status: int = 0, **details: t.Any) -> None:
+    def __init__(self, message: str, *, status: int = 0, reason: str = "", **details: t.Any) -> None:
         super().__init__(message, **details)
         self.status = status
+        self.reason = reason
 
 
 def describe(item: Object) -> str:
@@ -209,10 +253,49 @@ class Cluster:
         )
         return after, before
 
-    def delete(self, path: str, *, grace_seconds: t.Optional[int] = None) -> None:
-        """Delete the object at that path; it may be gone already."""
+    def create(self, item: Object, *, dry_run: bool = False) -> Object:
+        """Create one object and return it; with C(dry_run) only ask the API server for what it would become.
+
+        :raises KubernetesError: the server's own reason; status 409 where it is there already.
+        """
+        collection = self.path({**item, "metadata": {**item["metadata"], "name": ""}}).rstrip("/")
+        return t.cast(
+            Object,
+            self.request(
+                "POST", collection, body=item, field_manager=FIELD_MANAGER, dry_run="All" if dry_run else None
+            ),
+        )
+
+    def replace(self, item: Object, *, dry_run: bool = False, field_manager: str = FIELD_MANAGER) -> Object:
+        """Put an object in the place of what it was read as, and return what it became.
+
+        :raises KubernetesError: the server's own reason; status 409 where it was changed since it was read.
+        """
+        return t.cast(
+            Object,
+            self.request(
+                "PUT",
+                self.path(item),
+                body=item,
+                field_manager=field_manager,
+                dry_run="All" if dry_run else None,
+            ),
+        )
+
+    def delete(self, path: str, *, grace_seconds: t.Optional[int] = None, propagation: str = "", uid: str = "") -> None:
+        """Delete the object at that path; it may be gone already.
+
+        :arg propagation: C(Foreground): not before all that belongs to it. :arg uid: only if it is still that one.
+        """
+        # all of it in the body: the server reads no parameter of the address where there is one
+        options = {
+            "gracePeriodSeconds": grace_seconds,
+            "propagationPolicy": propagation or None,
+            "preconditions": {"uid": uid} if uid else None,
+        }
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", **{k: v for k, v in options.items() if v is not None}}
         try:
-            self.request("DELETE", path, grace_period_seconds=grace_seconds)
+            self.request("DELETE", path, body=body)
         except KubernetesError as error:
             if error.status != NOT_FOUND:
                 raise
@@ -229,6 +312,19 @@ def _comparable(item: Object) -> Object:
     return {**{key: value for key, value in item.items() if key != "status"}, "metadata": metadata}
 
 
+def _why(status: Object, reason: str) -> tuple[str, str]:
+    """Return the cause and the remedy of a refusal; empty where the server's sentence has to do."""
+    causes = (status.get("details") or {}).get("causes") or []
+    if any(item.get("reason") == "NamespaceTerminating" for item in causes):
+        remedy, cause = "Wait until the namespace is gone; a finalizer may hold it.", "namespace-terminating"
+        return cause, remedy
+    for form, cause, remedy in KNOWN_FAILURES:
+        found = form.search(reason)
+        if found:
+            return cause, remedy.format(who=found["who"])
+    return "", ""
+
+
 @contextlib.contextmanager
 def _errors_of(what: str) -> t.Iterator[None]:
     """Turn every error of the client library into the collection's own."""
@@ -240,10 +336,18 @@ def _errors_of(what: str) -> t.Iterator[None]:
     except ApiException as error:
         body = error.body.decode(errors="replace") if isinstance(error.body, bytes) else (error.body or "")
         try:
-            reason = json.loads(body).get("message") or body
-        except ValueError:
-            reason = body or str(error.reason)
-        raise KubernetesError(f"The API server refused to {what}: {reason}", status=int(error.status or 0)) from error
+            status = json.loads(body)
+            reason = status.get("message") or body
+        except (ValueError, AttributeError):
+            status, reason = {}, body or str(error.reason)
+        cause, remedy = _why(status if isinstance(status, dict) else {}, reason)
+        raise KubernetesError(
+            f"The API server refused to {what}: {reason}",
+            status=int(error.status or 0),
+            reason=reason,
+            cause=cause,
+            remedy=remedy,
+        ) from error
     except urllib3.exceptions.HTTPError as error:
         raise KubernetesError(
             f"The API server does not answer ({what}): {error}.",

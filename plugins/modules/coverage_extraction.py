@@ -10,7 +10,14 @@ module: coverage_extraction
 short_description: Bring the counters of a workload home
 description:
   - Stops the workload gracefully, waits until its programs have really ended, copies the files of every pod from every
-    node, counts them against the lives that there were, and puts the workload's replicas back.
+    node, counts them against the lives that there were, and puts the workload back as it was.
+  - Where counters are missing, it says why. It fails only where none came home at all; where some did, that is a
+    warning and RV(verdict).
+  - A Deployment, StatefulSet or ReplicaSet is scaled to zero for a moment, a DaemonSet is given a node selector that
+    fits no node, a Pod is deleted and made again. A Job, and the Jobs of a CronJob, get the time-out to end by
+    themselves and are suspended then; of one that has ended, the counters are only copied.
+  - Files on the nodes that are older than this run's workload are of another run. They go to C(set-aside) in the run's
+    folder and count for nothing.
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
@@ -34,7 +41,7 @@ options:
   kind:
     description: Kind of the workload.
     type: str
-    choices: [Deployment, StatefulSet]
+    choices: [Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob, Pod]
     default: Deployment
   name:
     description: Name of the workload.
@@ -49,7 +56,7 @@ options:
     type: str
     required: true
   nodes:
-    description: The nodes' containers, to copy from.
+    description: The nodes' containers, to copy from. Nodes that pods ran on are looked at too.
     type: list
     elements: str
     required: true
@@ -73,9 +80,14 @@ options:
     elements: dict
     default: []
   timeout:
-    description: Seconds for a pod's end, on top of its grace period.
+    description: Seconds for a pod's end, on top of its grace period; and for a Job's own end before it is suspended.
     type: int
     default: 15
+  evidence:
+    description:
+      - Folder that gets C(ending.json), what the rules saw, where counters are missing or were set aside.
+      - None where it is not given.
+    type: path
   podman:
     description: Name or path of podman.
     type: str
@@ -98,7 +110,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 lives:
-  description: For each pod how often its program was started, how it ended, and what came home.
+  description:
+    - For each pod how often its program was started, how it ended, and what came home.
+    - Where lives are lost, C(cause) and C(why) tell of the last of them.
   returned: success
   type: list
   elements: dict
@@ -106,15 +120,45 @@ lost:
   description: Number of lives whose counters did not come home.
   returned: success
   type: int
+verdict:
+  description:
+    - Why counters are missing or were set aside. C(also) has what else was seen, as C(cause) and C(sentence).
+    - Empty where all is well, where nothing was left to do, and in check mode.
+  returned: always
+  type: dict
+  sample:
+    cause: no-sigterm-handler
+    sentence: "The program in pod httpbin-6d4f has no handler for SIGTERM: it ended without returning from main."
+    evidence: ["exit code 2 (Error), 12 s after its start"]
+    remedy: Handle SIGTERM (signal.NotifyContext) and let main return.
+    setting: ""
+    also: []
+set_aside:
+  description: Files, as C(POD/NAME), that are older than the workload of this run.
+  returned: success
+  type: list
+  elements: str
+seconds:
+  description: How long each step took.
+  returned: success
+  type: dict
 """
 
 from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction import Source, extract, recorded
+from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction import (
+    Extracted,
+    Source,
+    extract,
+    recorded,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
+
+KINDS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob", "Pod")
+PARTS = ("cause", "sentence", "evidence", "remedy", "setting", "also")
 
 
 def main() -> None:
@@ -122,7 +166,7 @@ def main() -> None:
         argument_spec={
             "kubeconfig": {"type": "path", "required": True},
             "namespace": {"type": "str", "required": True},
-            "kind": {"type": "str", "choices": ["Deployment", "StatefulSet"], "default": "Deployment"},
+            "kind": {"type": "str", "choices": list(KINDS), "default": "Deployment"},
             "name": {"type": "str", "required": True},
             "container": {"type": "str", "required": True},
             "component": {"type": "str", "required": True},
@@ -132,6 +176,7 @@ def main() -> None:
             "record": {"type": "path", "required": True},
             "pods": {"type": "list", "elements": "dict", "default": []},
             "timeout": {"type": "int", "default": 15},
+            "evidence": {"type": "path"},
             "podman": {"type": "str", "default": "podman"},
         },
         supports_check_mode=True,
@@ -147,11 +192,12 @@ def main() -> None:
         volume_directory=options["volume_directory"],
     )
     try:
-        lives = recorded(options["record"])
-        expected = {pod["pod"] for pod in options["pods"]}
-        home = bool(expected) and expected <= {item.pod for item in lives}
+        outcome = Extracted(recorded(options["record"]))
+        known = {(item.pod, uid) for item in outcome.lives for uid in (item.uid, "")}
+        expected = {(pod["pod"], pod.get("uid", "")) for pod in options["pods"]}
+        home = bool(expected) and expected <= known
         if not home and not module.check_mode:
-            lives = extract(
+            outcome = extract(
                 Cluster(options["kubeconfig"]),
                 Podman(options["podman"]),
                 source,
@@ -159,15 +205,24 @@ def main() -> None:
                 record=options["record"],
                 expected=options["pods"],
                 timeout=options["timeout"],
+                evidence=options["evidence"] or "",
             )
     except ImportError as error:
         module.fail_json(msg=missing_required_lib("kubernetes"), exception=str(error))
     except CoverageError as error:
         module.fail_json(**error.result())
+    lost = sum(item.lost for item in outcome.lives)
+    verdict = {} if outcome.verdict is None else {key: asdict(outcome.verdict)[key] for key in PARTS}
+    if verdict:
+        of = f"{lost} of {sum(item.lives for item in outcome.lives)} lives lost: " if lost else ""
+        module.warn(f"{source.component}: {of}{verdict['sentence']} {verdict['remedy']}")
     module.exit_json(
         changed=not home,
-        lives=[{**asdict(item), "lost": item.lost} for item in lives],
-        lost=sum(item.lost for item in lives),
+        lives=[{**asdict(item), "lost": item.lost} for item in outcome.lives],
+        lost=lost,
+        verdict=verdict,
+        set_aside=outcome.set_aside,
+        seconds=outcome.seconds,
     )
 
 

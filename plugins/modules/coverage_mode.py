@@ -9,10 +9,14 @@ DOCUMENTATION = r"""
 module: coverage_mode
 short_description: Run a workload so that it writes its counters, and put it back
 description:
-  - Takes the normal objects of a service, changes the one container that is instrumented, and applies all of them.
-  - Changed are its image, E(GOCOVERDIR), a mount with a folder for each pod, and the pod's grace period. The program's
-    user and security context stay as they are.
-  - The normal workload is kept in an annotation, with which O(state=normal) puts it back exactly.
+  - Changes the one container of a workload that is instrumented, and what its pod needs for that. The normal workload
+    is taken from its manifests, which are all applied, or from the cluster, whoever applied it.
+  - Changed are its image, E(GOCOVERDIR), a mount with a folder for each pod, and the pod's grace period; more only
+    where it is asked for. The program's user and security context stay as they are, unless O(permission) needs them.
+  - What was changed is kept in an annotation, with which O(state=absent) puts the workload back exactly. What somebody
+    else changed meanwhile stays, and is returned as RV(kept).
+  - The template of a Job, and a bare Pod, cannot be changed. They are deleted and created anew, once the API server
+    was asked and takes the new one.
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
@@ -26,37 +30,56 @@ attributes:
   diff_mode:
     support: full
     description: Returns details on what has changed, or needs changing in C(check_mode), when in diff mode.
+    details:
+      - Shows the workload in the cluster and what becomes of it. Values that look like secrets are left out.
 options:
   state:
     description: Whether the workload is to run in coverage mode.
     type: str
-    choices: [coverage, normal]
-    default: coverage
+    choices: [present, absent]
+    default: present
   kubeconfig:
     description: Kubeconfig of the cluster.
     type: path
     required: true
   namespace:
-    description: Namespace of all objects that name none; it is made where it is missing.
+    description:
+      - Namespace of the workload, and of all objects that name none.
+      - It is made where it is missing and there are O(objects) or O(manifests).
     type: str
     required: true
   kind:
-    description: Kind of the workload.
+    description:
+      - Kind of the workload. One of C(Deployment), C(StatefulSet), C(DaemonSet), C(Job), C(CronJob), C(Pod).
+      - What another workload makes is refused, and its maker named.
     type: str
-    choices: [Deployment, StatefulSet]
     default: Deployment
   name:
     description: Name of the workload.
     type: str
     required: true
   container:
-    description: Name of the instrumented container. Required for O(state=coverage).
+    description: Name of the instrumented container, which may be an init container. Required for O(state=present).
     type: str
   image:
-    description: Reference of the instrumented image, as every node has it. Required for O(state=coverage).
+    description: Reference of the instrumented image, as every node has it. Required for O(state=present).
     type: str
+  other_containers:
+    description: More instrumented containers of the pod. Their counters lie in a folder of their name in the pod's.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the container.
+        type: str
+        required: true
+      image:
+        description: Reference of its instrumented image.
+        type: str
+        required: true
   objects:
-    description: The normal objects, inline.
+    description: The normal objects, inline. Without these and O(manifests), the workload is taken from the cluster.
     type: list
     elements: dict
     default: []
@@ -70,10 +93,10 @@ options:
     type: path
     default: /
   run_id:
-    description: Id of the run; names a folder on the nodes. Required for O(state=coverage).
+    description: Id of the run; names a folder on the nodes. Required for O(state=present).
     type: str
   component:
-    description: Name of the component; names a folder in the run's. Required for O(state=coverage).
+    description: Name of the component; names a folder in the run's. Required for O(state=present).
     type: str
   directory:
     description: Where the container writes its counters.
@@ -83,11 +106,58 @@ options:
     description: Seconds that a pod gets to end, at least.
     type: int
     default: 30
+  startup_seconds:
+    description:
+      - Seconds that the container gets to start before a probe kills it, at least. C(0) leaves the probes alone.
+      - A startup probe of its own gets more tries. Otherwise one is made from the liveness probe; without a liveness
+        probe nothing kills a slow start, and nothing is changed.
+    type: int
+    default: 0
+  environment:
+    description: More variables for the container; one that it has is replaced.
+    type: dict
+    default: {}
+  resources:
+    description: Requests and limits, laid over the container's own.
+    type: dict
+    default: {}
+  replicas:
+    description: Number of pods, of a Deployment or StatefulSet. As it is where not given.
+    type: int
+  volume:
+    description:
+      - What the folder for the counters is to the pod. It is the same folder of the node either way.
+      - V(auto) is V(host_path), unless the namespace does not take it (Pod Security, a policy).
+    type: str
+    choices: [auto, host_path, persistent_volume_claim]
+    default: auto
+  permission:
+    description:
+      - How the folder comes to be writable for the program. V(auto) is the mildest way that works.
+      - V(writable) means that it is already. V(node) prepares it on the nodes with the mode 1777.
+      - V(fs_group) gives it to the pod's group, which needs O(volume=persistent_volume_claim).
+      - V(init_container) opens it with C(chmod) of O(init_image), as root. V(root) runs the program as root, and needs
+        O(allow_root).
+    type: str
+    choices: [auto, writable, node, fs_group, init_container, root]
+    default: auto
+  init_image:
+    description: Image on the nodes that has C(chmod).
+    type: str
+    default: ""
+  allow_root:
+    description: Whether the program may be run as root if there is no other way.
+    type: bool
+    default: false
   nodes:
-    description: The nodes' containers, on which the folder for the counters is made.
+    description: The nodes' containers, on which the folder for the counters is made, or removed.
     type: list
     elements: str
     default: []
+  discard_counters:
+    description: Whether O(state=absent) removes a folder on the nodes that has counters which were not brought home.
+    type: bool
+    default: false
   podman:
     description: Name or path of podman.
     type: str
@@ -108,12 +178,27 @@ EXAMPLES = r"""
     component: httpbin
     nodes: [httpbin-e2e-control-plane]
 
-- name: Put it back
+- name: Put a DaemonSet that runs already into coverage mode
   kubernaut.coverage.coverage_mode:
-    state: normal
+    kubeconfig: ~/.kube/config
+    namespace: agents
+    kind: DaemonSet
+    name: agent
+    container: agent
+    image: localhost/agent:3f2a9c0b1d2e
+    run_id: 20261123-154210-123
+    component: agent
+    nodes: [dev-control-plane, dev-worker]
+    startup_seconds: 60
+    resources: {limits: {memory: 512Mi}}
+
+- name: Put httpbin back
+  kubernaut.coverage.coverage_mode:
+    state: absent
     kubeconfig: ~/.cache/kubernaut-coverage/clusters/httpbin-e2e/kubeconfig
     namespace: httpbin-e2e
     name: httpbin
+    nodes: [httpbin-e2e-control-plane]
 """
 
 RETURN = r"""
@@ -125,9 +210,56 @@ objects:
   sample: [Deployment httpbin-e2e/httpbin]
 volume_directory:
   description: Folder on the nodes that holds one folder for each pod.
-  returned: when O(state=coverage)
+  returned: when O(state=present)
   type: str
   sample: /coverdata/20261123-154210-123/httpbin
+volume:
+  description: What that folder is to the pod.
+  returned: when O(state=present)
+  type: str
+  sample: host_path
+permission:
+  description: How the folder comes to be writable for the program, as in O(permission).
+  returned: when O(state=present)
+  type: str
+  sample: node
+permission_reason:
+  description: Why that way.
+  returned: when O(state=present)
+  type: str
+  sample: /coverdata/20261123-154210-123/httpbin is made on every node with the mode 1777
+changes:
+  description:
+    - The fields of the workload that coverage mode changes, or that are put back.
+    - What was or is absent has no key V(before) or V(after). Values that look like secrets are left out.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - field: spec.template.spec.containers[httpbin].image
+      before: httpbin:1
+      after: localhost/httpbin:3f2a9c0b1d2e
+kept:
+  description: Fields that coverage mode had changed and somebody else changed after it. Theirs stays.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    field:
+      description: Path of the field.
+      type: str
+    coverage:
+      description: What coverage mode had set; no key where it had taken the field away.
+      type: raw
+    now:
+      description: What it is; no key where it is absent.
+      type: raw
+notes:
+  description: What a person should know, a sentence each.
+  returned: success
+  type: list
+  elements: str
+  sample: ["Deployment shop/cart is paused: its pods stay as they are until it is resumed."]
 """
 
 import typing as t
@@ -135,27 +267,22 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode import (
+    Outcome,
     Settings,
-    as_yaml,
-    find_workload,
-    in_coverage_mode,
-    in_normal_mode,
+    Wanted,
+    kind_of,
+    outcome_as_result,
     read_manifests,
-    switch_off,
-    switch_on,
-    with_namespace,
+    refuse_unsupported,
+    turn_off,
+    turn_on,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster, Object, describe
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
 
 
-def on(parameters: dict[str, t.Any], *, check: bool) -> dict[str, t.Any]:
-    normal = with_namespace(
-        parameters["objects"] + read_manifests(parameters["manifests"], parameters["source_dir"]),
-        parameters["namespace"],
-    )
-    workload = find_workload(normal, parameters["kind"], parameters["name"])
+def on(parameters: dict[str, t.Any], cluster: t.Optional[Cluster], *, check: bool) -> Outcome:
     settings = Settings(
         container=parameters["container"],
         image=parameters["image"],
@@ -163,54 +290,64 @@ def on(parameters: dict[str, t.Any], *, check: bool) -> dict[str, t.Any]:
         component=parameters["component"],
         directory=parameters["directory"],
         grace_period=parameters["grace_period"],
+        other_containers=tuple((item["name"], item["image"]) for item in parameters["other_containers"]),
+        environment=parameters["environment"],
+        resources=parameters["resources"],
+        startup_seconds=parameters["startup_seconds"],
+        replicas=parameters["replicas"],
+        init_image=parameters["init_image"],
     )
-    changed_workload = in_coverage_mode(workload, settings)
-    objects = [changed_workload if item is workload else item for item in normal]
-    if check and not Path(parameters["kubeconfig"]).exists():
-        names = [describe(item) for item in objects]
-    else:
-        cluster = Cluster(parameters["kubeconfig"])
-        names = switch_on(cluster, Podman(parameters["podman"]), parameters["nodes"], objects, dry_run=check)
-    return {
-        "changed": bool(names),
-        "objects": names,
-        "volume_directory": settings.volume_directory,
-        "diff": diff(workload, changed_workload),
-    }
+    wanted = Wanted(
+        kind=parameters["kind"],
+        namespace=parameters["namespace"],
+        name=parameters["name"],
+        settings=settings,
+        objects=[*parameters["objects"], *read_manifests(parameters["manifests"], parameters["source_dir"])],
+        nodes=parameters["nodes"],
+        volume=parameters["volume"],
+        permission=parameters["permission"],
+        allow_root=parameters["allow_root"],
+    )
+    return turn_on(cluster, Podman(parameters["podman"]), wanted, dry_run=check)
 
 
-def off(parameters: dict[str, t.Any], *, check: bool) -> dict[str, t.Any]:
-    workload: Object = {
-        "apiVersion": "apps/v1",
-        "kind": parameters["kind"],
-        "metadata": {"name": parameters["name"], "namespace": parameters["namespace"]},
-    }
-    was = switch_off(Cluster(parameters["kubeconfig"]), workload, dry_run=check)
-    if was is None:
-        return {"changed": False, "objects": []}
-    return {"changed": True, "objects": [describe(was)], "diff": diff(was, in_normal_mode(was))}
+def off(parameters: dict[str, t.Any], cluster: t.Optional[Cluster], *, check: bool) -> Outcome:
+    if cluster is None:
+        return Outcome()
+    return turn_off(
+        cluster,
+        Podman(parameters["podman"]),
+        kind_of(parameters["kind"]).reference(parameters["namespace"], parameters["name"]),
+        nodes=parameters["nodes"],
+        discard=parameters["discard_counters"],
+        dry_run=check,
+    )
 
 
-def diff(before: Object, after: Object) -> dict[str, str]:
-    name = describe(after)
-    return {
-        "before_header": name,
-        "after_header": name,
-        "before": as_yaml(before["spec"]),
-        "after": as_yaml(after["spec"]),
-    }
+def switch(parameters: dict[str, t.Any], *, check: bool) -> dict[str, t.Any]:
+    there = not check or Path(parameters["kubeconfig"]).exists()
+    cluster = Cluster(parameters["kubeconfig"]) if there else None
+    refuse_unsupported(cluster, parameters["kind"], parameters["namespace"], parameters["name"])
+    outcome = (on if parameters["state"] == "present" else off)(parameters, cluster, check=check)
+    return outcome_as_result(outcome)
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["coverage", "normal"], "default": "coverage"},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "kubeconfig": {"type": "path", "required": True},
             "namespace": {"type": "str", "required": True},
-            "kind": {"type": "str", "choices": ["Deployment", "StatefulSet"], "default": "Deployment"},
+            "kind": {"type": "str", "default": "Deployment"},
             "name": {"type": "str", "required": True},
             "container": {"type": "str"},
             "image": {"type": "str"},
+            "other_containers": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {"name": {"type": "str", "required": True}, "image": {"type": "str", "required": True}},
+            },
             "objects": {"type": "list", "elements": "dict", "default": []},
             "manifests": {"type": "list", "elements": "str", "default": []},
             "source_dir": {"type": "path", "default": "/"},
@@ -218,13 +355,29 @@ def main() -> None:
             "component": {"type": "str"},
             "directory": {"type": "str", "default": "/coverdata"},
             "grace_period": {"type": "int", "default": 30},
+            "startup_seconds": {"type": "int", "default": 0},
+            "environment": {"type": "dict", "default": {}},
+            "resources": {"type": "dict", "default": {}},
+            "replicas": {"type": "int"},
+            "volume": {
+                "type": "str",
+                "choices": ["auto", "host_path", "persistent_volume_claim"],
+                "default": "auto",
+            },
+            "permission": {
+                "type": "str",
+                "choices": ["auto", "writable", "node", "fs_group", "init_container", "root"],
+                "default": "auto",
+            },
+            "init_image": {"type": "str", "default": ""},
+            "allow_root": {"type": "bool", "default": False},
             "nodes": {"type": "list", "elements": "str", "default": []},
+            "discard_counters": {"type": "bool", "default": False},
             "podman": {"type": "str", "default": "podman"},
         },
-        required_if=[("state", "coverage", ("container", "image", "run_id", "component"))],
+        required_if=[("state", "present", ("container", "image", "run_id", "component"))],
         supports_check_mode=True,
     )
-    switch = on if module.params["state"] == "coverage" else off
     try:
         result = switch(module.params, check=module.check_mode)
     except ImportError as error:

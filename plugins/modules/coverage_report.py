@@ -93,6 +93,52 @@ options:
     description: Seconds by stage of the run, shown in the reports.
     type: dict
     default: {}
+  policy:
+    description:
+      - What follows where data are bad, foreign, old, doubled or do not go together. In no case do they count, and in
+        no case do they keep good data from counting.
+      - With V(warn) they are said in RV(problems) and left where they are, and a percentage that could not be trusted
+        is withheld. With V(quarantine) files that do not count are also moved to the folder C(quarantine/<component>)
+        of O(output), with a record of where they came from and why. With V(fail) the first that costs data or trust
+        fails the task, with the others as evidence, and nothing is written.
+    type: str
+    choices: [fail, quarantine, warn]
+    default: warn
+  not_before:
+    description:
+      - Seconds since the epoch; counters that were written before are those of an earlier run and do not count.
+    type: float
+    default: 0.0
+  expected:
+    description:
+      - Package patterns with Go's meaning. A program of which neither a main package nor the module matches one of them
+        is a foreign one and does not count.
+    type: list
+    elements: str
+    default: []
+  snapshots:
+    description:
+      - What several counter files of one process are. With V(sum) they are added up, with V(last) only the last one
+        counts, because each holds all that was counted so far. With V(auto) the files and O(lives) tell.
+    type: str
+    choices: [auto, sum, last]
+    default: auto
+  text_profiles:
+    description:
+      - Text profiles of other tests of the same sources, shown beside the end-to-end tests and joined with them; see
+        RV(tiers). The total, its thresholds and all other files stay those of the end-to-end tests.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the tier, as V(unit); V(e2e) and V(all) are taken.
+        type: str
+        required: true
+      path:
+        description: The profile, as C(go test -coverprofile) writes it.
+        type: path
+        required: true
   history:
     description: File that gets one line of JSON for each run; a run that is reported again keeps its one line.
     type: path
@@ -156,6 +202,14 @@ components:
   returned: success
   type: list
   elements: dict
+tiers:
+  description:
+    - Where there are O(text_profiles), V(e2e), each of them and V(all) together, each with C(name), C(path), C(mode),
+      C(covered), C(statements), C(percent) and C(packages), the percentage by package. All are held against the same
+      statements, those of V(all).
+  returned: success
+  type: list
+  elements: dict
 files:
   description: Path of each file that is there now, by its name in the results folder.
   returned: success
@@ -209,7 +263,7 @@ NOT_YET = ("input-missing", "no-coverage-data")
 
 def nothing_yet(why: str) -> dict:
     """Return the result of check mode where there are no data yet."""
-    lists: dict = {name: [] for name in ("packages", "components", "problems", "shortfalls")}
+    lists: dict = {name: [] for name in ("packages", "components", "problems", "shortfalls", "tiers")}
     numbers = {"percent": None, "statements": 0, "covered": 0, "withheld": why, "threshold_passed": True}
     return {**lists, **numbers, "files": {}, "lines": [why]}
 
@@ -230,6 +284,16 @@ def main() -> None:
             },
             "lives": {"type": "list", "elements": "dict", "default": []},
             "stages": {"type": "dict", "default": {}},
+            "policy": {"type": "str", "choices": ["fail", "quarantine", "warn"], "default": "warn"},
+            "not_before": {"type": "float", "default": 0.0},
+            "expected": {"type": "list", "elements": "str", "default": []},
+            "snapshots": {"type": "str", "choices": ["auto", "sum", "last"], "default": "auto"},
+            "text_profiles": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {"name": {"type": "str", "required": True}, "path": {"type": "path", "required": True}},
+            },
             "history": {"type": "path"},
             "latest": {"type": "path"},
         },
@@ -244,7 +308,7 @@ def main() -> None:
         if module.check_mode and error.cause in NOT_YET:
             module.exit_json(changed=True, **nothing_yet(error.message))
         module.fail_json(**error.result())
-    kept = ("percent", "statements", "covered", "withheld", "packages", "components", "problems")
+    kept = ("percent", "statements", "covered", "withheld", "packages", "components", "problems", "tiers")
     result = {key: report.summary[key] for key in (*kept, "threshold_passed", "shortfalls")}
     result.update(changed=report.changed, files=report.files, lines=report.lines)
     if module._diff:

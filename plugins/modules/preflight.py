@@ -9,14 +9,18 @@ DOCUMENTATION = r"""
 module: preflight
 short_description: Check all that a run needs before anything is changed
 description:
-  - Checks side by side that the source can be built, that the tests can be started and that the disk has room.
-  - All that is wrong is told at once; nothing is changed.
+  - Asks side by side whether host, source, Containerfile, tests and manifests are as a run needs them; and, where they
+    are there already, the instrumented image and the nodes.
+  - All that is wrong is told at once. The first error is the verdict; warnings and advice never fail.
+  - Nothing is changed.
 author:
   - the kubernaut.coverage authors (@kubernaut)
 attributes:
   check_mode:
     support: full
     description: Can run in C(check_mode) and return changed status prediction without modifying target.
+    details:
+      - Changes nothing in any mode.
   diff_mode:
     support: none
     description: >-
@@ -60,14 +64,43 @@ options:
         description: Base image of a Go module's image.
         type: str
         default: scratch
+      user:
+        description: User of a Go module's image.
+        type: str
+        default: "65532:65532"
+      covermode:
+        description: Counter mode of a Go module's build.
+        type: str
+        default: atomic
+      coverpkg:
+        description: Package patterns that a Go module's build instruments.
+        type: list
+        elements: str
+        default: []
+      build_args:
+        description: Build arguments of the Containerfile; E(GOFLAGS) is C(-cover -covermode=atomic) unless given.
+        type: dict
+        default: {}
       go:
         description: Name or path of Go.
         type: str
         default: go
-      podman:
-        description: Name or path of podman.
+  built:
+    description: An instrumented image that is there already, from the result of the role instrumented_image.
+    type: dict
+    suboptions:
+      reference:
+        description: Its name.
         type: str
-        default: podman
+        required: true
+      archive:
+        description: Its archive.
+        type: path
+        default: ""
+      id:
+        description: Its id, 64 hexadecimal digits.
+        type: str
+        default: ""
   tests:
     description: The tests to be run. Not checked where missing.
     type: dict
@@ -80,14 +113,144 @@ options:
       dir:
         description: Folder to run in; only the program is checked where it is missing.
         type: path
+      environment:
+        description: Environment variables of the tests. The program is searched in their E(PATH) if they have one.
+        type: dict
+        default: {}
+  workload:
+    description: The service as Kubernetes runs it. Not checked where missing.
+    type: dict
+    suboptions:
+      namespace:
+        description: Its namespace.
+        type: str
+        required: true
+      kind:
+        description: Its kind.
+        type: str
+        default: Deployment
+      name:
+        description: Its name.
+        type: str
+        required: true
+      container:
+        description: Name of the service's container.
+        type: str
+        required: true
+      objects:
+        description: The objects, inline.
+        type: list
+        elements: dict
+        default: []
+      manifests:
+        description: Files with the objects.
+        type: list
+        elements: str
+        default: []
+      dir:
+        description: Folder that relative paths of O(workload.manifests) lie under.
+        type: path
+        default: /
+  dependencies:
+    description:
+      - Whether something else puts objects into the namespace before the workload.
+        What the manifests refer to and do not have is a warning then.
+    type: bool
+    default: false
+  cluster:
+    description: The kind cluster, as in M(kubernaut.coverage.kind_cluster). Not checked where missing.
+    type: dict
+    suboptions:
+      name:
+        description: Its name.
+        type: str
+        required: true
+      node_image:
+        description: Image of its nodes.
+        type: str
+        default: localhost/kindest/node:v1.34.4
+      workers:
+        description: Nodes beside the control plane.
+        type: int
+        default: 0
+      port_mappings:
+        description: Ports of the node that the host can reach.
+        type: list
+        elements: dict
+        default: []
+      extra_mounts:
+        description: Folders of the host that the nodes see.
+        type: list
+        elements: dict
+        default: []
+      kubeadm_patches:
+        description: Patches of kubeadm's configuration.
+        type: list
+        elements: str
+        default: []
+      kubeconfig:
+        description: Path of its kubeconfig.
+        type: path
+        default: ""
+      recreate:
+        description: Whether another cluster of that name would be replaced.
+        type: bool
+        default: false
+  nodes:
+    description: Nodes to look at; all of the cluster where empty.
+    type: list
+    elements: str
+    default: []
+  volume_directory:
+    description: Folder for counters on the nodes that has to be there by now.
+    type: str
+    default: ""
+  user:
+    description: Uid, or uid and gid (V(1001:1001)), that the pod runs as; that of the image where empty.
+    type: str
+    default: ""
   cache_dir:
     description: The collection's cache folder.
     type: path
     required: true
   disk_gib:
-    description: Gibibytes that have to be free on its disk.
+    description:
+      - Gibibytes for the three copies of an image, a third each, in podman's store, in the cache, on each node.
+      - What lies on the same disk is added up.
     type: float
     default: 3
+  memory_gib:
+    description:
+      - Gibibytes of memory that have to be available.
+      - If V(0), less than what the cluster takes is a warning.
+    type: float
+    default: 0
+  groups:
+    description: What to look at.
+    type: list
+    elements: str
+    choices: [host, source, Containerfile, manifests, image, nodes]
+    default: [host, source, Containerfile, manifests, image, nodes]
+  skip:
+    description: Names of checks to leave out.
+    type: list
+    elements: str
+    default: []
+  show:
+    description:
+      - What the callback P(kubernaut.coverage.journey#callback) shows, V(problems) being warnings and errors.
+      - After an error everything is shown.
+    type: str
+    choices: [all, problems]
+    default: all
+  podman:
+    description: Name or path of podman.
+    type: str
+    default: podman
+  kind:
+    description: Name or path of kind.
+    type: str
+    default: kind
 """
 
 EXAMPLES = r"""
@@ -101,86 +264,216 @@ EXAMPLES = r"""
         package: cmd/go-httpbin
     tests:
       command: [go, test, ./...]
+    cluster:
+      name: httpbin-e2e
+      port_mappings: [{container_port: 30080, host_port: 38080}]
     cache_dir: ~/.cache/kubernaut-coverage
 """
 
 RETURN = r"""
+findings:
+  description: What was found, in the order of the table; also where the module fails.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    group:
+      description: One of the choices of O(groups).
+      type: str
+      sample: Containerfile
+    check:
+      description: Name of the check, as O(skip) takes it.
+      type: str
+      sample: goflags
+    state:
+      description: V(ok), V(advice), V(warning), V(error), V(not applicable) or V(not checked).
+      type: str
+      sample: error
+    text:
+      description: What was found; a whole sentence where something is wrong.
+      type: str
+      sample: "The build argument GOFLAGS does not reach this go build: stage builder has no ARG GOFLAGS."
+    where:
+      description: File and line, if there is one.
+      type: str
+      sample: docker/gateway.Dockerfile:20
+    remedy:
+      description: What to do.
+      type: str
+      sample: Add 'ARG GOFLAGS' after line 2, in the stage that builds.
+    setting:
+      description: Variable that cures it.
+      type: str
+      sample: source.containerfile
+    cause:
+      description: Short id of an error.
+      type: str
+      sample: containerfile-goflags
+    evidence:
+      description: What was seen, quoted.
+      type: list
+      elements: str
+      sample: []
+table:
+  description: The same for a person, as lines of at most 100 columns where no path or name is longer.
+  returned: always
+  type: list
+  elements: str
+  sample: ["Preflight of httpbin: 31 ok, 7 not applicable"]
+summary:
+  description: The counts in words.
+  returned: always
+  type: str
+  sample: 1 warning, 30 ok, 7 not applicable
 checks:
   description: Names of the checks that passed.
   returned: success
   type: list
   elements: str
   sample: [disk, source, tests]
+seconds:
+  description: What it took.
+  returned: always
+  type: float
+  sample: 0.52
 """
 
-import tempfile
+import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.kubernaut.coverage.plugins.module_utils._e2e import check_command
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._instrumentation import Request, Source, ensure_image
-from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight import Check, check_all, check_disk
+from ansible_collections.kubernaut.coverage.plugins.module_utils._instrumentation import Request as ImageRequest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._instrumentation import Source
+from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.run import Request, preflight
+from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import (
+    GROUPS,
+    OK,
+    summary,
+    table,
+    verdict,
+)
+
+STRING = {"type": "str", "default": ""}
+SOURCE = {
+    "module": {"type": "str"},
+    "version": {"type": "str"},
+    "package": {"type": "str"},
+    "dir": {"type": "path"},
+    "containerfile": {"type": "str"},
+    "context": {"type": "str"},
+    "target": {"type": "str"},
+}
+ARGUMENTS = {
+    "image": {
+        "type": "dict",
+        "options": {
+            "service": {"type": "str", "required": True},
+            "source": {"type": "dict", "required": True, "options": SOURCE},
+            "base": {"type": "str", "default": "scratch"},
+            "user": {"type": "str", "default": "65532:65532"},
+            "covermode": {"type": "str", "default": "atomic"},
+            "coverpkg": {"type": "list", "elements": "str", "default": []},
+            "build_args": {"type": "dict", "default": {}},
+            "go": {"type": "str", "default": "go"},
+        },
+    },
+    "built": {
+        "type": "dict",
+        "options": {
+            "reference": {"type": "str", "required": True},
+            "archive": {"type": "path", "default": ""},
+            "id": STRING,
+        },
+    },
+    "tests": {
+        "type": "dict",
+        "options": {
+            "command": {"type": "list", "elements": "str", "required": True},
+            "dir": {"type": "path"},
+            "environment": {"type": "dict", "default": {}},
+        },
+    },
+    "workload": {
+        "type": "dict",
+        "options": {
+            "namespace": {"type": "str", "required": True},
+            "kind": {"type": "str", "default": "Deployment"},
+            "name": {"type": "str", "required": True},
+            "container": {"type": "str", "required": True},
+            "objects": {"type": "list", "elements": "dict", "default": []},
+            "manifests": {"type": "list", "elements": "str", "default": []},
+            "dir": {"type": "path", "default": "/"},
+        },
+    },
+    "dependencies": {"type": "bool", "default": False},
+    "cluster": {
+        "type": "dict",
+        "options": {
+            "name": {"type": "str", "required": True},
+            "node_image": {"type": "str", "default": "localhost/kindest/node:v1.34.4"},
+            "workers": {"type": "int", "default": 0},
+            "port_mappings": {"type": "list", "elements": "dict", "default": []},
+            "extra_mounts": {"type": "list", "elements": "dict", "default": []},
+            "kubeadm_patches": {"type": "list", "elements": "str", "default": []},
+            "kubeconfig": {"type": "path", "default": ""},
+            "recreate": {"type": "bool", "default": False},
+        },
+    },
+    "nodes": {"type": "list", "elements": "str", "default": []},
+    "volume_directory": STRING,
+    "user": STRING,
+    "cache_dir": {"type": "path", "required": True},
+    "disk_gib": {"type": "float", "default": 3},
+    "memory_gib": {"type": "float", "default": 0},
+    "groups": {"type": "list", "elements": "str", "choices": list(GROUPS), "default": list(GROUPS)},
+    "skip": {"type": "list", "elements": "str", "default": []},
+    "show": {"type": "str", "choices": ["all", "problems"], "default": "all"},
+    "podman": {"type": "str", "default": "podman"},
+    "kind": {"type": "str", "default": "kind"},
+}
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "image": {
-                "type": "dict",
-                "options": {
-                    "service": {"type": "str", "required": True},
-                    "source": {
-                        "type": "dict",
-                        "required": True,
-                        "options": {
-                            "module": {"type": "str"},
-                            "version": {"type": "str"},
-                            "package": {"type": "str"},
-                            "dir": {"type": "path"},
-                            "containerfile": {"type": "str"},
-                            "context": {"type": "str"},
-                            "target": {"type": "str"},
-                        },
-                    },
-                    "base": {"type": "str", "default": "scratch"},
-                    "go": {"type": "str", "default": "go"},
-                    "podman": {"type": "str", "default": "podman"},
-                },
-            },
-            "tests": {
-                "type": "dict",
-                "options": {
-                    "command": {"type": "list", "elements": "str", "required": True},
-                    "dir": {"type": "path"},
-                },
-            },
-            "cache_dir": {"type": "path", "required": True},
-            "disk_gib": {"type": "float", "default": 3},
-        },
-        supports_check_mode=True,
-    )
-    image, tests, cache_dir = module.params["image"], module.params["tests"], module.params["cache_dir"]
-    checks: dict[str, Check] = {"disk": lambda: check_disk(cache_dir, module.params["disk_gib"])}
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    given, started = module.params, time.monotonic()
+    image = dict(given["image"]) if given["image"] else None
     if image:
-        source = {key: value for key, value in image["source"].items() if value}
-        request = Request(
-            service=image["service"],
-            source=Source(**source),
-            base=image["base"],
-            go=image["go"],
-            podman=image["podman"],
-            cache_dir=cache_dir,
-        )
-        checks["source"] = lambda: ensure_image(request, check=True)
-    if tests:
-        # tests that come with the playbook have no folder on this host yet: any will do to look for the program
-        directory = tests["dir"] or tempfile.gettempdir()
-        checks["tests"] = lambda: check_command(tests["command"], directory)
+        image["source"] = Source(**{key: value for key, value in image["source"].items() if value})
+        image["coverpkg"] = tuple(image["coverpkg"])
+        image["build_args"] = {str(name): str(value) for name, value in image["build_args"].items()}
     try:
-        passed = check_all(checks)
+        found = preflight(
+            Request(
+                image=ImageRequest(**image, podman=given["podman"], cache_dir=given["cache_dir"]) if image else None,
+                built=given["built"] or {},
+                others=given["dependencies"],
+                cluster=given["cluster"] or {},
+                **{
+                    name: given[name]
+                    for name in (
+                        *("cache_dir", "groups", "skip", "tests", "workload", "nodes", "volume_directory", "user"),
+                        *("podman", "kind", "disk_gib", "memory_gib"),
+                    )
+                },
+            )
+        )
     except CoverageError as error:
         module.fail_json(**error.result())
-    module.exit_json(changed=False, checks=passed)
+    findings = [finding.data() for finding in found]
+    title = f"Preflight of {image['service']}" if image else "Preflight"
+    result = {
+        "findings": findings,
+        "table": [line for line, _state in table(findings, title=title)],
+        "summary": summary(findings),
+        "preflight": {"title": title, "show": given["show"]},
+        "seconds": round(time.monotonic() - started, 2),
+    }
+    wrong = verdict(found)
+    if wrong is not None:
+        module.fail_json(**wrong.result(), **result)
+    passed = {finding.check for finding in found if finding.state == OK}
+    checks = [name for names in GROUPS.values() for name in names if name in passed]
+    module.exit_json(changed=False, checks=checks, **result)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,11 @@ description:
     tests will reach it.
   - Ends at once, with a cause, a sentence, evidence, a remedy and the setting that cures it, when it sees what waiting
     cannot cure - an image that is not on the node, a ConfigMap that is missing, a crash, a pod that fits no node, a
-    program that is not instrumented.
+    program that is not instrumented. When the time is over, it names the likeliest cause.
+  - Where a dependency is what is really down, that is named, with its own cause.
+  - A Job is ready when its pods run, or when it is complete; a CronJob when its newest Job is.
+  - A pod whose probe fails is asked with GET through the API server, as the kubelet asks it, at the ports and the usual
+    paths where it may answer better.
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
@@ -40,14 +44,14 @@ options:
   kind:
     description: Kind of the workload.
     type: str
-    choices: [Deployment, StatefulSet]
+    choices: [Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob, Pod]
     default: Deployment
   name:
     description: Name of the workload.
     type: str
     required: true
   container:
-    description: Name of the instrumented container.
+    description: Name of the instrumented container; the first one where it is empty.
     type: str
     default: ""
   url:
@@ -91,7 +95,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 pods:
-  description: The pods that are ready, each with C(pod), C(uid), C(node), C(restarts) and C(ready).
+  description:
+    - The pods that are ready, each with C(pod), C(uid), C(node), C(restarts), C(ready) and C(start_seconds), the whole
+      seconds between the container's start and the pod's being ready, null where that is not known.
   returned: success
   type: list
   elements: dict
@@ -99,8 +105,16 @@ seconds:
   description: How long it took.
   returned: success
   type: float
+startup_probe:
+  description:
+    - A startup probe that gives the program three times as long as its slowest start took; empty where the container
+      has no readiness probe or nothing was measured.
+  returned: success
+  type: dict
 verdict:
-  description: The cause id, sentence, evidence, remedy and setting.
+  description:
+    - The C(cause) id, C(sentence), C(evidence), C(remedy), C(setting), and in C(also) the C(cause) and C(sentence) of
+      each other thing that was seen.
   returned: failure
   type: dict
 evidence_file:
@@ -118,8 +132,10 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.gate
     Target,
     pod_lives,
     save_evidence,
+    suggested_startup_probe,
     wait_until_ready,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.look import KINDS
 
 
 def main() -> None:
@@ -127,7 +143,7 @@ def main() -> None:
         argument_spec={
             "kubeconfig": {"type": "path", "required": True},
             "namespace": {"type": "str", "required": True},
-            "kind": {"type": "str", "choices": ["Deployment", "StatefulSet"], "default": "Deployment"},
+            "kind": {"type": "str", "choices": list(KINDS), "default": "Deployment"},
             "name": {"type": "str", "required": True},
             "container": {"type": "str", "default": ""},
             "url": {"type": "str", "default": ""},
@@ -140,7 +156,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     if module.check_mode:
-        module.exit_json(changed=False, pods=[], seconds=0.0)
+        module.exit_json(changed=False, pods=[], seconds=0.0, startup_probe={})
     options = module.params
     target = Target(
         kind=options["kind"],
@@ -160,7 +176,12 @@ def main() -> None:
         module.fail_json(seconds=round(error.seen.waited, 2), **extra, **error.result())
     except CoverageError as error:
         module.fail_json(**error.result())
-    module.exit_json(changed=False, pods=pod_lives(seen), seconds=round(seen.waited, 2))
+    module.exit_json(
+        changed=False,
+        pods=pod_lives(seen),
+        seconds=round(seen.waited, 2),
+        startup_probe=suggested_startup_probe(seen),
+    )
 
 
 if __name__ == "__main__":

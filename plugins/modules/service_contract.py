@@ -61,6 +61,11 @@ contract:
   description: The contract, merged, validated and with all defaults filled in.
   returned: success
   type: dict
+dependencies:
+  description: The contract's dependencies as M(kubernaut.coverage.service_dependencies) takes them.
+  returned: success
+  type: list
+  elements: dict
 run:
   description: The run's C(id), its folder C(dir), the folder C(base) of all runs of the service.
   returned: success
@@ -77,6 +82,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kubernaut.coverage.plugins.module_utils._contract import (
+    dependency_servers,
     merged_contract,
     new_run_id,
     shipped_contract,
@@ -108,7 +114,7 @@ def main() -> None:
         module.fail_json(**error.result())
     base = Path(module.params["results"]).absolute() / service
     run = {"id": run_id, "base": str(base), "dir": str(base / run_id)}
-    module.exit_json(changed=False, contract=contract, run=run)
+    module.exit_json(changed=False, contract=contract, dependencies=dependency_servers(contract), run=run)
 
 
 if __name__ == "__main__":

@@ -212,6 +212,7 @@ changes:
 """
 
 import typing as t
+from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.bring_up import (
@@ -222,11 +223,14 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.b
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.servers import (
     Migrations,
     Server,
+    check,
     describe,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster
 
+# of a server that does not run yet
+UNKNOWN: dict[str, t.Any] = {"version": "", "applied": [], "seconds": 0.0}
 SERVER = {
     "name": {"type": "str", "required": True},
     "kind": {"type": "str", "required": True},
@@ -282,6 +286,14 @@ def main() -> None:
     given = module.params
     servers = [_server(item) for item in given["servers"]]
     try:
+        if module.check_mode and not Path(given["kubeconfig"]).is_file():
+            # the cluster itself is to be made, too
+            check(servers)
+            module.exit_json(
+                changed=given["state"] == "present",
+                changes=[],
+                servers=[{**describe(server, given["namespace"]), **UNKNOWN} for server in servers],
+            )
         cluster = Cluster(given["kubeconfig"])
         if given["state"] == "absent":
             changes = take_down(cluster, servers, given["namespace"], check=module.check_mode)

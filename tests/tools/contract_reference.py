@@ -65,6 +65,8 @@ def reference(spec: Specification) -> str:
         if section.get("options"):
             parts.append("\n".join([*HEAD, *rows(section["options"], f"{name}.")]))
             parts.extend(rules(section, f"{name}."))
+        elif section.get("values"):
+            parts.append("\n".join([*HEAD, *rows(section["values"], f"{name}.<name>.")]))
         else:
             parts.append(f"Type {describe_type(section)}, default {describe_default(section) or 'none'}.")
     return "\n\n".join(parts)

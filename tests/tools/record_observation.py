@@ -8,6 +8,10 @@ Needs Go and a kind cluster with one worker, named as the situations expect it::
     ansible -m kubernaut.coverage.kind_cluster -a 'name=units-rec workers=1 wait=120' localhost
     PYTHONPATH=.ansible/collections python tests/tools/record_observation.py [NAME ...]
 
+What the gate saw of the faults of tests/faults is kept as it is, from the folder that their runner wrote::
+
+    PYTHONPATH=.ansible/collections python tests/tools/record_observation.py --keep .cache/faults [NAME ...]
+
 Each situation gets a namespace of its own, which is deleted in the end. A recording is what the gate itself saw when
 it gave up, or, for a workload that becomes ready, one look for each thing that was still missing on the way there.
 """
@@ -16,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import dataclasses
 import json
 import os
 import subprocess
@@ -30,7 +33,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fixtures" / "observations"))
 
 import situations as known
-from ansible_collections.kubernaut.coverage.plugins.module_utils import _extraction as extraction
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode import (
     ORIGINAL,
     Settings,
@@ -47,7 +49,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes imp
 from ansible_collections.kubernaut.coverage.plugins.module_utils._node_images import Node
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import gate
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.observation import Observation, redacted
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.observation import Observation
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import missing, terminal_verdict
 
 CLUSTER = "units-rec"
@@ -56,7 +58,7 @@ AT_ONCE = 3  # situations side by side
 
 
 UNUSED = (
-    *("volumeMounts", "tolerations", "ownerReferences", "hostIPs", "podIPs", "hostIP", "podIP", "priority", "qosClass"),
+    *("ownerReferences", "hostIPs", "podIPs", "hostIP", "podIP", "priority", "qosClass"),
     *("terminationMessagePath", "dnsPolicy", "enableServiceLinks", "preemptionPolicy", "schedulerName", "generateName"),
     *("reportingComponent", "reportingInstance", "source", "projected", "resourceVersion", "lastHeartbeatTime"),
     *("lastProbeTime", "containerID", "imageID", "progressDeadlineSeconds", "revisionHistoryLimit"),
@@ -233,29 +235,6 @@ class Stage:
                 return
             time.sleep(1)
 
-    def ending(self) -> dict[str, t.Any]:
-        """The pods as they were last seen when they were told to end, and the files that came home."""
-        self.apply(self.situation)
-        # whether it is instrumented is not asked here
-        target = dataclasses.replace(self.target, nodes=())
-        seen = gate.wait_until_ready(self.cluster, self.podman, target, self.situation.patience)
-        source = extraction.Source(
-            kind="Deployment",
-            namespace=self.namespace,
-            name=known.NAME,
-            container=known.CONTAINER,
-            component=known.NAME,
-            nodes=NODES,
-            volume_directory=self.target.volume_directory,
-        )
-        running = self.cluster.list(f"/api/v1/namespaces/{self.namespace}/pods", label_selector=f"app={known.NAME}")
-        ended = extraction.stop(self.cluster, source, seen.workload or {}, timeout=15)
-        with tempfile.TemporaryDirectory() as folder:
-            sizes = extraction.bring_home(self.podman, source, f"{folder}/home")
-        print(f"{self.name}: {sorted(sizes)}", flush=True)
-        record = {"expected": gate.pod_lives(seen), "running": running, "ended": ended, "sizes": sizes}
-        return t.cast("dict[str, t.Any]", without(redacted(record), UNUSED))
-
 
 def write(path: Path, value: dict[str, t.Any]) -> None:
     """Write a recording, a line for each of its parts."""
@@ -267,19 +246,28 @@ def write(path: Path, value: dict[str, t.Any]) -> None:
 
 
 def trimmed(seen: Observation) -> dict[str, t.Any]:
-    """An observation without what no rule looks at, but which is long or changes each time."""
-    value = seen.as_dict()
-    for node in value["nodes"]:
+    """An observation without what is empty, and what no rule looks at, but which is long or changes each time."""
+    value = _trimmed(seen)
+    for item in value.get("dependencies") or []:
+        item["workloads"] = [_trimmed(Observation.from_dict(behind)) for behind in item["workloads"]]
+    return value
+
+
+def _trimmed(seen: Observation) -> dict[str, t.Any]:
+    value = {key: item for key, item in seen.as_dict().items() if item or key in ("workload", "waited")}
+    for node in value.get("nodes") or []:
         status = node["status"]
         node["metadata"] = {key: node["metadata"][key] for key in ("name", "labels")}
-        node["status"] = {"conditions": status["conditions"], "images": []}
+        kept = ("conditions", "allocatable")
+        node["status"] = {key: status[key] for key in kept if key in status} | {"images": []}
+        node["status"]["nodeInfo"] = {"architecture": (status.get("nodeInfo") or {}).get("architecture", "")}
         # without digests and the cluster's own
         for image in status.get("images") or []:
-            names = [name for name in image["names"] or [] if "/observed" in name]
+            names = [name for name in image["names"] or [] if "/observed" in name or "/faults" in name]
             node["status"]["images"] += [{"names": names}] * bool(names)
-    for item in (*value["replica_sets"], value["workload"] or {"metadata": {}}):
+    for item in (*value.get("replica_sets", []), value["workload"] or {"metadata": {}}):
         (item["metadata"].get("annotations") or {}).pop(ORIGINAL, None)
-    for event in value["events"]:
+    for event in value.get("events") or []:
         event["metadata"] = {"name": event["metadata"]["name"]}
     return t.cast("dict[str, t.Any]", without(value, UNUSED))
 
@@ -293,12 +281,8 @@ def without(value: t.Any, keys: t.Container[str]) -> t.Any:
 
 def record(kubeconfig: str, podman: Podman, name: str) -> None:
     """Bring one situation about and record it."""
-    ending = known.ENDINGS.get(name)
-    situation = ending.situation if ending else known.NEVER.get(name) or known.FINE[name]
+    situation = known.NEVER.get(name) or known.FINE[name]
     with Stage(kubeconfig, podman, name, situation) as stage:
-        if ending:
-            write(known.ENDED / f"{name}.json", stage.ending())
-            return
         moments = stage.never() if name in known.NEVER else stage.fine()
     for old in known.RECORDED.glob(f"{name}.*.json"):
         old.unlink()
@@ -306,15 +290,28 @@ def record(kubeconfig: str, podman: Podman, name: str) -> None:
         write(known.RECORDED / f"{name}.{number}.json", trimmed(seen))
 
 
+def keep(folder: Path, names: t.Sequence[str]) -> None:
+    """Keep what was seen of faults as recordings; where nothing was seen, nothing is."""
+    for path in sorted(folder.glob("*/observation.json")):
+        name = path.parent.name
+        if not names or name in names:
+            seen = Observation.from_dict(json.loads(path.read_text(encoding="utf-8")))
+            write(known.FAULTS / f"{name}.json", trimmed(seen))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="situations; all by default")
     parser.add_argument("--kubeconfig", default=f"~/.cache/kubernaut-coverage/clusters/{CLUSTER}/kubeconfig")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="only keep what the faults' runner wrote there")
     options = parser.parse_args()
+    if options.keep:
+        keep(options.keep, options.names)
+        return
     kubeconfig = str(Path(options.kubeconfig).expanduser())
     podman = Podman()
     load_images(podman)
-    names = options.names or [*known.NEVER, *known.FINE, *known.ENDINGS]
+    names = options.names or [*known.NEVER, *known.FINE]
     # a node that is down would be in the way of the others
     alone = [name for name in names if name in known.FINE and known.FINE[name].node_down]
     with ThreadPoolExecutor(AT_ONCE) as pool:

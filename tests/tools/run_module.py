@@ -16,7 +16,7 @@ MODULES = "ansible_collections.kubernaut.coverage.plugins.modules"
 
 
 def run_module(
-    capsys: pytest.CaptureFixture[str], name: str, check: bool = False, **options: t.Any
+    capsys: pytest.CaptureFixture[str], name: str, /, check: bool = False, **options: t.Any
 ) -> dict[str, t.Any]:
     """Return what the module printed; it is an error if it neither exits nor fails as a module does."""
     module = importlib.import_module(f"{MODULES}.{name}")

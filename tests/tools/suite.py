@@ -6,6 +6,7 @@
 A part that fails does not keep the others from being run. What each part counts:
 lint: one for each tool. sanity: one for each of ansible-test's tests. units: one for each of pytest's tests.
 runner: one, this machine made ready by the collection's own playbook. molecule and journey: one for each scenario.
+faults: one for each fault that is injected, and for each healthy workload that must not look like one.
 """
 
 from __future__ import annotations
@@ -231,6 +232,16 @@ def molecule() -> Count:
     return run_scenarios(scenarios(journeys=False))
 
 
+def faults() -> Count:
+    """Every fault of tests/faults on a real cluster: named right, and in time."""
+    reports = fresh("faults")
+    returncode = aloud(
+        [sys.executable, "tests/faults/run_faults.py", f"--junit={reports}/faults.xml"],
+        environment={"PYTHONPATH": str(ROOT / ".ansible" / "collections")},
+    )
+    return read_junit(reports, "tests/faults", returncode)
+
+
 def journey() -> Count:
     """The whole way of a service, as a scenario."""
     return run_scenarios(scenarios(journeys=True))
@@ -265,6 +276,7 @@ PARTS: dict[str, t.Callable[[], Count]] = {
     "runner": runner,
     "units": units,
     "molecule": molecule,
+    "faults": faults,
     "journey": journey,
 }
 

@@ -2,22 +2,29 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""Find coverage data in a folder, set aside what is bad, merge what is good, and say all that was seen.
+"""Find coverage data in folders, leave out what is bad, merge what is good, and say all that was seen.
 
 Layout: C(<root>/<component>/<pod>/...); files that lie in the root itself belong to the component that is given.
 Go's own word "pod" (a covmeta with its covcounters) is not used: here that is a program, and a pod is Kubernetes'.
 Source of truth for the merge: internal/coverage/cmerge and pods, cmd/covdata.
 
-Policy, by kind of problem:
+What is done, by kind of problem:
 
-- a file that is damaged, cut off, empty, foreign, of a future version or left over from a write that was
-  interrupted is set aside; all others count;
+- a file that is damaged, cut off, empty, of a future version, not readable or left over from a write that was
+  interrupted does not count; all others do;
 - a file that is there twice counts once;
-- counters without their covmeta are set aside: they have no meaning without it;
+- of copies of one covmeta that differ, the one counts whose contents are those of its hashes;
+- counters without their covmeta do not count: they have no meaning without it;
 - a pod with a covmeta and no counters lost its counters: the percentage stands, as a lower bound;
+- what is older than the run, or of another program than is expected, does not count, where either was told;
+- counts that a process wrote several times while it ran count once, the last: see R(snapshots);
 - C(set) data beside C(count) or C(atomic) data: all of it is reduced to covered or not, as C(set) is;
-- two builds from different sources in one component: nothing is added up and the percentage is withheld, because
-  the same statement would count twice, at two places. Two builds whose shared packages are equal merge soundly.
+- two builds from different sources in one component: the percentage is withheld, because the same statement would
+  count twice, at two places. Two builds whose shared packages are equal merge soundly.
+
+The policy says what becomes of a file that does not count: with C(warn) it is left where it is; with C(quarantine)
+too, until R(quarantine) is called, which moves it away; with C(fail) a R(DataError) ends the work. In no case does it
+count, and in no case does it keep good data from being read.
 """
 
 from __future__ import annotations
@@ -25,17 +32,31 @@ from __future__ import annotations
 import os
 import re
 import typing as t
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import counters as covcounters
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta as covmeta
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.accumulate import (
+    LARGEST,
+    add_files,
+    read_into,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.patterns import compile_pattern
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import (
     ERROR,
     NOTE,
     WARNING,
+    DataError,
     FormatError,
     Problem,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.snapshots import (
+    AUTO,
+    SUM,
+    Life,
+    choose_lives,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._progress import report_progress
 
 try:
@@ -44,27 +65,53 @@ except ImportError:  # the module says so before anything here is called
     np = None  # type: ignore[assignment]
 
 META_NAME = re.compile(r"covmeta\.(\S+)")
-COUNTERS_NAME = re.compile(r"covcounters\.(\S+)\.(\d+)\.(\d+)")
+COUNTERS_NAME = re.compile(r"covcounters\.(\S+)\.(\d+)\.(\d+)", re.ASCII)
 TEMPORARY_NAME = re.compile(r"tmp\.cov(meta|counters)\..*", re.DOTALL)
-PROGRESS_EVERY = 500  # files
-LARGEST = 0xFFFFFFFF
+QUARANTINE_RECORD = "quarantined.jsonl"  # in a folder: what lies there was put aside, and is not read again
+PROGRESS_EVERY = 512  # files
+FAIL, QUARANTINE, WARN = "fail", "quarantine", "warn"
+POLICIES = (FAIL, QUARANTINE, WARN)
 
 
-@dataclass(frozen=True)
-class Found:
-    """One file with a name that Go gives to coverage data."""
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder in which data lie, and whose they are."""
 
     path: str
     component: str
     pod: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One file with a name that Go gives to coverage data. There can be many thousands: it holds two references."""
+
+    folder: Folder
     name: str
-    size: int
-    hash: str
-    process: int = 0
-    nanoseconds: int = 0
+
+    @property
+    def path(self) -> str:
+        """Where it lies."""
+        return os.path.join(self.folder.path, self.name)
+
+    @property
+    def hash(self) -> str:
+        """The hash of the covmeta, in the name."""
+        parts = self.name.split(".", 1)[1]
+        return parts if self.name.startswith("covmeta.") else parts.rsplit(".", 2)[0]
+
+    @property
+    def process(self) -> int:
+        """The id of the process that wrote the counters, as the process itself knew it: 1 in most containers."""
+        return int(self.name.rsplit(".", 2)[1])
+
+    @property
+    def nanoseconds(self) -> int:
+        """When the counters were written, since the epoch."""
+        return int(self.name.rsplit(".", 1)[1])
 
 
-@dataclass
+@dataclass(slots=True)
 class Pod:
     """What one pod's folder holds: good files only."""
 
@@ -78,7 +125,10 @@ class Program:
     """One covmeta and the counters of all its lives, merged.
 
     :ivar counts: (U) uint32, one for each unit of C(meta).
+    :ivar meta_path: where its covmeta was read, or the first of those it was made of.
+    :ivar derived: an operation made its covmeta: it is not the file at C(meta_path).
     :ivar nanoseconds: when the last of its lives wrote its counters, since the epoch, from the file's name.
+    :ivar always: (U) bool: whether it ran in each life that ran its function; only where that was asked for.
     """
 
     meta: covmeta.Meta
@@ -87,6 +137,8 @@ class Program:
     lives: int = 0
     nanoseconds: int = 0
     arguments: dict[str, str] = field(default_factory=dict)
+    always: t.Optional[np.ndarray] = None
+    derived: bool = False
 
     def title(self) -> str:
         """Return the import path of its main package, or how else to call it."""
@@ -97,6 +149,7 @@ class Program:
 class Component:
     """Everything that was found of one instrumented workload.
 
+    :ivar set_aside: those of the problems that tell of a file that does not count and should not be there.
     :ivar mode: counter mode of the merged data; empty if there is none.
     :ivar withheld: why no percentage can be given; empty if one can.
     """
@@ -105,6 +158,7 @@ class Component:
     programs: list[Program] = field(default_factory=list)
     pods: dict[str, Pod] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    set_aside: list[Problem] = field(default_factory=list)
     mode: str = ""
     granularity: str = ""
     withheld: str = ""
@@ -117,131 +171,457 @@ class Component:
         """Return how many lives' counters were merged."""
         return sum(program.lives for program in self.programs)
 
-    def say(self, kind: str, severity: str, sentence: str, file: str = "", remedy: str = "") -> None:
+    def say(self, kind: str, severity: str, sentence: str, file: str = "", remedy: str = "") -> Problem:
         """Record a problem."""
-        self.problems.append(Problem(kind, severity, sentence, file, self.name, remedy))
+        problem = Problem(kind, severity, sentence, file, self.name, remedy)
+        self.problems.append(problem)
+        return problem
+
+    def put_aside(self, kind: str, sentence: str, file: str, remedy: str) -> None:
+        """Record a file that does not count."""
+        self.set_aside.append(self.say(kind, WARNING, sentence, file, remedy))
 
 
-def read_collection(root: str, component: str) -> list[Component]:
-    """Read, check and merge all coverage data under C(root); return the components by name.
+@dataclass(frozen=True)
+class _Options:
+    each_life: bool
+    not_before: int
+    expected: t.Sequence[str]
+    snapshots: str
+    lives: t.Mapping[str, int]
 
-    :arg component: name for what lies in the root itself.
-    :returns: one entry for each component that has a file; each carries its problems. Empty for an empty folder.
+
+def read_collection(
+    roots: t.Union[str, t.Sequence[str]],
+    component: str,
+    *,
+    layered: bool = True,
+    policy: str = QUARANTINE,
+    each_life: bool = False,
+    not_before: int = 0,
+    expected: t.Sequence[str] = (),
+    snapshots: str = AUTO,
+    lives: t.Optional[t.Mapping[str, int]] = None,
+) -> list[Component]:
+    """Read, check and merge all coverage data under some roots; return the components by name.
+
+    :arg roots: a folder, or several folders and files. Beside a file of counters its covmeta is looked for.
+    :arg component: name for what lies in a root itself; of everything, where there are no layers.
+    :arg layered: the first folder below a root is a component's, what is below it a pod's.
+    :arg policy: what becomes of files that do not count: C(fail), C(quarantine) or C(warn).
+    :arg each_life: also find what ran in each life that ran its function (C(Program.always)).
+    :arg not_before: when the run began, in nanoseconds since the epoch; counters that are older do not count.
+    :arg expected: patterns of which one has to match the import path of a program's main package, or its module. A
+        program whose main is not instrumented is judged by all of its packages.
+    :arg snapshots: C(auto), C(sum) or C(last): what files of one process are, see R(snapshots).
+    :arg lives: how many lives each pod is known to have had, by the name of its folder.
+    :returns: one entry for each component that has a file; each carries its problems. Empty for empty folders.
+    :raises DataError: with the policy C(fail), anything that costs data or trust; its cause is the kind of the first.
     """
-    metas: list[Found] = []
-    counters: list[Found] = []
+    options = _Options(each_life, not_before, expected, snapshots, lives or {})
     components: dict[str, Component] = {}
-    for found, kind in _scan(root, component):
-        entry = components.setdefault(found.component, Component(found.component))
-        if kind == "temporary":
-            entry.say(
+    metas: dict[str, list[Found]] = {}
+    counters: dict[str, list[Found]] = {}
+    scan = _Scan([roots] if isinstance(roots, str) else list(roots), component, layered=layered)
+    for folder, name, kind in scan:
+        entry = components.setdefault(folder.component, Component(folder.component))
+        if kind == "meta":
+            metas.setdefault(entry.name, []).append(Found(folder, name))
+        elif kind == "counters":
+            counters.setdefault(entry.name, []).append(Found(folder, name))
+        elif kind == "temporary":
+            entry.put_aside(
                 "leftover",
-                WARNING,
-                f"A process was stopped while it wrote {found.name}: what it wrote is not used.",
-                found.path,
+                f"A process was stopped while it wrote {name}: what it wrote is not used.",
+                os.path.join(folder.path, name),
                 "Give the pod a longer grace period, and see that the disk of its node is not full.",
             )
         else:
-            (metas if kind == "meta" else counters).append(found)
+            entry.say(
+                "unreadable",
+                WARNING,
+                f"{os.path.join(folder.path, name)} cannot be read: {kind}.",
+                os.path.join(folder.path, name),
+                "See who may read it; data that are in there do not count.",
+            )
     for name, entry in components.items():
-        _read_component(
-            entry,
-            [found for found in metas if found.component == name],
-            [found for found in counters if found.component == name],
+        _read_component(entry, metas.pop(name, []), counters.pop(name, []), options)
+    result = [components[name] for name in sorted(components)]
+    if policy == FAIL:
+        _refuse(result, scan.roots)
+    return result
+
+
+def _refuse(components: t.Sequence[Component], roots: t.Sequence[str]) -> None:
+    """Raise for the first thing that costs data or trust, and list the rest."""
+    where = ", ".join(roots)
+    if not components:
+        raise DataError(
+            f"There are no coverage data in {where}: not one covmeta, not one covcounters.",
+            remedy="See that the program is instrumented (go build -cover), that GOCOVERDIR is set where it runs and "
+            "can be written to.",
+            cause="no-coverage-data",
         )
-    return [components[name] for name in sorted(components)]
+    bad = [entry for component in components for entry in component.problems if entry.severity != NOTE]
+    if bad:
+        first, more = bad[0], len(bad) - 1
+        raise DataError(
+            first.sentence + (f" {more} more like it: see the evidence." if more else ""),
+            remedy=first.remedy,
+            evidence=[f"{entry.file}: {entry.sentence}" if entry.file else entry.sentence for entry in bad],
+            cause=first.kind,
+        )
 
 
-def _scan(root: str, component: str) -> t.Iterator[tuple[Found, str]]:
-    """Yield each file that Go's coverage runtime could have written, in a fixed order."""
-    for folder, folders, names in os.walk(root):
-        folders.sort()
-        relative = os.path.relpath(folder, root)
-        parts = [] if relative == os.curdir else relative.split(os.sep)
-        owner = parts[0] if parts else component
-        pod = "/".join(parts[1:])
-        for name in sorted(names):
-            path = os.path.join(folder, name)
-            for pattern, kind in ((META_NAME, "meta"), (COUNTERS_NAME, "counters"), (TEMPORARY_NAME, "temporary")):
-                match = pattern.fullmatch(name)
-                if not match:
+def quarantine(problems: t.Sequence[Problem], folder: str, *, check: bool = False) -> list[tuple[str, str]]:
+    """Move files that do not count to C(folder), and record there where each came from and why.
+
+    The folder is not read as data any more, wherever it lies: R(read_collection) passes over what has the record.
+
+    :arg problems: C(Component.set_aside); of those that name a file that is gone, nothing is done.
+    :arg check: move nothing.
+    :returns: from where to where each file was moved, or would be.
+    :raises InputError: cannot-write: a file could not be moved; those before it are moved and recorded.
+    """
+    import json  # most who read never move anything
+    import shutil
+
+    record = os.path.join(folder, QUARANTINE_RECORD)
+    moved: list[tuple[str, str]] = []
+    taken: set[str] = set()
+    for problem in problems:
+        if (
+            not problem.file
+            or not os.path.lexists(problem.file)
+            or any(problem.file == source for source, _to in moved)
+        ):
+            continue
+        name = base = os.path.basename(problem.file)
+        number = 0
+        while name in taken or os.path.lexists(os.path.join(folder, name)):
+            number += 1
+            name = f"{base}.{number}"
+        taken.add(name)
+        target = os.path.join(folder, name)
+        if not check:
+            try:
+                os.makedirs(folder, exist_ok=True)
+                # the record first: what is moved has its reason, whatever happens in between
+                with open(record, "a", encoding="utf-8", errors="surrogateescape") as stream:
+                    stream.write(json.dumps({**problem.as_dict(), "name": name}, ensure_ascii=False) + "\n")
+                shutil.move(problem.file, target)
+            except OSError as error:
+                raise InputError(
+                    f"{problem.file} could not be moved to {folder}: {error.strerror}.",
+                    remedy="See who may write there, and whether the disk is full.",
+                    evidence=[f"{source} was moved to {to}" for source, to in moved],
+                    cause="cannot-write",
+                ) from error
+        moved.append((problem.file, target))
+    return moved
+
+
+class _Scan:
+    """The files that Go's coverage runtime could have written, in a fixed order, with their folder and kind.
+
+    The kind is C(meta), C(counters) or C(temporary); for what cannot be read it is the reason.
+    """
+
+    def __init__(self, roots: list[str], component: str, *, layered: bool) -> None:
+        self.roots = roots
+        self.component = component
+        self.layered = layered
+        self._entered: set[str] = set()  # folders, so that what two roots share is not read twice
+
+    def __iter__(self) -> t.Iterator[tuple[Folder, str, str]]:
+        files: dict[str, list[str]] = {}
+        for root in self.roots:
+            if os.path.isdir(root):
+                yield from self._below(root, root)
+            else:
+                files.setdefault(os.path.dirname(root), []).append(os.path.basename(root))
+        for parent, names in files.items():
+            read = os.path.realpath(parent) in self._entered
+            folder = self._folder(parent, parent)
+            wanted: dict[str, str] = {}
+            for name in names:
+                if not os.path.lexists(os.path.join(parent, name)):
+                    wanted[name] = "it is not there"
                     continue
-                process, nanoseconds = (int(match[2]), int(match[3])) if kind == "counters" else (0, 0)
-                try:
-                    size = os.stat(path).st_size
-                except OSError:  # a dangling link, or gone since: reading it says so
-                    size = -1
-                yield Found(path, owner, pod, name, size, match[1], process, nanoseconds), kind
-                break
+                kind = _kind(name)
+                if not kind:
+                    wanted[name] = "it is not named as coverage data are"
+                elif not read:
+                    wanted[name] = kind
+                    match = COUNTERS_NAME.fullmatch(name)
+                    if match and os.path.lexists(os.path.join(parent, f"covmeta.{match[1]}")):
+                        wanted[f"covmeta.{match[1]}"] = "meta"
+            for name, kind in sorted(wanted.items()):
+                yield folder, name, kind
+
+    def _folder(self, root: str, path: str) -> Folder:
+        relative = os.path.relpath(path, root)
+        parts = [] if relative == os.curdir else relative.split(os.sep)
+        if self.layered:
+            return Folder(path, parts[0] if parts else self.component, "/".join(parts[1:]))
+        if len(self.roots) > 1:  # pods of one name below two roots are two
+            return Folder(path, self.component, "/".join([root, *parts]))
+        return Folder(path, self.component, "/".join(parts))
+
+    def _below(self, root: str, path: str) -> t.Iterator[tuple[Folder, str, str]]:
+        folder = self._folder(root, path)
+        real = os.path.realpath(path)
+        if real in self._entered:
+            return
+        self._entered.add(real)
+        folders: list[str] = []
+        names: list[str] = []
+        try:
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.name)
+                        continue
+                    if entry.name == QUARANTINE_RECORD:
+                        return
+                    if _kind(entry.name):
+                        names.append(entry.name)
+        except OSError as error:
+            yield folder, "", str(error.strerror)
+            return
+        names.sort()
+        for name in names:
+            yield folder, name, _kind(name)
+        for name in sorted(folders):
+            yield from self._below(root, os.path.join(path, name))
 
 
-def _read(path: str, length: int = -1) -> bytes:
-    """Return a file's content, or its first bytes.
+def _kind(name: str) -> str:
+    """Return the kind of a file by its name; nothing for what is none of Go's."""
+    if name.startswith("covcounters."):
+        return "counters" if COUNTERS_NAME.fullmatch(name) else ""
+    if name.startswith("covmeta."):
+        return "meta" if META_NAME.fullmatch(name) else ""
+    return "temporary" if TEMPORARY_NAME.fullmatch(name) else ""
+
+
+def _read(path: str) -> bytes:
+    """Return a file's content.
+
+    :raises FormatError: unreadable.
+    """
+    buffer, size = read_into(path, bytearray())
+    return bytes(memoryview(buffer)[:size])
+
+
+def _read_head(path: str) -> tuple[bytes, int]:
+    """Return the first bytes of a covmeta and its size.
 
     :raises FormatError: unreadable.
     """
     try:
-        with open(path, "rb") as stream:
-            return stream.read(length)
+        with open(path, "rb", buffering=0) as stream:
+            return stream.read(covmeta.HEADER.size), os.fstat(stream.fileno()).st_size
     except OSError as error:
         raise FormatError("unreadable", f"the file cannot be read: {error.strerror}") from error
 
 
-def _set_aside(component: Component, found: Found, error: FormatError, what: str, effect: str) -> None:
-    component.say(error.kind, WARNING, f"{found.name} is set aside: {error.message}. {effect}", found.path, what)
+def _set_aside(component: Component, found: Found, error: FormatError, remedy: str, effect: str) -> None:
+    component.put_aside(error.kind, f"{found.name} is set aside: {error.message}. {effect}", found.path, remedy)
 
 
-def _read_component(component: Component, metas: list[Found], counters: list[Found]) -> None:
-    for found in metas + counters:
-        component.pods.setdefault(found.pod, Pod(found.pod))
+def _read_component(component: Component, metas: list[Found], counters: list[Found], options: _Options) -> None:
+    for group in (metas, counters):
+        for found in group:
+            if found.folder.pod not in component.pods:
+                component.pods[found.folder.pod] = Pod(found.folder.pod)
+    counters = _without_stale(component, counters, options.not_before)
     programs = _read_metas(component, metas)
     found_for: dict[str, list[Found]] = {}
     for found in counters:
         found_for.setdefault(found.hash, []).append(found)
+    del counters
+    stale = _drop_stale(component, programs, metas, found_for, options.not_before)
+    foreign = _drop_foreign(component, programs, metas, found_for, options.expected)
     for digest, group in sorted(found_for.items()):
         if digest in programs:
             continue
         for found in group:
-            component.say(
+            component.put_aside(
                 "counters-without-meta",
-                WARNING,
                 f"{found.name} is set aside: there is no covmeta.{digest} in good order, and counters mean nothing "
                 "without it.",
                 found.path,
-                "Bring the covmeta file home too; it is written when the process starts.",
+                "Bring the covmeta home too; it is written when the process starts.",
             )
     component.programs = [programs[digest] for digest in sorted(programs)]
     component.mode, component.granularity = _common_mode(component)
     for digest in sorted(programs):
-        _merge_lives(component, programs[digest], found_for.get(digest, []))
-    _find_lost_lives(component)
+        _merge_lives(component, programs[digest], found_for.get(digest, []), options)
+    _find_lost_lives(component, stale | foreign)
     _find_two_builds(component)
 
 
-def _read_metas(component: Component, metas: list[Found]) -> dict[str, Program]:
-    """Read each distinct covmeta once; check every further copy by its header and size."""
-    programs: dict[str, Program] = {}
-    for found in metas:
-        try:
-            data = _read(found.path, covmeta.HEADER.size if found.hash in programs else -1)
-            head = covmeta.read_head(data, max(found.size, 0))
-            if head.hash.hex() != found.hash:
-                raise FormatError("renamed", f"inside, its hash is {head.hash.hex()}: another file, or a damaged one")
-            if found.hash not in programs:
-                meta = covmeta.read_meta(data)
-                empty = np.zeros(meta.units.shape[1], dtype=np.uint32)
-                programs[found.hash] = Program(meta, found.path, empty)
-        except FormatError as error:
-            _set_aside(
-                component,
-                found,
-                error,
-                "Copy the file again from the node; if it is the same there, see whether the node's disk is full.",
-                "Another good copy of it is used if there is one.",
-            )
+def _without_stale(component: Component, counters: list[Found], not_before: int) -> list[Found]:
+    if not not_before:
+        return counters
+    fresh = []
+    for found in counters:
+        if found.nanoseconds >= not_before:
+            fresh.append(found)
             continue
-        component.pods[found.pod].metas += 1
+        component.put_aside(
+            "stale",
+            f"{found.name} is set aside: it was written before this run began.",
+            found.path,
+            "Use a new folder for each run.",
+        )
+    return fresh
+
+
+def _drop_stale(
+    component: Component,
+    programs: dict[str, Program],
+    metas: list[Found],
+    found_for: t.Mapping[str, list[Found]],
+    not_before: int,
+) -> set[str]:
+    """Leave out programs that wrote nothing since the run began, nor began in it; return the pods that had them."""
+    if not not_before:
+        return set()
+    pods: set[str] = set()
+    for digest in sorted(set(programs) - set(found_for)):
+        copies = [found for found in metas if found.hash == digest]
+        if any(_modified(found.path) >= not_before for found in copies):
+            continue
+        del programs[digest]
+        for found in copies:
+            pods.add(found.folder.pod)
+            component.put_aside(
+                "stale",
+                f"{found.name} is set aside: it was written before this run began, and no counters of it since.",
+                found.path,
+                "Use a new folder for each run.",
+            )
+    return pods
+
+
+def _modified(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:  # gone since: whoever reads it says so
+        return 0
+
+
+def _drop_foreign(
+    component: Component,
+    programs: dict[str, Program],
+    metas: list[Found],
+    found_for: dict[str, list[Found]],
+    expected: t.Sequence[str],
+) -> set[str]:
+    """Leave out programs that are not the expected one; return the pods that had them."""
+    pods: set[str] = set()
+    patterns = [compile_pattern(pattern) for pattern in expected]
+    for digest in sorted(programs) if patterns else []:
+        program = programs[digest]
+        judged = [package for package in program.meta.packages if package.name == "main"] or program.meta.packages
+        names = {name for package in judged for name in (package.path, package.module)}
+        if any(pattern.fullmatch(name) for pattern in patterns for name in names):
+            continue
+        del programs[digest]
+        for found in [found for found in metas if found.hash == digest] + found_for.pop(digest, []):
+            pods.add(found.folder.pod)
+            component.put_aside(
+                "foreign-program",
+                f"{found.name} is set aside: it is of {program.title()}, and expected is {' or '.join(expected)}.",
+                found.path,
+                "Give each program a folder of its own, or name this one too.",
+            )
+    return pods
+
+
+def _read_metas(component: Component, metas: list[Found]) -> dict[str, Program]:
+    """Read each distinct covmeta once; compare it with one copy, and check every further one by its header and size."""
+    programs: dict[str, Program] = {}
+    first: dict[str, Found] = {}
+    confirmed: set[str] = set()
+    trust: dict[str, int] = {}  # of those of which copies differ
+    for found in metas:
+        digest = found.hash
+        try:
+            if digest in confirmed:
+                head = covmeta.read_head(*_read_head(found.path))
+            else:
+                data = _read(found.path)
+                head = covmeta.read_head(data, len(data))
+            if head.hash.hex() != digest:
+                raise FormatError("renamed", f"inside, its hash is {head.hash.hex()}: another file, or a damaged one")
+            if digest not in programs:
+                programs[digest] = _program(data, found)
+                first[digest] = found
+            elif digest not in confirmed:
+                confirmed.add(digest)
+                before = _read(first[digest].path)
+                if data != before:
+                    confirmed.discard(digest)
+                    if digest not in trust:
+                        trust[digest] = covmeta.trust(programs[digest].meta)
+                    other, trust[digest] = _better_copy(trust[digest], found, data)
+                    programs[digest], worse, first[digest] = other, first[digest], found
+                    _set_aside_meta(component, worse, _different())
+                    component.pods[worse.folder.pod].metas -= 1
+        except FormatError as error:
+            _set_aside_meta(component, found, error)
+            continue
+        component.pods[found.folder.pod].metas += 1
+    for digest in sorted(digest for digest, known in trust.items() if not known):
+        component.withheld = f"no copy of {first[digest].name} is as it was written"
+        component.say(
+            "damaged",
+            ERROR,
+            f"The percentage of {component.name} is withheld: {component.withheld}.",
+            first[digest].path,
+            "Copy the file again from the node.",
+        )
     return programs
+
+
+def _program(data: bytes, found: Found) -> Program:
+    meta = covmeta.read_meta(data)
+    return Program(meta, found.path, np.zeros(meta.units.shape[1], dtype=np.uint32))
+
+
+def _set_aside_meta(component: Component, found: Found, error: FormatError) -> None:
+    _set_aside(
+        component,
+        found,
+        error,
+        "Copy the file again from the node; if it is the same there, see whether the node's disk is full.",
+        "Another good copy of it is used if there is one.",
+    )
+
+
+def _different() -> FormatError:
+    return FormatError("damaged", "another copy of it differs, and its contents are not those of its hashes")
+
+
+def _better_copy(known: int, found: Found, data: bytes) -> tuple[Program, int]:
+    """Of two copies of one covmeta that differ, the one counts whose contents are those of its hashes.
+
+    :arg known: how far the copy that counts until now is to be trusted (R(trust) of a covmeta).
+    :returns: the other copy's program and how far that is to be trusted, if it is further.
+    :raises FormatError: damaged: the other copy is not to be used.
+    """
+    if known < covmeta.TRUSTED:
+        try:
+            program = _program(data, found)
+        except FormatError as error:
+            raise _different() from error
+        trust = covmeta.trust(program.meta)
+        if trust > known:
+            return program, trust
+    raise _different()
 
 
 def _common_mode(component: Component) -> tuple[str, str]:
@@ -269,102 +649,150 @@ def _common_mode(component: Component) -> tuple[str, str]:
     return mode, granularities[0]
 
 
-def _merge_lives(component: Component, program: Program, found: list[Found]) -> None:
+def _without_duplicates(component: Component, found: list[Found]) -> list[Found]:
+    """Leave out further copies of a file. Only files of one name can be copies: its time has nanoseconds."""
+    by_name: dict[str, list[Found]] = {}
+    if len({entry.folder.path for entry in found}) > 1:
+        for entry in found:
+            by_name.setdefault(entry.name, []).append(entry)
+    dropped: set[str] = set()
+    for copies in by_name.values():
+        if len(copies) == 1:
+            continue
+        known: dict[bytes, Found] = {}
+        for entry in copies:
+            try:
+                digest = _digest(entry.path)
+            except FormatError:  # who reads it next says so
+                continue
+            if digest in known:
+                dropped.add(entry.path)
+                component.say(
+                    "duplicate", NOTE, f"{entry.name} is there twice, byte for byte: it counts once.", entry.path
+                )
+            known.setdefault(digest, entry)
+    return [entry for entry in found if entry.path not in dropped] if dropped else found
+
+
+def _digest(path: str) -> bytes:
+    import hashlib  # not needed where nothing is there twice
+
+    return hashlib.sha256(_read(path)).digest()
+
+
+class _Paths(Sequence[str]):
+    """The paths of files, made when they are asked for."""
+
+    def __init__(self, found: t.Sequence[Found]) -> None:
+        self.found = found
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    @t.overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @t.overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+
+    def __getitem__(self, index: t.Union[int, slice]) -> t.Union[str, Sequence[str]]:
+        return _Paths(self.found[index]) if isinstance(index, slice) else self.found[index].path
+
+
+def _merge_lives(component: Component, program: Program, found: list[Found], options: _Options) -> None:
     """Merge the counters of all lives of one program: a sum that stops at 2^32-1, or in mode set whether any ran."""
     meta = program.meta
-    total = np.zeros(meta.units.shape[1], dtype=np.uint64)
-    seen: dict[tuple[str, int], list[str]] = {}
-    like: t.Optional[np.ndarray] = None
-    place: t.Optional[tuple[covcounters.Segment, np.ndarray, bool]] = None
-    arguments: t.Optional[dict[str, str]] = None
-    for number, file in enumerate(found):
+    found = _without_duplicates(component, found)
+    found = _last_snapshots(component, program, found, options)
+
+    def progress(number: int) -> None:
         if number and number % PROGRESS_EVERY == 0:
             report_progress(f"merging counters of {component.name}: {number} of {len(found)} files")
-        try:
-            data = _read(file.path)
-            twin = next((p for p in seen.get((file.name, len(data)), ()) if _read(p) == data), "")
-            if twin:
-                component.say(
-                    "duplicate", NOTE, f"{file.name} is there twice, byte for byte: it counts once.", file.path
-                )
-                continue
-            parsed = covcounters.read_counters(data, like)
-            if parsed.meta_hash != meta.hash:
-                raise FormatError("renamed", f"inside, it belongs to covmeta.{parsed.meta_hash.hex()}")
-            additions = []
-            for segment in parsed.segments:
-                if place is None or not _same_layout(place[0], segment):
-                    place = (segment, *_places(meta, segment))
-                additions.append((place[1], segment.counters, place[2]))
-        except FormatError as error:
-            _set_aside(
-                component,
-                file,
-                error,
-                "Copy the file again from the node; if it is the same there, the process was killed while it wrote.",
-                "The counters of that life are lost, those of all others count.",
-            )
-            continue
-        for where, values, repeated in additions:
-            if repeated:
-                np.add.at(total, where, values.astype(np.uint64))
-            else:
-                total[where] += values
-        like = parsed.segments[0].heads
-        seen.setdefault((file.name, len(data)), []).append(file.path)
-        for segment in parsed.segments:
-            arguments = segment.arguments if arguments is None else _common_arguments(arguments, segment.arguments)
-        program.lives += 1
-        program.nanoseconds = max(program.nanoseconds, file.nanoseconds)
-        component.pods[file.pod].counters += 1
-    program.arguments = arguments or {}
+
+    merged = add_files(meta, _Paths(found), each_life=options.each_life, progress=progress)
+    for number in sorted(merged.bad):
+        _set_aside(
+            component,
+            found[number],
+            FormatError(*merged.bad[number]),
+            "Copy the file again from the node; if it is the same there, the process was killed while it wrote.",
+            "The counters of that life are lost, those of all others count.",
+        )
+    for number, entry in enumerate(found):
+        if number not in merged.bad:
+            component.pods[entry.folder.pod].counters += 1
+            program.nanoseconds = max(program.nanoseconds, entry.nanoseconds)
+    program.lives = len(found) - len(merged.bad)
+    program.arguments = merged.arguments or {}
+    if merged.never is not None:
+        program.always = (merged.total != 0) & ~merged.never
     if meta.mode == "set":
-        program.counts = (total != 0).astype(np.uint32)
+        program.counts = (merged.total != 0).astype(np.uint32)
     else:
-        program.counts = np.minimum(total, LARGEST).astype(np.uint32)
-        if (total > LARGEST).any():
+        program.counts = np.minimum(merged.total, LARGEST).astype(np.uint32)
+        if (merged.total > LARGEST).any():
             component.say("overflow", NOTE, "A counter passed 2^32-1 and stays there, as in Go's own merge.")
 
 
-def _same_layout(one: covcounters.Segment, other: covcounters.Segment) -> bool:
-    return (
-        np.array_equal(one.lengths, other.lengths)
-        and np.array_equal(one.function, other.function)
-        and np.array_equal(one.package, other.package)
-    )
+def _last_snapshots(component: Component, program: Program, found: list[Found], options: _Options) -> list[Found]:
+    """Leave out what a process wrote before it wrote the same counters again, later."""
+    pods = {} if options.snapshots == SUM else _repeated_processes(found)
+    dropped: set[int] = set()
+    for lives in pods.values():
+        folder = found[lives[0].number].folder
+        choice = choose_lives(
+            lives,
+            lambda number: _counts(program.meta, found[number].path),
+            policy=options.snapshots,
+            known=_known_lives(options.lives, folder.pod),
+        )
+        if choice.sentence:
+            where = f"pod {folder.pod}" if folder.pod else folder.path
+            component.say(
+                choice.kind, NOTE, f"{where} of {component.name}: {choice.sentence}", folder.path, choice.remedy
+            )
+        dropped.update(choice.dropped)
+    return [entry for number, entry in enumerate(found) if number not in dropped] if dropped else found
 
 
-def _places(meta: covmeta.Meta, segment: covcounters.Segment) -> tuple[np.ndarray, bool]:
-    """Return for each counter the index of its unit, and whether a function is there more than once.
+def _repeated_processes(found: t.Sequence[Found]) -> dict[str, list[Life]]:
+    """Return all files of those folders in which a process id comes up again; by the path of the folder.
 
-    :raises FormatError: foreign: the functions are not those of the covmeta.
+    Where none does, each file is a life. That is what thousands of files in one folder are, so it is found in arrays.
     """
-    package, function = segment.package, segment.function
-    if len(package) and int(package.max()) >= len(meta.packages):
-        raise FormatError("foreign", f"it has counters of package {int(package.max())}, of {len(meta.packages)}")
-    number = meta.package_base[package] + function
-    if np.any(number >= meta.package_base[package + 1]):
-        raise FormatError("foreign", "it has counters of a function that its package does not have")
-    begin = meta.function_base[number]
-    if np.any(meta.function_base[number + 1] - begin != segment.lengths):
-        raise FormatError("foreign", "a function in it has another number of counters than in the covmeta")
-    starts = np.cumsum(segment.lengths) - segment.lengths
-    where = np.repeat(begin - starts, segment.lengths) + np.arange(int(segment.lengths.sum()))
-    return where, bool(len(number)) and int(np.bincount(number).max()) > 1
+    order: dict[str, int] = {}
+    folders = np.fromiter((order.setdefault(entry.folder.path, len(order)) for entry in found), np.int64, len(found))
+    # what a name has for an id can have any length; ids that only seem equal are told apart later
+    processes = np.fromiter((entry.process % LARGEST for entry in found), np.int64, len(found))
+    rank = np.lexsort((processes, folders))
+    again = (np.diff(folders[rank]) == 0) & (np.diff(processes[rank]) == 0)
+    repeated = np.unique(folders[rank][1:][again])
+    chosen = np.flatnonzero(np.isin(folders, repeated)).tolist() if len(repeated) else []
+    pods: dict[str, list[Life]] = {}
+    for number in chosen:
+        entry = found[number]
+        pods.setdefault(entry.folder.path, []).append(Life(number, entry.process, entry.nanoseconds))
+    return pods
 
 
-def _common_arguments(one: dict[str, str], other: dict[str, str]) -> dict[str, str]:
-    """Return what both executions have in common: the whole command line or nothing of it; system; architecture."""
-    common = {key: value for key, value in one.items() if key in ("GOOS", "GOARCH") and other.get(key) == value}
-    command = {key: value for key, value in one.items() if key.startswith("arg")}
-    if command == {key: value for key, value in other.items() if key.startswith("arg")}:
-        common.update(command)
-    return common
+def _known_lives(lives: t.Mapping[str, int], pod: str) -> t.Optional[int]:
+    """Return how many lives a pod had; it may be named by the first or the last part of its folder."""
+    parts = pod.split("/")
+    for name in (pod, parts[0], parts[-1]):
+        if name in lives:
+            return lives[name]
+    return None
 
 
-def _find_lost_lives(component: Component) -> None:
+def _counts(meta: covmeta.Meta, path: str) -> t.Optional[np.ndarray]:
+    """Return the counters of one file by unit (U); nothing for a bad file."""
+    merged = add_files(meta, [path])
+    return None if merged.bad else merged.total
+
+
+def _find_lost_lives(component: Component, known: t.Container[str]) -> None:
     for pod in component.pods.values():
-        if pod.metas and not pod.counters:
+        if pod.metas and not pod.counters and pod.name not in known:
             where = f"pod {pod.name}" if pod.name else "its folder"
             component.say(
                 "meta-without-counters",

@@ -9,6 +9,8 @@ Source of truth: internal/coverage/defs.go, decodecounter, encodecounter of the 
 
 from __future__ import annotations
 
+import array
+import itertools
 import struct
 import typing as t
 from dataclasses import dataclass, field
@@ -30,6 +32,8 @@ RAW, ULEB128 = 1, 2
 RECORD_HEAD = 3  # numbers before a function's counters: how many, package, function
 WORD = 4
 TRIES = 4
+LONGEST = 0xFFFFFFFF - RECORD_HEAD  # a record; what claims more is as wrong as that
+FEW = 8  # a record is longer than that, in most files
 
 
 @dataclass
@@ -115,11 +119,11 @@ def _read_segment(
     behind = arguments_at + arguments_length
     if behind + FOOTER.size > len(data):
         raise FormatError("damaged", f"the tables of segment {number} lie outside of the file")
-    arguments = _read_arguments(data[strings_at:arguments_at], data[arguments_at:behind])
+    arguments = read_arguments(data[strings_at:arguments_at], data[arguments_at:behind])
     # Go's writer fills up to 4 bytes within the segment, its reader within the file: the same for a first segment.
     # Its writer counts the functions of all segments so far in each header, its reader expects those of one.
     failure: t.Optional[FormatError] = None
-    for begin in dict.fromkeys([start + _round4(behind - start), _round4(behind)]):
+    for begin in dict.fromkeys([start + round4(behind - start), round4(behind)]):
         for end in _ends(data, begin, number, segments):
             for count in dict.fromkeys([entries, entries - entries_before]):
                 try:
@@ -152,11 +156,16 @@ def _ends(data: bytes, begin: int, number: int, segments: int) -> t.Iterator[int
         end = data.find(footer, end + 1)
 
 
-def _round4(number: int) -> int:
+def round4(number: int) -> int:
+    """Round up to whole words."""
     return (number + WORD - 1) // WORD * WORD
 
 
-def _read_arguments(table: bytes, pairs: bytes) -> dict[str, str]:
+def read_arguments(table: bytes, pairs: bytes) -> dict[str, str]:
+    """Decode the arguments of a segment.
+
+    :raises FormatError: truncated or damaged.
+    """
     strings, _end = uleb128.decode_strings(table, 0)
     count, offset = uleb128.decode_one(pairs, 0)
     arguments: dict[str, str] = {}
@@ -178,7 +187,17 @@ def _read_records(payload: bytes, entries: int, file: CounterFile, like: t.Optio
             raise FormatError("damaged", "the counters do not end where a number ends")
         numbers = np.frombuffer(payload, dtype=">u4" if file.big_endian else "<u4").astype(np.uint32)
     else:
-        numbers, _ends_of = uleb128.decode(np.frombuffer(payload, dtype=np.uint8))
+        numbers = uleb128.decode(np.frombuffer(payload, dtype=np.uint8))
+    return split_records(numbers, entries, like)
+
+
+def split_records(numbers: np.ndarray, entries: int, like: t.Optional[np.ndarray] = None) -> Segment:
+    """Split the numbers of a segment (uint32) into its records, without arguments.
+
+    :raises FormatError: truncated or damaged: they are not so many records.
+    """
+    if entries * RECORD_HEAD > len(numbers):
+        raise FormatError("damaged", f"the header claims {entries} functions, more than fit")
     heads, count = _walk(numbers, entries, like)
     if count != len(numbers):
         raise FormatError("damaged", f"there are {len(numbers) - count} numbers behind the last function")
@@ -205,19 +224,21 @@ def _walk(numbers: np.ndarray, entries: int, like: t.Optional[np.ndarray]) -> tu
         behind = like + RECORD_HEAD + numbers[like]
         if int(like[0]) == 0 and np.array_equal(behind[:-1], like[1:]) and int(behind[-1]) <= len(numbers):
             return like, int(behind[-1])
-    view = memoryview(np.ascontiguousarray(numbers).data)
-    heads: list[int] = []
+    size = len(numbers)
+    steps = memoryview((np.minimum(numbers, np.uint32(LONGEST)) + np.uint32(RECORD_HEAD)).data)
+    # a list is quicker, and too large where most records are nothing but a head
+    heads: t.Union[list[int], array.array[int]] = [] if entries < size // FEW else array.array("q")
     note = heads.append
     position = 0
     try:
-        for _index in range(entries):
+        for _record in itertools.repeat(None, entries):
             note(position)
-            position += RECORD_HEAD + view[position]
+            position += steps[position]
     except IndexError:
         raise FormatError("truncated", f"it ends after {len(heads) - 1} of {entries} functions") from None
-    if position > len(numbers):
+    if position > size:
         raise FormatError("truncated", f"it ends within the last of {entries} functions")
-    return np.asarray(heads, dtype=np.int64), position
+    return np.array(heads, dtype=np.int64), position
 
 
 def write_counters(file: CounterFile) -> bytes:
@@ -232,7 +253,7 @@ def write_counters(file: CounterFile) -> bytes:
         table = uleb128.encode_strings(list(strings))
         arguments = b"".join(pairs)
         preamble = SEGMENT.size + len(table) + len(arguments)
-        arguments += bytes(_round4(preamble) - preamble)
+        arguments += bytes(round4(preamble) - preamble)
         parts += [SEGMENT.pack(len(segment.lengths), len(table), len(arguments)), table, arguments]
         numbers = _interleave(segment)
         if file.flavour == RAW:

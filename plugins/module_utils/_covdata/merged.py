@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import Program
@@ -15,6 +14,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.counte
     Segment,
     write_counters,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.meta import write_meta
 
 try:
     import numpy as np
@@ -26,13 +26,17 @@ def merged_files(programs: t.Sequence[Program]) -> dict[str, bytes]:
     """Return the content of each file of the merged folder by its name.
 
     The same data give the same bytes: the time in a name is that of the last life, the process id is 0 as in Go's
-    own merge. A program of which no counters were found is only its covmeta, so that it is not taken for one at 0 %.
+    own merge. A covmeta that no operation changed is copied as it came. A program of which no counters were found is
+    only its covmeta, so that it is not taken for one at 0 %.
     """
     files: dict[str, bytes] = {}
     for program in programs:
         digest = program.meta.hash.hex()
-        with open(program.meta_path, "rb") as stream:
-            files[os.path.basename(program.meta_path)] = stream.read()
+        if program.derived:
+            files[f"covmeta.{digest}"] = write_meta(program.meta)
+        else:
+            with open(program.meta_path, "rb") as stream:
+                files[f"covmeta.{digest}"] = stream.read()
         if program.lives:
             file = CounterFile(program.meta.hash, [_segment(program)])
             files[f"covcounters.{digest}.0.{program.nanoseconds}"] = write_counters(file)

@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
+import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import uleb128
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.fnv import fnv128a
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import FormatError
 
 try:
@@ -24,6 +27,9 @@ PACKAGE_HEADER = struct.Struct("<IIII16s4xII")
 MODES = {1: "set", 2: "count", 3: "atomic"}
 GRANULARITIES = {1: "perblock", 2: "perfunc"}
 FUNCTION_HEAD = 3  # numbers before a function's units: how many, name, file
+TRUSTED = 2  # all of a covmeta is as it was written
+TEXTS = ("names", "function_name_id", "function_name", "files", "function_file")
+GROUP = 1 << 16  # bytes of functions that are decoded at a time
 UNIT = 5  # numbers of a unit: start line, start column, end line, end column, statements
 
 
@@ -58,6 +64,7 @@ class Meta:
     :ivar function_package: (F) index of the package. C(function_literal): (F) bool.
     :ivar function_file: (F) index into C(files). C(function_name): F strings.
     :ivar units: (5, U) uint32: start line, start column, end line, end column, statements.
+    :ivar names: all names of functions, each once. C(function_name_id): (F) index into them.
     """
 
     hash: bytes
@@ -72,6 +79,27 @@ class Meta:
     package_base: np.ndarray
     function_base: np.ndarray
     units: np.ndarray
+
+    def __getattr__(self, name: str) -> t.Any:
+        """Decode the names of functions and files when they are first asked for: not all work needs them."""
+        texts = self.__dict__.get("_texts")
+        if name in ("names", "function_name_id") and texts is None and "function_name" in self.__dict__:
+            ids: dict[str, int] = {}
+            known = [ids.setdefault(text, len(ids)) for text in self.function_name]
+            self.__dict__.update(names=list(ids), function_name_id=np.asarray(known, dtype=np.int64))
+        elif name in TEXTS and texts is not None:
+            names, name_id, files, file_id = texts.decode()
+            del self.__dict__["_texts"]  # and with it the file's bytes
+            self.__dict__.update(
+                names=names,
+                function_name_id=name_id,
+                function_name=[names[index] for index in name_id.tolist()],
+                files=files,
+                function_file=file_id,
+            )
+        else:
+            raise AttributeError(name)
+        return self.__dict__[name]
 
     def main_paths(self) -> tuple[str, ...]:
         """Return the import paths of the program's main packages, sorted (none where main is not instrumented)."""
@@ -104,155 +132,297 @@ def read_head(data: bytes, size: int) -> Head:
 
 
 def read_meta(data: bytes) -> Meta:
-    """Decode a whole covmeta.
+    """Decode a whole covmeta. Names of functions and files are decoded when they are first asked for.
 
     :raises FormatError: empty-file, truncated, wrong-magic, future-version or damaged.
     """
     head = read_head(data, len(data))
-    raw = np.frombuffer(data, dtype=np.uint8)
     table = np.frombuffer(data, dtype="<u8", count=2 * head.entries, offset=HEADER.size)
-    packages: list[Package] = []
-    tables: list[list[str]] = []
-    regions: list[np.ndarray] = []
-    offsets: list[np.ndarray] = []
-    counts: list[int] = []
-    limits: list[int] = []
-    position = 0
+    _check_apart(table[: head.entries], table[head.entries :], HEADER.size + 16 * head.entries)
+    reader = _Reader(data)
     for start, length in zip(table[: head.entries].tolist(), table[head.entries :].tolist(), strict=True):
         if start + length > len(data):
             raise FormatError("damaged", "a package lies outside of the file")
-        blob = data[start : start + length]
-        package, strings, functions, begin = _read_package(blob)
-        packages.append(package)
-        tables.append(strings)
-        counts.append(len(functions))
-        if len(functions) and (int(functions.min()) < begin or int(functions.max()) >= length):
-            raise FormatError("damaged", f"a function of package {package.path} lies outside of it")
-        if begin < length and blob[-1] >= 0x80:
-            raise FormatError("damaged", f"package {package.path} ends within a number")
-        regions.append(raw[start + begin : start + length])
-        offsets.append(functions.astype(np.int64) + (position - begin))
-        position += length - begin
-        limits.append(position)
-    return _assemble(
-        head, packages=packages, tables=tables, regions=regions, offsets=offsets, counts=counts, limits=limits
-    )
+        reader.package(start, length)
+    reader.flush()
+    functions = reader.functions
+    function_base = np.zeros(len(functions.units) + 1, dtype=np.int64)
+    np.cumsum(functions.units, out=function_base[1:])
+    package_base = np.zeros(len(reader.packages) + 1, dtype=np.int64)
+    np.cumsum(reader.counts, out=package_base[1:])
+    meta = Meta.__new__(Meta)
+    meta.hash, meta.mode, meta.granularity = head.hash, head.mode, head.granularity
+    meta.packages = reader.packages
+    meta.function_literal = functions.literal
+    meta.function_package = np.repeat(np.arange(len(reader.packages), dtype=np.int64), reader.counts)
+    meta.package_base, meta.function_base = package_base, function_base
+    meta.units = functions.unit_rows
+    meta.__dict__["_texts"] = _Texts(data, reader.tables, package_base, functions.name, functions.file)
+    return meta
 
 
-def _read_package(blob: bytes) -> tuple[Package, list[str], np.ndarray, int]:
-    """Return a package, its strings, the offsets of its functions, and where the functions begin."""
-    if len(blob) < PACKAGE_HEADER.size:
-        raise FormatError("damaged", "a package is shorter than its header")
-    _length, name, path, module, digest, _files, functions = PACKAGE_HEADER.unpack_from(blob)
-    begin = PACKAGE_HEADER.size + 4 * functions
-    if begin > len(blob):
-        raise FormatError("damaged", f"a package claims {functions} functions, more than fit")
-    offsets = np.frombuffer(blob, dtype="<u4", count=functions, offset=PACKAGE_HEADER.size)
-    strings, begin = uleb128.decode_strings(blob, begin)
-    if max(name, path, module) >= len(strings):
-        raise FormatError("damaged", "a package's name is not in its string table")
-    return Package(strings[path], strings[name], strings[module], digest), strings, offsets, begin
+def _check_apart(starts: np.ndarray, lengths: np.ndarray, begin: int) -> None:
+    """Refuse packages that lie over one another, or over the table: one stretch of a file would be read many times."""
+    order = np.argsort(starts, kind="stable")
+    starts, lengths = starts[order], lengths[order]
+    limit = np.uint64(1 << 63)
+    if np.any(starts >= limit) or np.any(lengths >= limit):
+        raise FormatError("damaged", "a package lies outside of the file")
+    ends = (starts + lengths).astype(np.uint64)
+    if len(starts) and (int(starts[0]) < begin or np.any(starts[1:] < ends[:-1])):
+        raise FormatError("damaged", "packages lie over one another")
 
 
-def _assemble(
-    head: Head,
-    *,
-    packages: list[Package],
-    tables: list[list[str]],
-    regions: list[np.ndarray],
-    offsets: list[np.ndarray],
-    counts: list[int],
-    limits: list[int],
-) -> Meta:
-    """Decode all functions of all packages in one pass over one array."""
-    stream = np.concatenate(regions) if regions else np.zeros(0, dtype=np.uint8)
-    begin = np.concatenate(offsets) if offsets else np.zeros(0, dtype=np.int64)
-    functions_of = np.asarray(counts, dtype=np.int64)
-    function_package = np.repeat(np.arange(len(packages), dtype=np.int64), functions_of)
-    numbers, ends = uleb128.decode(stream)
-    first = np.searchsorted(ends, begin)
-    if np.any(stream[begin[begin > 0] - 1] >= 0x80):
-        raise FormatError("damaged", "a function begins within a number")
-    last = np.searchsorted(ends, np.asarray(limits, dtype=np.int64))[function_package]
-    if np.any(first + FUNCTION_HEAD >= last):
-        raise FormatError("damaged", "a function ends outside of its package")
-    units_of = numbers[first].astype(np.int64)
-    after = first + FUNCTION_HEAD + UNIT * units_of
-    if np.any(after >= last) or int((units_of * UNIT).sum()) > len(numbers):
-        raise FormatError("damaged", "a function has more units than fit its package")
-    function_base = np.zeros(len(begin) + 1, dtype=np.int64)
-    np.cumsum(units_of, out=function_base[1:])
-    total = int(function_base[-1])
-    where = np.repeat(first + FUNCTION_HEAD - UNIT * function_base[:-1], units_of) + UNIT * np.arange(total)
-    units = np.stack([numbers[where + column] for column in range(UNIT)]) if total else np.zeros((UNIT, 0), np.uint32)
+@dataclass
+class _Functions:
+    """F functions as they were decoded: numbers of units, indices into the string tables, literal; U units."""
 
-    files: dict[str, int] = {}
-    names, file_of = [], []
-    rows = zip(function_package.tolist(), numbers[first + 1].tolist(), numbers[first + 2].tolist(), strict=True)
-    for package, name, file in rows:
-        strings = tables[package]
-        if name >= len(strings) or file >= len(strings):
-            raise FormatError("damaged", f"a function's name is not in the string table of {packages[package].path}")
-        names.append(strings[name])
-        file_of.append(files.setdefault(strings[file], len(files)))
-    package_base = np.zeros(len(packages) + 1, dtype=np.int64)
-    np.cumsum(functions_of, out=package_base[1:])
-    return Meta(
-        hash=head.hash,
-        mode=head.mode,
-        granularity=head.granularity,
-        packages=packages,
-        files=list(files),
-        function_name=names,
-        function_file=np.asarray(file_of, dtype=np.int64),
-        function_literal=numbers[after] != 0 if len(begin) else np.zeros(0, dtype=bool),
-        function_package=function_package,
-        package_base=package_base,
-        function_base=function_base,
-        units=units,
-    )
+    units: np.ndarray
+    name: np.ndarray
+    file: np.ndarray
+    literal: np.ndarray
+    unit_rows: np.ndarray
+
+
+class _Reader:
+    """Takes packages in, and decodes the functions of many at once: few enough to stay in the processor's cache."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.raw = np.frombuffer(data, dtype=np.uint8)
+        self.packages: list[Package] = []
+        self.tables: list[int] = []  # where the string table of each package begins
+        self.counts: list[int] = []  # functions of each package
+        self._strings: list[int] = []
+        self._regions: list[np.ndarray] = []
+        self._offsets: list[np.ndarray] = []
+        self._limits: list[int] = []
+        self._pending = 0
+        self._parts: list[_Functions] = []
+
+    def package(self, start: int, length: int) -> None:
+        """Take in the package that lies there."""
+        if length < PACKAGE_HEADER.size:
+            raise FormatError("damaged", "a package is shorter than its header")
+        data, behind = self.data, start + length
+        _length, name, path, module, digest, _files, functions = PACKAGE_HEADER.unpack_from(data, start)
+        table = start + PACKAGE_HEADER.size + 4 * functions
+        if table > behind:
+            raise FormatError("damaged", f"a package claims {functions} functions, more than fit")
+        count, begin = uleb128.skip_strings(data, table)
+        if begin > behind:
+            raise FormatError("truncated", "it ends within its string table")
+        if max(name, path, module) >= count:
+            raise FormatError("damaged", "a package's name is not in its string table")
+        # the compiler puts these three first
+        texts = uleb128.first_strings(data, table, max(name, path, module) + 1)
+        self.packages.append(Package(texts[path], texts[name], texts[module], digest))
+        self.tables.append(table)
+        self.counts.append(functions)
+        self._strings.append(count)
+        if begin < behind and data[behind - 1] >= uleb128.CONTINUED:
+            raise FormatError("damaged", f"package {texts[path]} ends within a number")
+        if functions:
+            offsets = np.frombuffer(data, dtype="<u4", count=functions, offset=start + PACKAGE_HEADER.size)
+            if int(offsets.min()) < begin - start or int(offsets.max()) >= length:
+                raise FormatError("damaged", f"a function of package {texts[path]} lies outside of it")
+            self._offsets.append(offsets.astype(np.int64) + (self._pending + start - begin))
+        self._regions.append(self.raw[begin:behind])
+        self._pending += behind - begin
+        self._limits.append(self._pending)
+        if self._pending >= GROUP:
+            self._decode()
+
+    def flush(self) -> None:
+        """Decode what is left, and put all parts together."""
+        if self._limits or not self._parts:
+            self._decode()
+
+    @property
+    def functions(self) -> _Functions:
+        """All functions of all packages."""
+        parts = self._parts
+        if len(parts) == 1:
+            return parts[0]
+        rows = np.empty((UNIT, sum(part.unit_rows.shape[1] for part in parts)), dtype=np.uint32)
+        begin = 0
+        for part in parts:
+            end = begin + part.unit_rows.shape[1]
+            rows[:, begin:end] = part.unit_rows
+            begin = end
+            part.unit_rows = rows[:, :0]
+        return _Functions(
+            units=np.concatenate([part.units for part in parts]),
+            name=np.concatenate([part.name for part in parts]),
+            file=np.concatenate([part.file for part in parts]),
+            literal=np.concatenate([part.literal for part in parts]),
+            unit_rows=rows,
+        )
+
+    def _decode(self) -> None:
+        """Decode the functions of the packages taken in since the last time."""
+        stream = np.concatenate(self._regions) if self._regions else np.zeros(0, dtype=np.uint8)
+        begin = np.concatenate(self._offsets) if self._offsets else np.zeros(0, dtype=np.int64)
+        counts = np.asarray(self.counts[len(self.counts) - len(self._limits) :], dtype=np.int64)
+        numbers = uleb128.decode(stream)
+        if np.any(stream[begin[begin > 0] - 1] >= uleb128.CONTINUED):
+            raise FormatError("damaged", "a function begins within a number")
+        first = uleb128.numbers_before(stream, begin)
+        last = np.repeat(uleb128.numbers_before(stream, np.asarray(self._limits, dtype=np.int64)) - 1, counts)
+        if np.any(first + FUNCTION_HEAD >= last + 1):
+            raise FormatError("damaged", "a function ends outside of its package")
+        units = numbers[first].astype(np.int64)
+        after = first + FUNCTION_HEAD + UNIT * units
+        total = int(units.sum())
+        if np.any(after > last) or total * UNIT > len(numbers):
+            raise FormatError("damaged", "a function has more units than fit its package")
+        name, file = numbers[first + 1], numbers[first + 2]
+        strings = np.repeat(np.asarray(self._strings, dtype=np.int64), counts)
+        if np.any(name >= strings) or np.any(file >= strings):
+            raise FormatError("damaged", "a function's name is not in the string table of its package")
+        rows = np.empty((UNIT, total), dtype=np.uint32)
+        if len(first) and np.array_equal(first[1:], after[:-1] + 1):  # one behind the other, as Go writes them
+            inside = np.zeros(len(numbers), dtype=bool)
+            inside[first[0] : after[-1] + 1] = True
+            for column in range(FUNCTION_HEAD):
+                inside[first + column] = False
+            inside[after] = False
+            rows[:] = numbers[inside].reshape(total, UNIT).T
+        elif total:
+            bases = np.cumsum(units) - units
+            where = np.repeat(first + FUNCTION_HEAD - UNIT * bases, units) + UNIT * np.arange(total)
+            for column in range(UNIT):
+                rows[column] = numbers[where + column]
+        self._parts.append(_Functions(units, name, file, numbers[after] != 0, rows))
+        self._regions, self._offsets, self._limits, self._strings, self._pending = [], [], [], [], 0
+
+
+class _Texts:
+    """The names of functions and files, not yet decoded."""
+
+    def __init__(
+        self, data: bytes, tables: list[int], package_base: np.ndarray, name: np.ndarray, file: np.ndarray
+    ) -> None:
+        self.data, self.tables, self.package_base, self.name, self.file = data, tables, package_base, name, file
+
+    def decode(self) -> tuple[list[str], np.ndarray, list[str], np.ndarray]:
+        """Return all names once, of each function which of them it is, all files once, and of each function its file.
+
+        Both in the order in which functions first name them.
+        """
+        ids: dict[str, int] = {}
+        files: dict[str, int] = {}
+        name_id = np.empty(len(self.name), dtype=np.int64)
+        file_id = np.empty(len(self.file), dtype=np.int64)
+        for table, begin, end in zip(
+            self.tables, self.package_base[:-1].tolist(), self.package_base[1:].tolist(), strict=True
+        ):
+            if begin == end:
+                continue
+            strings, _behind = uleb128.decode_strings(self.data, table)
+            name_id[begin:end] = [ids.setdefault(strings[index], len(ids)) for index in self.name[begin:end].tolist()]
+            indices = self.file[begin:end].tolist()
+            known = {index: files.setdefault(strings[index], len(files)) for index in dict.fromkeys(indices)}
+            file_id[begin:end] = [known[index] for index in indices]
+        return list(ids), name_id, list(files), file_id
+
+
+def function_content(meta: Meta, function: int) -> bytes:
+    """Return what tells a function from others, as Go hashes it (C(hashFuncDesc) of internal/coverage/encodemeta)."""
+    begin, end = int(meta.function_base[function]), int(meta.function_base[function + 1])
+    text = meta.function_name[function] + meta.files[int(meta.function_file[function])]
+    literal = int(meta.function_literal[function]).to_bytes(4, "little")
+    return raw_text(text) + meta.units[:, begin:end].T.astype("<u4").tobytes() + literal
+
+
+def raw_text(text: str) -> bytes:
+    """Return the bytes of a string of a covmeta."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def package_digest(package: Package, contents: t.Iterable[bytes]) -> bytes:
+    """Return the digest that the compiler gives to a package of these functions."""
+    return fnv128a(b"".join([*map(raw_text, (package.path, package.name, package.module)), *contents]))
+
+
+def file_hash(meta: Meta) -> bytes:
+    """Return the hash that C(go tool covdata merge) gives to a covmeta of these packages."""
+    return fnv128a(b"".join(map(fnv128a, encode_packages(meta))))
+
+
+def trust(meta: Meta) -> int:
+    """Tell how far a covmeta is as it was written: 2 if all of it is, 1 if all packages are, 0 if one is not.
+
+    Slower than reading it. Source of truth: C(finalHash) of internal/coverage/cfile, C(emitMeta) of cmd/covdata.
+    """
+    for index, package in enumerate(meta.packages):
+        functions = range(int(meta.package_base[index]), int(meta.package_base[index + 1]))
+        if package.digest != package_digest(package, (function_content(meta, function) for function in functions)):
+            return 0
+    digests = b"".join(package.digest for package in meta.packages)
+    written = fnv128a(digests + meta.mode.encode() + meta.granularity.encode())
+    return TRUSTED if meta.hash == written or meta.hash == file_hash(meta) else 1
 
 
 def write_meta(meta: Meta) -> bytes:
     """Encode a covmeta as the compiler and the runtime do: Go's tools read it."""
-    blobs = [_write_package(meta, index) for index in range(len(meta.packages))]
+    return frame_packages(meta, encode_packages(meta))
+
+
+def frame_packages(meta: Meta, blobs: t.Sequence[bytes]) -> bytes:
+    """Put the encoded packages of C(meta) behind the header and the table of a covmeta."""
     strings = uleb128.encode_strings([""])
-    offset = HEADER.size + 16 * len(blobs) + len(strings)
-    starts, lengths = [], []
-    for blob in blobs:
-        starts.append(offset)
-        lengths.append(len(blob))
-        offset += len(blob)
+    table_end = HEADER.size + 16 * len(blobs)
+    lengths = [len(blob) for blob in blobs]
+    starts = list(itertools.accumulate(lengths, initial=table_end + len(strings)))
     mode = {name: number for number, name in MODES.items()}[meta.mode]
     granularity = {name: number for number, name in GRANULARITIES.items()}[meta.granularity]
-    table_end = HEADER.size + 16 * len(blobs)
-    header = HEADER.pack(MAGIC, VERSION, offset, len(blobs), meta.hash, table_end, len(strings), mode, granularity)
-    table = np.asarray(starts + lengths, dtype="<u8").tobytes()
+    header = HEADER.pack(MAGIC, VERSION, starts[-1], len(blobs), meta.hash, table_end, len(strings), mode, granularity)
+    table = np.asarray(starts[:-1] + lengths, dtype="<u8").tobytes()
     return b"".join([header, table, strings, *blobs])
 
 
-def _write_package(meta: Meta, index: int) -> bytes:
-    package = meta.packages[index]
-    strings: dict[str, int] = {"": 0}
-    where = [strings.setdefault(text, len(strings)) for text in (package.path, package.name, package.module)]
-    bodies = []
-    for function in range(int(meta.package_base[index]), int(meta.package_base[index + 1])):
-        begin, end = int(meta.function_base[function]), int(meta.function_base[function + 1])
-        name = strings.setdefault(meta.function_name[function], len(strings))
-        file = strings.setdefault(meta.files[int(meta.function_file[function])], len(strings))
-        numbers = np.concatenate(
-            [
-                np.asarray([end - begin, name, file], dtype=np.uint32),
-                meta.units[:, begin:end].T.reshape(-1),
-                np.asarray([meta.function_literal[function]], dtype=np.uint32),
-            ]
-        )
-        bodies.append(uleb128.encode(numbers))
-    table = uleb128.encode_strings(list(strings))
-    offset = PACKAGE_HEADER.size + 4 * len(bodies) + len(table)
-    offsets = []
-    for body in bodies:
-        offsets.append(offset)
-        offset += len(body)
-    header = PACKAGE_HEADER.pack(offset, where[1], where[0], where[2], package.digest, len(strings), len(bodies))
-    return b"".join([header, np.asarray(offsets, dtype="<u4").tobytes(), table, *bodies])
+def encode_packages(meta: Meta) -> list[bytes]:
+    """Encode each package byte for byte as the compiler does, whose hash a new covmeta is named by."""
+    tables: list[list[str]] = []
+    names: list[int] = []
+    files: list[int] = []
+    file_of = meta.function_file.tolist()
+    for index, package in enumerate(meta.packages):
+        strings: dict[str, int] = {"": 0}
+        for text in (package.path, package.name, package.module):
+            strings.setdefault(text, len(strings))
+        for function in range(int(meta.package_base[index]), int(meta.package_base[index + 1])):
+            names.append(strings.setdefault(meta.function_name[function], len(strings)))
+            files.append(strings.setdefault(meta.files[file_of[function]], len(strings)))
+        tables.append(list(strings))
+    units_of = np.diff(meta.function_base)
+    # all functions of all packages as one stream of numbers
+    starts = np.zeros(len(units_of) + 1, dtype=np.int64)
+    np.cumsum(FUNCTION_HEAD + UNIT * units_of + 1, out=starts[1:])
+    numbers = np.zeros(int(starts[-1]), dtype=np.uint32)
+    numbers[starts[:-1]] = units_of
+    numbers[starts[:-1] + 1] = names
+    numbers[starts[:-1] + 2] = files
+    numbers[starts[1:] - 1] = meta.function_literal
+    where = np.repeat(starts[:-1] + FUNCTION_HEAD - UNIT * meta.function_base[:-1], units_of)
+    where += UNIT * np.arange(meta.units.shape[1])
+    for column in range(UNIT):
+        numbers[where + column] = meta.units[column]
+    stream = uleb128.encode(numbers)
+    # the bytes of all numbers before a function are where it begins
+    ends = np.zeros(len(numbers) + 1, dtype=np.int64)
+    np.cumsum(uleb128.lengths(numbers), out=ends[1:])
+    begins = ends[starts]
+    blobs = []
+    for index, (package, table) in enumerate(zip(meta.packages, tables, strict=True)):
+        first, last = int(meta.package_base[index]), int(meta.package_base[index + 1])
+        encoded = uleb128.encode_strings(table)
+        ahead = PACKAGE_HEADER.size + 4 * (last - first) + len(encoded)
+        begin, end = int(begins[first]), int(begins[last])
+        name, path, module = (table.index(text) for text in (package.name, package.path, package.module))
+        total = ahead + end - begin
+        header = PACKAGE_HEADER.pack(total, name, path, module, package.digest, len(table), last - first)
+        offsets = (begins[first:last] + (ahead - begin)).astype("<u4").tobytes()
+        blobs.append(b"".join([header, offsets, encoded, stream[begin:end]]))
+    return blobs

@@ -9,7 +9,6 @@ Source of truth: MatchSimplePattern of cmd/internal/pkgpattern, which C(go tool 
 
 from __future__ import annotations
 
-import difflib
 import re
 import typing as t
 
@@ -31,5 +30,7 @@ def matches(pattern: str, paths: t.Iterable[str]) -> list[str]:
 
 def nearest(pattern: str, paths: t.Iterable[str]) -> str:
     """Return the path most like the pattern, or an empty string."""
+    import difflib  # of use only where something is wrong
+
     found = difflib.get_close_matches(pattern.replace("/...", ""), list(paths), n=1, cutoff=0.0)
     return found[0] if found else ""

@@ -10,6 +10,7 @@ sorts by package, file, start line, end line, start column, end column, statemen
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 from dataclasses import dataclass
 
@@ -25,6 +26,8 @@ if t.TYPE_CHECKING:
 
 LARGEST = 0xFFFFFFFF
 START_LINE, START_COLUMN, END_LINE, END_COLUMN, STATEMENTS = range(5)
+PLACE = (START_LINE, END_LINE, START_COLUMN, END_COLUMN)  # in the order that Go sorts by
+WORD_BITS = 64
 
 
 def percentage(covered: int, total: int) -> float:
@@ -67,11 +70,7 @@ class Profile:
 
     def by(self, index: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the statements covered and all statements for each of C(size) packages, files or functions."""
-        # float64 is exact to 2^53
-        statements = self.units[STATEMENTS].astype(np.float64)
-        total = np.bincount(index, statements, size).astype(np.int64)
-        covered = np.bincount(index, np.where(self.counts != 0, statements, 0.0), size).astype(np.int64)
-        return covered, total
+        return _statements(index, self.units[STATEMENTS], self.counts, size)
 
     def select(self, keep: t.Container[str]) -> Profile:
         """Return the part whose packages' paths are in C(keep)."""
@@ -102,73 +101,201 @@ class Profile:
 
 
 def make_profile(programs: t.Sequence[Program], mode: str) -> Profile:
-    """Put the merged programs of one component together."""
-    packages: dict[str, Package] = {}
-    file_names: set[str] = set()
-    for program in programs:
-        for entry in program.meta.packages:
-            packages.setdefault(entry.path, entry)
-        file_names.update(program.meta.files)
-    paths = sorted(packages, key=sort_key)
-    files = sorted(file_names, key=sort_key)
-    package_rank = {path: rank for rank, path in enumerate(paths)}
-    file_rank = {name: rank for rank, name in enumerate(files)}
+    """Put the merged programs of one component together.
 
-    functions: dict[tuple[int, int, str, bool], int] = {}
-    parts_function, parts_units, parts_counts = [], [], []
-    for program in programs:
-        meta = program.meta
-        package_of = np.asarray([package_rank[package.path] for package in meta.packages], dtype=np.int64)
-        file_of = np.asarray([file_rank[name] for name in meta.files], dtype=np.int64)
-        keys = zip(
-            package_of[meta.function_package].tolist() if len(meta.function_package) else [],
-            file_of[meta.function_file].tolist() if len(meta.function_file) else [],
-            meta.function_name,
-            meta.function_literal.tolist(),
-            strict=True,
-        )
-        ids = np.asarray([functions.setdefault(key, len(functions)) for key in keys], dtype=np.int64)
-        parts_function.append(np.repeat(ids, np.diff(meta.function_base)))
-        parts_units.append(meta.units)
-        # beside data of mode set, counts are only whether anything ran
-        parts_counts.append(np.minimum(program.counts, 1) if mode == "set" else program.counts)
-    function_package = np.asarray([key[0] for key in functions], dtype=np.int64)
-    function_file = np.asarray([key[1] for key in functions], dtype=np.int64)
-    function = np.concatenate(parts_function) if parts_function else np.zeros(0, dtype=np.int64)
-    units = np.concatenate(parts_units, axis=1) if parts_units else np.zeros((5, 0), dtype=np.uint32)
-    counts = np.concatenate(parts_counts) if parts_counts else np.zeros(0, dtype=np.uint32)
-    package, file = function_package[function], function_file[function]
-
-    wide = units.astype(np.uint64)
-    high = np.uint64(32)
-    keys64 = [
-        (package.astype(np.uint64) << high) | file.astype(np.uint64),
-        (wide[START_LINE] << high) | wide[END_LINE],
-        (wide[START_COLUMN] << high) | wide[END_COLUMN],
-        # the function last: Go leaves the order of equal ranges to chance
-        (wide[STATEMENTS] << high) | function.astype(np.uint64),
-    ]
-    order = np.lexsort(keys64[::-1])
-    if len(order):
-        new = np.ones(len(order), dtype=bool)
-        new[1:] = np.logical_or.reduce([key[order][1:] != key[order][:-1] for key in keys64])
-        if not new.all():
-            starts = np.flatnonzero(new)
-            merged = np.add.reduceat(counts[order].astype(np.uint64), starts)
-            counts = counts.copy()
-            order = order[starts]
-            counts[order] = np.minimum(merged, 1 if mode == "set" else LARGEST).astype(np.uint32)
+    What is equal in package, file, function, place and statements is one unit: its counts are added up, as Go does it.
+    """
+    functions = _Functions(programs)
+    function = _units_of(functions.ids, programs)
+    units = _joined([program.meta.units for program in programs], axis=1)
+    # beside data of mode set, counts are only whether anything ran
+    counts = _joined([np.minimum(entry.counts, 1) if mode == "set" else entry.counts for entry in programs])
+    order, folded = order_units(functions.place[function], functions.places, units, function)
+    sorted_counts = counts[order]
+    if folded is not None:
+        merged = np.add.reduceat(sorted_counts.astype(np.uint64), folded)
+        sorted_counts = np.minimum(merged, 1 if mode == "set" else LARGEST).astype(np.uint32)
+        order = order[folded]
+    function = function[order]
     return Profile(
         mode=mode,
-        packages=[packages[path] for path in paths],
-        files=files,
-        function_name=[key[2] for key in functions],
-        function_literal=np.asarray([key[3] for key in functions], dtype=bool),
-        function_package=function_package,
-        function_file=function_file,
-        package=package[order],
-        file=file[order],
-        function=function[order],
-        units=units[:, order],
-        counts=counts[order],
+        packages=functions.packages,
+        files=functions.files,
+        function_name=functions.names,
+        function_literal=functions.literal,
+        function_package=functions.package,
+        function_file=functions.file,
+        package=functions.package[function],
+        file=functions.file[function],
+        function=function,
+        units=np.take(units, order, axis=1),
+        counts=sorted_counts,
     )
+
+
+def package_totals(programs: t.Sequence[Program], mode: str) -> tuple[list[Package], np.ndarray, np.ndarray]:
+    """Return the packages sorted by path, and of each the statements covered and all statements.
+
+    The numbers are those of R(make_profile), which is only needed where two units could be one.
+    """
+    functions = _Functions(programs, named=False)
+    function = _units_of(functions.ids, programs)
+    units = _joined([program.meta.units for program in programs], axis=1)
+    place = pack_columns(
+        [(functions.place[function], functions.places), *((units[column], None) for column in PLACE[::2])]
+    )
+    twins = place is None
+    if place is not None:
+        place.sort()
+        twins = bool((place[1:] == place[:-1]).any())
+    if twins:
+        profile = make_profile(programs, mode)
+        covered, total = profile.by(profile.package, len(profile.packages))
+        return profile.packages, covered, total
+    counts = _joined([program.counts for program in programs])
+    covered, total = _statements(functions.package[function], units[STATEMENTS], counts, len(functions.packages))
+    return functions.packages, covered, total
+
+
+class _Functions:
+    """The functions of all programs; those of one package, file, name and kind are one.
+
+    :ivar ids: for each program the number of each of its functions.
+    :ivar package, file, literal, names: by that number. C(place): rank of its file among all, by package and file.
+    """
+
+    def __init__(self, programs: t.Sequence[Program], *, named: bool = True) -> None:
+        packages: dict[str, Package] = {}
+        file_names: dict[str, None] = {}
+        for program in programs:
+            for entry in program.meta.packages:
+                packages.setdefault(entry.path, entry)
+            file_names.update(dict.fromkeys(program.meta.files))
+        paths = sorted(packages, key=sort_key)
+        self.packages = [packages[path] for path in paths]
+        self.files = sorted(file_names, key=sort_key)
+        package_rank = {path: rank for rank, path in enumerate(paths)}
+        file_rank = {name: rank for rank, name in enumerate(self.files)}
+        package_parts, file_parts = [], []
+        for program in programs:
+            meta = program.meta
+            package_parts.append(_ranks([package_rank[entry.path] for entry in meta.packages], meta.function_package))
+            file_parts.append(_ranks([file_rank[name] for name in meta.files], meta.function_file))
+        self.package, self.file = _joined(package_parts, np.int64), _joined(file_parts, np.int64)
+        self.literal = _joined([program.meta.function_literal for program in programs], bool)
+        self.names = [name for program in programs for name in program.meta.function_name] if named else []
+        ids = np.arange(len(self.package))
+        key = self.package * len(self.files) + self.file
+        if named:
+            ids = self._fold(key)
+            key = self.package * len(self.files) + self.file
+        bounds = np.cumsum([0, *(len(program.meta.function_package) for program in programs)]).tolist()
+        self.ids = [ids[begin:end] for begin, end in itertools.pairwise(bounds)]
+        _values, self.place = np.unique(key, return_inverse=True)
+        self.places = len(_values)
+
+    def _fold(self, place: np.ndarray) -> np.ndarray:
+        """Keep one of each package, file, name and kind; return the number of each function."""
+        known: dict[str, int] = {}
+        name = np.asarray([known.setdefault(text, len(known)) for text in self.names], dtype=np.int64)
+        # a place and a name are less than 2^31 each: there is one of them at most for each function
+        key = np.stack([place, name * 2 + self.literal]) if len(place) else np.zeros((2, 0), dtype=np.int64)
+        order = np.lexsort(key)
+        new = np.ones(len(order), dtype=bool)
+        new[1:] = (key[:, order[1:]] != key[:, order[:-1]]).any(axis=0)
+        if new.all():
+            return np.arange(len(order))
+        # numbered by where the first of each is
+        starts = np.flatnonzero(new)
+        first = np.minimum.reduceat(order, starts)
+        kept = np.sort(first)
+        ids = np.empty(len(order), dtype=np.int64)
+        ids[order] = np.repeat(np.searchsorted(kept, first), np.diff(np.append(starts, len(order))))
+        self.package, self.file, self.literal = self.package[kept], self.file[kept], self.literal[kept]
+        self.names = [self.names[index] for index in kept.tolist()]
+        return ids
+
+
+def _ranks(ranks: t.Sequence[int], index: np.ndarray) -> np.ndarray:
+    return np.asarray(ranks, dtype=np.int64)[index] if len(index) else np.zeros(0, dtype=np.int64)
+
+
+def _joined(parts: t.Sequence[np.ndarray], dtype: t.Any = "uint32", axis: int = 0) -> np.ndarray:
+    """Return the parts as one array, without a copy where there is only one."""
+    if len(parts) == 1:
+        return parts[0]
+    if not parts:
+        return np.zeros((5, 0) if axis else 0, dtype=dtype)
+    return np.concatenate(parts, axis=axis)
+
+
+def _units_of(ids: t.Sequence[np.ndarray], programs: t.Sequence[Program]) -> np.ndarray:
+    """Return the function of each unit of each program."""
+    parts = [
+        np.repeat(numbers, np.diff(program.meta.function_base)) for numbers, program in zip(ids, programs, strict=True)
+    ]
+    return _joined(parts, np.int64)
+
+
+def pack_columns(columns: t.Sequence[tuple[np.ndarray, t.Optional[int]]]) -> t.Optional[np.ndarray]:
+    """Return columns as one number each row, that sorts as they do; nothing where they have more than 64 bits.
+
+    :arg columns: values and how many different ones there can be, where that is known.
+    """
+    sizes = [size if size is not None else int(values.max(initial=0)) + 1 for values, size in columns]
+    bits = [max(size - 1, 0).bit_length() for size in sizes]
+    if sum(bits) > WORD_BITS:
+        return None
+    packed = columns[0][0].astype(np.uint64)
+    for (values, _size), width in zip(columns[1:], bits[1:], strict=True):
+        packed <<= np.uint64(width)
+        packed |= values if values.dtype == np.uint64 else values.astype(np.uint64)
+    return packed
+
+
+def order_units(
+    place: np.ndarray, places: int, units: np.ndarray, function: t.Optional[np.ndarray] = None
+) -> tuple[np.ndarray, t.Optional[np.ndarray]]:
+    """Put units in the order of Go's text profile.
+
+    :arg place: (U) rank of each unit's package and file; below C(places).
+    :arg function: (U) the last to sort by, as Go leaves the order of equal ranges to chance. With it, units are equal
+        if all is; without it, if they are the same range of the same file.
+    :returns: the order, and where in it each unit begins that is not equal to the one before (nothing: all of them).
+    """
+    key = pack_columns([(place, places), *((units[column], None) for column in PLACE)])
+    if key is not None:
+        if (key[1:] > key[:-1]).all():
+            return np.arange(len(key)), None
+        order = np.argsort(key)
+        ordered = key[order]
+        new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+        if new.all():
+            return order, None
+        if function is None:
+            return order, np.flatnonzero(new)
+    wide = units.astype(np.uint64)
+    high = np.uint64(WORD_BITS // 2)
+    keys = [
+        (place.astype(np.uint64) << high) | wide[START_LINE],
+        (wide[END_LINE] << high) | wide[START_COLUMN],
+        wide[END_COLUMN],
+    ]
+    if function is not None:
+        keys[-1] = (wide[END_COLUMN] << high) | wide[STATEMENTS]
+        keys.append(function.astype(np.uint64))
+    order = np.lexsort(keys[::-1])
+    new = np.ones(len(order), dtype=bool)
+    new[1:] = np.logical_or.reduce([column[order[1:]] != column[order[:-1]] for column in keys])
+    return order, None if new.all() else np.flatnonzero(new)
+
+
+def _statements(
+    index: np.ndarray, statements: np.ndarray, counts: np.ndarray, size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the statements covered and all statements for each value of C(index)."""
+    # float64 is exact to 2^53
+    exact = statements.astype(np.float64)
+    total = np.bincount(index, exact, size).astype(np.int64)
+    covered = np.bincount(index, np.where(counts != 0, exact, 0.0), size).astype(np.int64)
+    return covered, total

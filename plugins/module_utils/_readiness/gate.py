@@ -6,40 +6,48 @@
 
 from __future__ import annotations
 
-import contextlib
-import datetime
-import http.client
 import json
 import time
 import typing as t
-import urllib.error
-import urllib.request
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._command import CommandError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster, Object
-from ansible_collections.kubernaut.coverage.plugins.module_utils._node_images import Node
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster, KubernetesError, Object
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._progress import report_progress
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.look import Target, observe, pod_selector
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.observation import (
     Observation,
     condition,
     containers,
+    moment,
     redacted_text,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import (
+    SETTLING,
     Verdict,
     missing,
     pods_without_covmeta,
     terminal_verdict,
     timeout_verdict,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.verdict import specification
+
+__all__ = [
+    "NotReady",
+    "Target",
+    "is_ready",
+    "observe",
+    "pod_lives",
+    "pod_selector",
+    "save_evidence",
+    "wait_until_ready",
+]
 
 POLL = 0.15  # seconds between two looks; a look is four requests of some milliseconds
-URL_TIMEOUT = 2.0
+FULL_LOOK = 1.0  # seconds between two full looks at what is not ready; a tenth of the wait where that is more
+STEADY = 2.0  # seconds that a program without a readiness probe has to live, to be more than started
+BUSY = 20.0  # seconds for which the API server may be too busy, or away, to answer
 EVIDENCE_FILE = "observation.json"
 
 
@@ -55,29 +63,63 @@ class NotReady(CoverageError):
             cause=verdict.cause,
         )
         self.seen = seen
+        self.also = [{key: redacted_text(text) for key, text in item.items()} for item in verdict.also]
+
+    def result(self) -> dict[str, t.Any]:
+        """Return the keyword arguments for C(fail_json), with what else was seen."""
+        result = super().result()
+        result["verdict"]["also"] = self.also
+        if self.also:
+            result["msg"] += f" Also seen: {' '.join(item['sentence'] for item in self.also)}"
+        return result
 
 
-@dataclass(frozen=True)
-class Target:
-    """What is waited for.
+class _Wait:
+    """What has to be remembered from one look to the next."""
 
-    :ivar nodes: containers of the nodes, to look at the coverage folders; empty: covmeta is not waited for.
-    :ivar volume_directory: folder on the nodes that holds one folder for each pod.
-    :ivar url: address that must answer with a 2xx status; empty: none.
-    """
+    def __init__(self, cluster: Cluster, podman: Podman, target: Target) -> None:
+        self.cluster, self.podman, self.target = cluster, podman, target
+        self.started = self.last_full = time.monotonic()
+        self.answers: list[Object] = []
+        self.lives: t.Any = None
+        self.lives_since = 0.0
+        self.busy_since: t.Optional[float] = None
 
-    kind: str
-    namespace: str
-    name: str
-    container: str = ""
-    nodes: tuple[str, ...] = ()
-    volume_directory: str = ""
-    url: str = ""
+    def look(self, logs: bool = False) -> t.Optional[Observation]:
+        """Look once; None where the API server was too busy to answer, and is not for long."""
+        waited = time.monotonic() - self.started
+        try:
+            seen = observe(self.cluster, self.podman, self.target, waited=waited, logs=logs)
+        except KubernetesError as error:
+            busy = error.cause == "cluster-unreachable" or error.status == 429 or error.status >= 500
+            self.busy_since = self.busy_since or time.monotonic()
+            if not busy or time.monotonic() - self.busy_since > BUSY:
+                raise
+            return None
+        self.busy_since = None
+        if logs:
+            self.last_full = time.monotonic()
+            # a program that is killed again and again answers only in between
+            asked = {(item["pod"], item["port"], item["path"]) for item in seen.answers if item["status"]}
+            kept = [item for item in self.answers if (item["pod"], item["port"], item["path"]) not in asked]
+            seen.answers = [*seen.answers, *kept]
+            self.answers = [item for item in seen.answers if item["status"]]
+        return seen
 
-    @property
-    def path(self) -> str:
-        """API path of the workload."""
-        return f"/apis/apps/v1/namespaces/{self.namespace}/{self.kind.lower()}s/{self.name}"
+    def is_steady(self, seen: Observation) -> bool:
+        """Whether programs that no probe watches have lived for a moment: to be started is not to be ready."""
+        lives = [(pod["metadata"]["uid"], _restarts(pod, "")) for pod in seen.current_pods]
+        now = time.monotonic()
+        if lives != self.lives:
+            self.lives, self.lives_since = lives, now
+        return bool(seen.url) or not any(map(_is_unwatched, seen.current_pods)) or now - self.lives_since >= STEADY
+
+    def may_be_more(self, seen: Observation) -> bool:
+        """Whether a pod is not ready for reasons that only a full look sees, and there was none lately."""
+        since = time.monotonic() - self.last_full
+        if seen.waited < SETTLING or since < max(FULL_LOOK, seen.waited / 10):
+            return False
+        return any(pod not in seen.ready_pods for pod in seen.current_pods)
 
 
 def wait_until_ready(cluster: Cluster, podman: Podman, target: Target, timeout: float) -> Observation:
@@ -85,27 +127,28 @@ def wait_until_ready(cluster: Cluster, podman: Podman, target: Target, timeout: 
 
     :raises NotReady: a cause that waiting cannot cure, at once; or the likeliest one when the time is over.
     """
-    started = time.monotonic()
-    said = ""
+    wait, said = _Wait(cluster, podman, target), ""
     while True:
-        seen = observe(cluster, podman, target, waited=time.monotonic() - started)
-        if is_ready(seen):
+        seen = wait.look()
+        if seen is None:
+            time.sleep(POLL)
+            continue
+        ready = is_ready(seen)
+        if ready and wait.is_steady(seen):
             return seen
-        verdict = terminal_verdict(seen)
-        if verdict is not None:
+        over = seen.waited > timeout
+        if over or (not ready and (terminal_verdict(seen) is not None or wait.may_be_more(seen))):
             # look once more, with all logs; what cured itself meanwhile was not terminal
-            seen = observe(cluster, podman, target, waited=seen.waited, logs=True)
-            verdict = terminal_verdict(seen)
-            if verdict is not None:
-                raise NotReady(verdict, seen)
-            if is_ready(seen):
-                return seen
-        if seen.waited > timeout:
-            seen = observe(cluster, podman, target, waited=seen.waited, logs=True)
-            if is_ready(seen):
-                return seen
-            raise NotReady(timeout_verdict(seen, timeout), seen)
-        now_missing = missing(seen)
+            full = wait.look(logs=True)
+            if full is not None:
+                if is_ready(full) and wait.is_steady(full):
+                    return full
+                verdict = terminal_verdict(full)
+                if verdict is None and over:
+                    verdict = timeout_verdict(full, timeout)
+                if verdict is not None:
+                    raise NotReady(verdict, full)
+        now_missing = missing(seen) if not ready else "whether it stays up"
         if now_missing != said:
             report_progress(now_missing)
             said = now_missing
@@ -113,95 +156,19 @@ def wait_until_ready(cluster: Cluster, podman: Podman, target: Target, timeout: 
 
 
 def is_ready(seen: Observation) -> bool:
-    """Whether the rollout is complete, every pod wrote covmeta, and the address answers."""
+    """Whether the rollout is complete, every pod wrote covmeta, and the address answers; nothing is not ready."""
     return (
         seen.rolled_out
+        and bool(seen.wanted or seen.ready_pods)
         and (not seen.coverage_watched or not pods_without_covmeta(seen))
         and (not seen.url or seen.url_ready)
     )
 
 
-def observe(
-    cluster: Cluster, podman: Podman, target: Target, *, waited: float = 0.0, logs: bool = False
-) -> Observation:
-    """Look once. With C(logs), as for a verdict: all logs, and the images that are on the nodes."""
-    seen = Observation(
-        kind=target.kind,
-        namespace=target.namespace,
-        name=target.name,
-        container=target.container,
-        url=target.url,
-        waited=waited,
-        now=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
-        workload=cluster.get(target.path),
-    )
-    if seen.workload is None:
-        return seen
-    base = f"/api/v1/namespaces/{target.namespace}"
-    selector = pod_selector(seen.workload)
-    seen.pods = cluster.list(f"{base}/pods", label_selector=selector)
-    if target.kind == "Deployment":
-        seen.replica_sets = cluster.list(
-            f"/apis/apps/v1/namespaces/{target.namespace}/replicasets", label_selector=selector
-        )
-    if not seen.rolled_out:
-        # only who waits needs to know why
-        seen.events = cluster.list(f"{base}/events")
-        seen.nodes = cluster.list("/api/v1/nodes")
-    if target.nodes and target.volume_directory and seen.ready_pods:
-        seen.coverage = list_coverage(podman, target.nodes, target.volume_directory)
-        seen.coverage_watched = True
-    if logs and target.nodes:
-        for node in target.nodes:
-            # what was loaded a moment ago is not in the nodes' status yet; that has to do where a node does not answer
-            with contextlib.suppress(CommandError):
-                seen.images[node] = sorted(Node(podman, node).images())
-    if target.url and seen.rolled_out:
-        seen.url_ready, seen.url_answer = ask(target.url)
-    for pod in seen.current_pods:
-        for status in containers(pod):
-            name = pod["metadata"]["name"]
-            if logs or status.get("restartCount"):
-                key = f"{name}/{status['name']}"
-                seen.logs[key] = cluster.logs(target.namespace, name, status["name"])
-                if status.get("restartCount"):
-                    seen.logs[f"{key}/previous"] = cluster.logs(target.namespace, name, status["name"], previous=True)
-    return seen
-
-
-def list_coverage(podman: Podman, nodes: t.Sequence[str], directory: str) -> dict[str, list[str]]:
-    """Return the names of the files in each pod's folder, over all nodes."""
-
-    def on_node(node: str) -> str:
-        # 1: find says so where the folder is not there (yet)
-        listing = podman.exec(
-            node,
-            *("find", directory, "-mindepth", "2", "-maxdepth", "2", "-type", "f", "-printf", "%P\\n"),
-            purpose=f"list {directory} on node {node}",
-            accept=(0, 1),
-        )
-        return listing.stdout
-
-    found: dict[str, list[str]] = {}
-    with ThreadPoolExecutor() as pool:
-        for listing in pool.map(on_node, nodes):
-            for line in listing.splitlines():
-                pod, _slash, name = line.partition("/")
-                found.setdefault(pod, []).append(name)
-    return {pod: sorted(names) for pod, names in found.items()}
-
-
-def ask(url: str) -> tuple[bool, str]:
-    """Ask an address once; return whether it answered with a 2xx status, and what it said."""
-    # the service is on this host: a proxy set in the environment is not for it
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(url, timeout=URL_TIMEOUT) as response:
-            return True, str(response.status)
-    except urllib.error.HTTPError as error:
-        return False, f"status {error.code}"
-    except (OSError, http.client.HTTPException) as error:
-        return False, str(getattr(error, "reason", "") or error or type(error).__name__)
+def _is_unwatched(pod: Object) -> bool:
+    if (pod.get("status") or {}).get("phase") == "Succeeded":
+        return False
+    return any("readinessProbe" not in item for item in pod["spec"].get("containers") or [])
 
 
 def save_evidence(seen: Observation, directory: str) -> str:
@@ -223,26 +190,33 @@ def pod_lives(seen: Observation) -> list[dict[str, t.Any]]:
             "node": pod["spec"].get("nodeName", ""),
             "restarts": _restarts(pod, seen.container),
             "ready": condition(pod, "Ready").get("status") == "True",
+            "start_seconds": _start_seconds(pod, seen.container),
         }
         for pod in seen.current_pods
     ]
 
 
+def suggested_startup_probe(seen: Observation) -> Object:
+    """Return a startup probe that gives three times the slowest start that was seen; empty: nothing is known."""
+    slowest = max((_start_seconds(pod, seen.container) or 0.0 for pod in seen.ready_pods), default=0.0)
+    if not slowest:
+        return {}
+    readiness = next((specification(pod, seen.container).get("readinessProbe") for pod in seen.ready_pods), None) or {}
+    asked = {key: value for key, value in readiness.items() if key in ("httpGet", "tcpSocket", "grpc", "exec")}
+    return {**asked, "periodSeconds": 1, "failureThreshold": max(30, round(slowest * 3))} if asked else {}
+
+
+def _start_seconds(pod: Object, container: str) -> t.Optional[float]:
+    """Seconds from the container's start to the pod's being ready, as exactly as Kubernetes says: whole ones."""
+    ready = condition(pod, "Ready")
+    for status in containers(pod):
+        running = (status.get("state") or {}).get("running") or {}
+        if status["name"] == container and running.get("startedAt") and ready.get("status") == "True":
+            return max(0.0, moment(ready.get("lastTransitionTime") or "") - moment(running["startedAt"]))
+    return None
+
+
 def _restarts(pod: Object, container: str) -> int:
-    return max((status.get("restartCount", 0) for status in containers(pod) if status["name"] == container), default=0)
-
-
-def pod_selector(workload: Object) -> str:
-    """Return the label selector of a workload's pods, as a query takes it."""
-    selector = workload["spec"]["selector"]
-    terms = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
-    for rule in selector.get("matchExpressions") or []:
-        key, operator, values = rule["key"], rule["operator"], ",".join(rule.get("values") or [])
-        by_operator = {
-            "In": f"{key} in ({values})",
-            "NotIn": f"{key} notin ({values})",
-            "Exists": key,
-            "DoesNotExist": f"!{key}",
-        }
-        terms.append(by_operator[operator])
-    return ",".join(terms)
+    """How often a container was started again; all of them where none is named."""
+    counts = [status.get("restartCount", 0) for status in containers(pod) if container in ("", status["name"])]
+    return max(counts, default=0)

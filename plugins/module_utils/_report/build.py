@@ -9,28 +9,29 @@ from __future__ import annotations
 import json
 import os
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import Component, read_collection
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import (
+    FAIL,
+    QUARANTINE,
+    QUARANTINE_RECORD,
+    Component,
+    quarantine,
+    read_collection,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listing import need_counts
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.merged import merged_files
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.patterns import matches, nearest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import (
     ERROR,
     WARNING,
-    DataError,
     Problem,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import Profile, make_profile
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.textual import function_text, text_profile
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._progress import report_progress
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report import files as place
-from ansible_collections.kubernaut.coverage.plugins.module_utils._report.lines import (
-    cobertura,
-    count_lines,
-    find_functions,
-    lcov,
-)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._report.formats import TEXTS, Material
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.page import make_page
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.sources import Sources
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.summary import (
@@ -47,12 +48,18 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._report.thresho
     find_shortfalls,
     parse_thresholds,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._report.tiers import (
+    Tiers,
+    make_tiers,
+    parse_text_profiles,
+)
 
 DATA_FOLDER = "coverdata"
 PROFILE, FUNCTIONS, PAGE = "e2e-coverage.txt", "e2e-coverage-func.txt", "e2e-coverage.html"
 COBERTURA, LCOV = "cobertura.xml", "lcov.info"
 SUMMARY, MARKDOWN, MERGED = "summary.json", "summary.md", "merged"
-COMPONENTS = "components"
+JOINED = "joined-coverage.txt"
+COMPONENTS, QUARANTINED = "components", "quarantine"
 NANOSECONDS = 1_000_000_000
 
 
@@ -72,6 +79,11 @@ class Options:
     stages: t.Optional[t.Mapping[str, float]] = None
     history: str = ""
     latest: str = ""
+    policy: str = "warn"
+    not_before: float = 0.0
+    expected: t.Sequence[str] = ()
+    snapshots: str = "auto"
+    text_profiles: t.Sequence[t.Mapping[str, t.Any]] = ()
     check: bool = False
 
 
@@ -97,19 +109,33 @@ def make_report(options: Options) -> Report:
     sources = Sources(options.sources)
     root = _data_root(options)
     report_progress("reading and merging coverage data")
-    components = read_collection(root, options.service)
-    _need_data(root, components)
+    parse_text_profiles(options.text_profiles)
+    components = read_collection(
+        root,
+        options.service,
+        policy=options.policy,
+        not_before=int(options.not_before * NANOSECONDS),
+        expected=options.expected,
+        snapshots=options.snapshots,
+        lives=_known_lives(options.lives),
+    )
+    if options.policy == QUARANTINE:
+        _recall(components, options)
+    found = [problem for component in components for problem in component.problems]
+    need_counts(components, found, root, setting="coverage_report_input")
     primary = next((entry for entry in components if entry.name == options.service), components[0])
     ordered = [primary] + [entry for entry in components if entry is not primary]
     sections = [_section(entry, options, of_service=entry is primary) for entry in ordered]
     problems = [problem for section in sections for problem in section.component.problems]
     problems += _lives_problems(options.lives)
+    tiers = _tiers(sections[0], options, problems)
     shortfalls = _shortfalls(sections[0], thresholds)
 
     report_progress("writing the report's files")
     contents: dict[str, t.Optional[bytes]] = {}
     for section in sections:
         contents.update(_section_files(section))
+    contents[JOINED] = TEXTS["profile"](Material(tiers.joined)) if tiers else None
     page, page_problems = make_page(
         sections,
         sources,
@@ -120,9 +146,10 @@ def make_report(options: Options) -> Report:
         problems=problems,
         lives=options.lives,
         stages=options.stages,
+        tiers=tiers,
     )
     problems += page_problems
-    contents[PAGE] = page.encode("utf-8", "replace")
+    contents[PAGE] = page
     names = [name for name in sorted(contents) if contents[name] is not None]
     summary = summary_dict(
         sections,
@@ -134,18 +161,70 @@ def make_report(options: Options) -> Report:
         lives=options.lives,
         stages=options.stages,
         files=[*names, SUMMARY, MARKDOWN],
+        tiers=tiers,
     )
     after = summary_markdown(sections, summary)
     contents[SUMMARY] = (json.dumps(summary, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace")
     contents[MARKDOWN] = after.encode("utf-8", "replace")
     before = (place.read_or_none(os.path.join(options.output, MARKDOWN)) or b"").decode("utf-8", "replace")
     changed = _write(options, sections, contents, summary)
+    if options.policy == QUARANTINE:
+        for component in components:
+            folder = _quarantine(options, component)
+            changed |= bool(quarantine(component.set_aside, folder, check=options.check))
     files = {name: os.path.join(options.output, name) for name in contents if contents[name] is not None}
     files.update(
         {_inside(section, MERGED): os.path.join(options.output, _inside(section, MERGED)) for section in sections}
     )
     lines = summary_lines(sections, summary, page=os.path.join(options.output, PAGE))
     return Report(changed, summary, files, lines, before, after)
+
+
+def _known_lives(lives: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, int]:
+    """Return how many lives each pod had, by its name: of all of its containers."""
+    known: dict[str, int] = {}
+    for entry in lives:
+        pod, number = entry.get("pod"), entry.get("lives")
+        if isinstance(pod, str) and isinstance(number, int):
+            known[pod] = known.get(pod, 0) + number
+    return known
+
+
+def _quarantine(options: Options, component: Component) -> str:
+    return os.path.join(options.output, QUARANTINED, component.name)
+
+
+def _recall(components: t.Sequence[Component], options: Options) -> None:
+    """Say again what an earlier report moved away: it is as true as before. What is moved now is said with it."""
+    for component in components:
+        record = place.read_or_none(os.path.join(_quarantine(options, component), QUARANTINE_RECORD)) or b""
+        aside = {(problem.file, problem.kind): problem for problem in component.set_aside}
+        names = [entry.name for entry in fields(Problem)]
+        for line in record.decode("utf-8", "surrogateescape").splitlines():
+            entry = json.loads(line)
+            problem = Problem(**{name: entry[name] for name in names})
+            aside.setdefault((problem.file, problem.kind), problem)
+        rest = [problem for problem in component.problems if problem not in component.set_aside]
+        component.problems = [*rest, *(aside[key] for key in sorted(aside))]
+
+
+def _tiers(section: Section, options: Options, problems: list[Problem]) -> t.Optional[Tiers]:
+    """Join the text profiles with what the end-to-end tests covered, where that can be trusted."""
+    if not options.text_profiles or section.profile is None:
+        return None
+    component = section.component
+    base = make_profile([program for program in component.programs if program.lives], component.mode)
+
+    def choose(profile: Profile) -> set[str]:
+        paths = [package.path for package in profile.packages]
+        chosen = (
+            set(paths) if not options.include else {hit for text in options.include for hit in matches(text, paths)}
+        )
+        return chosen.difference(hit for text in options.exclude for hit in matches(text, paths))
+
+    tiers, found = make_tiers(base, options.text_profiles, strict=options.policy == FAIL, choose=choose)
+    problems += found
+    return tiers
 
 
 def _data_root(options: Options) -> str:
@@ -173,39 +252,6 @@ def _data_root(options: Options) -> str:
             setting="coverage_report_output",
         )
     return root
-
-
-def _need_data(root: str, components: t.Sequence[Component]) -> None:
-    """Raise with cause and remedy where nothing usable is left."""
-    if any(component.usable() for component in components):
-        return
-    problems = [problem for component in components for problem in component.problems]
-    if not problems:
-        raise DataError(
-            f"There are no coverage data in {root}: not one covmeta, not one covcounters.",
-            cause="no-coverage-data",
-            remedy="See that the program is instrumented (go build -cover), that GOCOVERDIR is set in its container "
-            "and can be written to, and that the data were brought home from the node the pod ran on.",
-            setting="coverage_report_input",
-        )
-    kinds = {problem.kind for problem in problems}
-    if kinds <= {"meta-without-counters", "leftover"}:
-        sentence = f"There is no coverage in {root}: every process started instrumented, and none wrote its counters."
-        cause = "no-counters"
-        remedy = (
-            "Go writes counters when a program ends by itself: send SIGTERM, let its handler return from main or call "
-            "os.Exit, and give it a grace period that is long enough."
-        )
-    elif "counters-without-meta" in kinds and not any(component.programs for component in components):
-        sentence = f"There are counters in {root}, but no covmeta in good order: they have no meaning without it."
-        cause = "no-meta"
-        remedy = "Bring the covmeta files home too; they are written when a process starts."
-    else:
-        sentence = f"Nothing usable is left in {root}: every file of counters had to be set aside."
-        cause = "all-set-aside"
-        remedy = "See what was wrong with each, and copy the files again from the node."
-    evidence = [f"{problem.file}: {problem.sentence}" if problem.file else problem.sentence for problem in problems]
-    raise DataError(sentence, cause=cause, remedy=remedy, setting="coverage_report_input", evidence=evidence)
 
 
 def _section(component: Component, options: Options, *, of_service: bool) -> Section:
@@ -266,14 +312,17 @@ def _lives_problems(lives: t.Sequence[t.Mapping[str, t.Any]]) -> list[Problem]:
         if not isinstance(expected, int) or not isinstance(got, int) or got >= expected:
             continue
         codes = ", ".join(map(str, entry.get("exit_codes") or []))
+        why = str(entry.get("why") or "")  # what the extraction found out
         found.append(
             Problem(
                 "lost-lives",
                 WARNING,
                 f"Pod {entry.get('pod', '?')} had {expected} {'life' if expected == 1 else 'lives'}, and the counters "
-                f"of {got} came home" + (f" (exit codes {codes})." if codes else "."),
+                f"of {got} came home" + (f" (exit codes {codes})." if codes else ".") + (f" {why}" if why else ""),
                 component=str(entry.get("component", "")),
-                remedy="A life that ends by SIGKILL, panic or without a SIGTERM handler writes no counters.",
+                remedy=""
+                if why
+                else "A life that ends by SIGKILL, panic or without a SIGTERM handler writes no counters.",
             )
         )
     return found
@@ -291,21 +340,13 @@ def _inside(section: Section, name: str) -> str:
 
 def _section_files(section: Section) -> dict[str, t.Optional[bytes]]:
     """Return a component's files; nothing for those that would tell a number that is withheld."""
-    names = (PROFILE, FUNCTIONS, COBERTURA, LCOV)
+    names = {PROFILE: "profile", FUNCTIONS: "func", COBERTURA: "cobertura", LCOV: "lcov"}
     profile = section.profile
     if profile is None:
         return {_inside(section, name): None for name in names}
-    lines, functions = count_lines(profile), find_functions(profile)
     seconds = max(program.nanoseconds for program in section.component.programs) // NANOSECONDS
-    texts = (
-        text_profile(profile),
-        function_text(profile),
-        cobertura(profile, lines, functions, seconds),
-        lcov(profile, lines, functions),
-    )
-    return {
-        _inside(section, name): text.encode("utf-8", "surrogateescape") for name, text in zip(names, texts, strict=True)
-    }
+    material = Material(profile, seconds)
+    return {_inside(section, name): TEXTS[kind](material) for name, kind in names.items()}
 
 
 def _is_merged_name(name: str) -> bool:

@@ -18,6 +18,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import 
 
 MODE = 0o644
 FOLDER_MODE = 0o755
+SETTING = "coverage_report_output"
 
 
 class WriteError(CoverageError):
@@ -27,14 +28,14 @@ class WriteError(CoverageError):
 
 
 @contextlib.contextmanager
-def _writing(path: str) -> t.Iterator[None]:
+def _writing(path: str, setting: str = SETTING) -> t.Iterator[None]:
     try:
         yield
     except OSError as error:
         raise WriteError(
             f"{path} cannot be written: {error.strerror}.",
             remedy="See that the folder can be written to and that its disk is not full.",
-            setting="coverage_report_output",
+            setting=setting,
         ) from error
 
 
@@ -49,13 +50,13 @@ def read_or_none(path: str) -> t.Optional[bytes]:
         raise WriteError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def put_file(path: str, content: bytes, *, check: bool) -> bool:
+def put_file(path: str, content: bytes, *, check: bool, setting: str = SETTING) -> bool:
     """Make C(path) hold C(content); return whether it did not before. The old file is whole until the new one is."""
     if read_or_none(path) == content:
         return False
     if check:
         return True
-    with _writing(path):
+    with _writing(path, setting):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         descriptor, beside = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=os.path.dirname(path))
         try:
@@ -79,7 +80,14 @@ def drop_file(path: str, *, check: bool) -> bool:
     return True
 
 
-def put_folder(path: str, files: t.Mapping[str, bytes], *, ours: t.Callable[[str], bool], check: bool) -> bool:
+def put_folder(
+    path: str,
+    files: t.Mapping[str, bytes],
+    *,
+    ours: t.Callable[[str], bool],
+    check: bool,
+    setting: str = SETTING,
+) -> bool:
     """Make C(path) a folder with exactly these files; return whether it was not before.
 
     :arg ours: tells of a file's name whether an earlier report wrote it. A folder with others is left alone.
@@ -92,13 +100,14 @@ def put_folder(path: str, files: t.Mapping[str, bytes], *, ours: t.Callable[[str
             raise InputError(
                 f"{path} has files that no report wrote ({', '.join(strangers[:3])}): it is left alone.",
                 remedy="Name another results folder, or take those files away.",
-                setting="coverage_report_output",
+                setting=setting,
+                cause="folder-not-ours",
             )
         if names == sorted(files) and all(read_or_none(os.path.join(path, name)) == files[name] for name in names):
             return False
     if check:
         return True
-    with _writing(path):
+    with _writing(path, setting):
         parent = os.path.dirname(path)
         os.makedirs(parent, exist_ok=True)
         beside = tempfile.mkdtemp(prefix=f".{os.path.basename(path)}.", dir=parent)

@@ -21,7 +21,10 @@ try:
 except ImportError:  # the module says so before anything here is called
     np = None  # type: ignore[assignment]
 
-LONGEST = 1 << 20  # lines of one block: what is beyond comes from damaged data or a //line directive
+# blocks do not overlap, so their lines are about as many as the sources have: what is far beyond comes from damaged
+# positions or //line directives, and must not make files of any size
+LONGEST = 100_000  # lines of one block
+USUAL, ALLOWED = 100, 1 << 18  # lines of a block on the whole, and how many more there may be
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,10 @@ class Lines:
 def count_lines(profile: Profile) -> Lines:
     """Return how often each line ran: the most often run block of those that touch it and have a statement."""
     first = profile.units[START_LINE].astype(np.int64)
-    length = np.clip(profile.units[END_LINE].astype(np.int64) - first + 1, 1, LONGEST)
+    length = np.maximum(profile.units[END_LINE].astype(np.int64) - first + 1, 1)
+    length = np.where(length > LONGEST, 1, length)
+    if int(length.sum()) > ALLOWED + USUAL * len(length):
+        length = np.where(length > USUAL, 1, length)
     length = np.where(profile.units[STATEMENTS] > 0, length, 0)
     before = np.cumsum(length) - length
     line = np.repeat(first - before, length) + np.arange(int(length.sum()))

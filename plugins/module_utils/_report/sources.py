@@ -10,9 +10,17 @@ Source of truth for the ranges: C(Profile.Boundaries) of golang.org/x/tools/cove
 from __future__ import annotations
 
 import os
+import stat
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import (
+    END_COLUMN,
+    END_LINE,
+    START_COLUMN,
+    START_LINE,
+    pack_columns,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 
 try:
@@ -21,28 +29,58 @@ except ImportError:  # the module says so before anything here is called
     np = None  # type: ignore[assignment]
 
 
+READ_SIZE = 1 << 20
+
+
 class Sources:
     """Folders on disk by the prefix of the import path; the longest prefix that fits wins."""
 
-    def __init__(self, folders: t.Mapping[str, str]) -> None:
+    def __init__(self, folders: t.Mapping[str, str], *, setting: str = "coverage_report_sources") -> None:
         for prefix, folder in folders.items():
             if not isinstance(folder, str) or not os.path.isdir(os.path.expanduser(folder)):
                 raise InputError(
                     f"The source folder of {prefix} is not there: {folder}.",
                     remedy="Name a folder that exists, or leave the entry out.",
-                    setting="coverage_report_sources",
+                    setting=setting,
                 )
         ordered = sorted(folders.items(), key=lambda item: -len(item[0]))
         self.folders = [(prefix.rstrip("/"), os.path.expanduser(folder)) for prefix, folder in ordered]
 
     def find(self, file: str) -> str:
-        """Return where a file of a profile lies on disk; empty if no prefix fits or it is not there."""
+        """Return where a file of a profile should lie on disk; empty if no prefix fits."""
         for prefix, folder in self.folders:
             if file.startswith(prefix + "/"):
-                path = os.path.normpath(os.path.join(folder, file[len(prefix) + 1 :]))
-                inside = path.startswith(os.path.join(os.path.normpath(folder), ""))
-                return path if inside and os.path.isfile(path) else ""
+                rest = file[len(prefix) + 1 :]
+                # the common case, in which nothing is to be resolved
+                if "/." not in rest and "//" not in rest and not rest.startswith((".", "/")):
+                    return f"{folder}/{rest}"
+                path = os.path.normpath(os.path.join(folder, rest))
+                return path if path.startswith(os.path.join(os.path.normpath(folder), "")) else ""
         return ""
+
+    def read(self, file: str) -> t.Optional[bytes]:
+        """Return the source of a file of a profile; nothing where it is not at hand."""
+        path = self.find(file)
+        if not path:
+            return None
+        try:
+            # a source is a regular file: opening a pipe of that name must not wait for a writer
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            state = os.fstat(descriptor)
+            if not stat.S_ISREG(state.st_mode):
+                return None
+            # one more than there should be, so that the end shows in one go
+            parts = [os.read(descriptor, state.st_size + 1)]
+            while parts[-1] and sum(map(len, parts)) != state.st_size:
+                parts.append(os.read(descriptor, READ_SIZE))
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
 
 
 @dataclass(frozen=True)
@@ -58,66 +96,134 @@ class Blocks:
 
 def make_blocks(units: np.ndarray, counts: np.ndarray, mode: str) -> Blocks:
     """Order one file's units as cmd/cover does and fold those with the same range."""
-    order = np.lexsort((units[1], units[0]))
-    units, counts = units[:, order], counts[order].astype(np.uint64)
+    return file_blocks(np.zeros(len(counts), dtype=np.int64), 1, units, counts, mode)[0]
+
+
+def file_blocks(
+    file: np.ndarray, files: int, units: np.ndarray, counts: np.ndarray, mode: str
+) -> tuple[Blocks, np.ndarray]:
+    """Do the same for many files at once: return their blocks one file after the other, and where each begins.
+
+    :arg file: (U) number of each unit's file, from 0 to below C(files).
+    """
+    key = pack_columns([(file, files), (units[START_LINE], None), (units[START_COLUMN], None)])
+    if key is None:
+        order = np.lexsort((units[START_COLUMN], units[START_LINE], file))
+    else:
+        order = np.argsort(key, kind="stable")
+    file, units, counts = file[order], units[: END_COLUMN + 1, order], counts[order].astype(np.uint64)
     if len(order):
         new = np.ones(len(order), dtype=bool)
-        new[1:] = (units[:4, 1:] != units[:4, :-1]).any(axis=0)
+        new[1:] = (units[:, 1:] != units[:, :-1]).any(axis=0) | (file[1:] != file[:-1])
         starts = np.flatnonzero(new)
         if len(starts) < len(order):
             counts = np.add.reduceat(counts, starts)
-            units = units[:, starts]
+            file, units = file[starts], units[:, starts]
     if mode == "set":
         counts = np.minimum(counts, 1)
     lines = units.astype(np.int64)
-    return Blocks(lines[0], lines[1], lines[2], lines[3], counts)
+    bounds = np.searchsorted(file, np.arange(files + 1))
+    return Blocks(lines[START_LINE], lines[START_COLUMN], lines[END_LINE], lines[END_COLUMN], counts), bounds
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Which bytes of some files are covered or not: C(begin) to C(end) of its file ran C(count) times.
+
+    :ivar bounds: (files + 1) where the ranges of each file begin. C(fits): (files) whether its source is what was
+        built; another version shows in a block that lies outside of its lines.
+    """
+
+    begin: np.ndarray
+    end: np.ndarray
+    count: np.ndarray
+    bounds: np.ndarray
+    fits: np.ndarray
 
 
 def ranges(source: bytes, blocks: Blocks) -> tuple[list[tuple[int, int, int]], bool]:
-    """Return the byte ranges (begin, end, count) that C(go tool cover -html) marks, and whether the source fits.
+    """Return the byte ranges (begin, end, count) that C(go tool cover -html) marks, and whether the source fits."""
+    marks = mark_files([source], blocks, np.asarray([0, len(blocks.counts)]))
+    found = zip(marks.begin.tolist(), marks.end.tolist(), marks.count.tolist(), strict=True)
+    return list(found), bool(marks.fits[0])
 
-    A source that does not fit is another version than the one that was built: a block lies outside of its lines.
+
+def mark_files(sources: t.Sequence[bytes], blocks: Blocks, bounds: np.ndarray) -> Marks:
+    """Find the ranges of many files at once.
+
+    :arg blocks: as R(file_blocks) returns them, those of C(sources[n]) from C(bounds[n]) to C(bounds[n+1]).
     """
-    raw = np.frombuffer(source, dtype=np.uint8)
-    size = len(raw)
-    line_starts = np.concatenate([[0], np.flatnonzero(raw == 10) + 1])
-    count = len(line_starts)
-    # cmd/cover begins its walk at column 2 of line 1 and at column 1 of every other
-    first_column = np.ones(count, dtype=np.int64)
-    first_column[0] = 2
-    line_ends = np.concatenate([line_starts[1:], [size]])
+    raw = np.frombuffer(b"".join(sources), dtype=np.uint8)
+    offsets = np.cumsum([0, *map(len, sources)])
+    newlines = np.flatnonzero(raw == ord("\n"))
+    before = np.searchsorted(newlines, offsets)
+    # a file has one line more than it has line ends; its end is where the next one begins
+    first_line = before + np.arange(len(offsets))
+    line_starts = np.empty(int(first_line[-1]) + 1, dtype=np.int64)
+    line_starts[first_line] = offsets
+    owner = np.repeat(np.arange(len(sources)), np.diff(before))
+    line_starts[np.arange(len(newlines)) + owner + 1] = newlines + 1
 
-    def offsets(line: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    sizes = np.diff(bounds)
+    file = np.repeat(np.arange(len(sources)), sizes)
+    base, count, size = first_line[:-1][file], np.diff(first_line)[file], offsets[1:][file]
+
+    def place(line: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the offset of each position, and whether the walk comes to it."""
-        index = np.clip(line - 1, 0, count - 1)
-        offset = line_starts[index] + column - first_column[index]
-        there = (line >= 1) & (line <= count) & (offset >= line_starts[index]) & (offset < line_ends[index])
+        index = base + np.clip(line - 1, 0, count - 1)
+        # cmd/cover begins its walk at column 2 of line 1 and at column 1 of every other
+        offset = line_starts[index] + column - np.where(index == base, 2, 1)
+        there = (line >= 1) & (line <= count) & (offset >= line_starts[index]) & (offset < line_starts[index + 1])
         return offset, there
 
-    begin, begins = offsets(blocks.start_line, blocks.start_column)
-    end, ends = offsets(blocks.end_line, blocks.end_column)
-    behind = np.where(blocks.end_line < count, line_starts[np.clip(blocks.end_line, 0, count - 1)], size)
+    begin, begins = place(blocks.start_line, blocks.start_column)
+    end, ends = place(blocks.end_line, blocks.end_column)
     # a block may end right behind the last byte of a file, where the walk does not come to
-    fits = bool(begins.all() and (ends | (end == size)).all())
-    found = []
-    position = 0
-    for start, starts, stop, stops, after, hits in zip(
-        begin.tolist(),
-        begins.tolist(),
-        end.tolist(),
-        ends.tolist(),
-        behind.tolist(),
-        blocks.counts.tolist(),
-        strict=True,
-    ):
+    fits = _all_of(begins & (ends | (end == size)), bounds)
+    # the common case: each block begins and ends where it says, behind the one before
+    apart = begins & ends & (end >= begin)
+    follows = begin[1:] >= end[:-1]
+    apart[1:] &= follows | (file[1:] != file[:-1])
+    plain = _all_of(apart, bounds)
+    keep = (begin < end) & plain[file]
+    if not plain.all():
+        behind = np.where(blocks.end_line < count, line_starts[base + np.clip(blocks.end_line, 0, count - 1)], size)
+        for number in np.flatnonzero(~plain).tolist():
+            part = slice(int(bounds[number]), int(bounds[number + 1]))
+            _walk(begin, begins, end, ends, behind, keep, part, int(offsets[number]), int(offsets[number + 1]))
+    shift = offsets[:-1][file[keep]]
+    kept = np.concatenate([[0], np.cumsum(keep)])[bounds]
+    return Marks(begin[keep] - shift, end[keep] - shift, blocks.counts[keep], kept, fits)
+
+
+def _all_of(values: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """Return for each stretch between two bounds whether all of its values are true."""
+    wrong = np.concatenate([[0], np.cumsum(~values)])
+    return wrong[bounds[1:]] == wrong[bounds[:-1]]
+
+
+def _walk(
+    begin: np.ndarray,
+    begins: np.ndarray,
+    end: np.ndarray,
+    ends: np.ndarray,
+    behind: np.ndarray,
+    keep: np.ndarray,
+    part: slice,
+    position: int,
+    size: int,
+) -> None:
+    """Walk over one file whose blocks overlap or lie outside of it, as cmd/cover does; set C(keep) and C(end)."""
+    for index in range(part.start, part.stop):
+        start, stop = int(begin[index]), int(end[index])
         if position >= size:
             break
         # the walk ends a block where its end is, or else at the first byte behind its last line
-        closing = stop if stops and stop >= position else max(position, after)
-        if starts and position <= start <= closing and start < min(closing, size):
-            found.append((start, min(closing, size), hits))
+        closing = stop if ends[index] and stop >= position else max(position, int(behind[index]))
+        if begins[index] and position <= start <= closing and start < min(closing, size):
+            keep[index] = True
+            end[index] = min(closing, size)
         position = closing
-    return found, fits
 
 
 def decode_source(source: bytes) -> tuple[str, t.Optional[np.ndarray]]:

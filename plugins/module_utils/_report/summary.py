@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import typing as t
+from collections import Counter
 from dataclasses import dataclass, field
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import Component
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import NOTE, Problem
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import Profile, percentage
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.thresholds import Shortfall, Thresholds
+from ansible_collections.kubernaut.coverage.plugins.module_utils._report.tiers import Tiers
 
 try:
     import numpy as np
@@ -53,7 +55,10 @@ class PackageRow:
 
 @dataclass
 class Section:
-    """One component of a report; C(profile) is nothing where its percentage is withheld."""
+    """One component of a report; C(profile) is nothing where its percentage is withheld.
+
+    :ivar texts: how many text profiles are part of it.
+    """
 
     component: Component
     of_service: bool
@@ -61,6 +66,20 @@ class Section:
     covered: int = 0
     statements: int = 0
     packages: list[PackageRow] = field(default_factory=list)
+    texts: int = 0
+
+    def origin(self) -> str:
+        """Return what the numbers were made of."""
+        lives, parts = self.component.lives(), []
+        if lives or not self.texts:
+            parts.append(f"{lives} {'life' if lives == 1 else 'lives'}")
+        if self.texts:
+            parts.append(f"{self.texts} text {'profile' if self.texts == 1 else 'profiles'}")
+        return ", ".join(parts)
+
+    def mode(self) -> str:
+        """Return the counter mode of the numbers."""
+        return self.profile.mode if self.profile is not None else self.component.mode
 
     def exact(self) -> t.Optional[float]:
         """Return the total's percentage; nothing where it is withheld."""
@@ -100,6 +119,7 @@ def summary_dict(
     lives: t.Sequence[t.Mapping[str, t.Any]],
     stages: t.Optional[t.Mapping[str, float]],
     files: t.Sequence[str],
+    tiers: t.Optional[Tiers] = None,
 ) -> dict[str, t.Any]:
     """Return the content of summary.json. The numbers at the top are those of the service's own component."""
     first = sections[0]
@@ -117,8 +137,10 @@ def summary_dict(
         "shortfalls": [shortfall.as_dict() for shortfall in shortfalls],
         "packages": [row.as_dict() for row in first.packages],
         "components": [_component_dict(section) for section in sections],
+        "tiers": tiers.as_list() if tiers else [],
         "lives": [dict(entry) for entry in lives],
         "problems": [problem.as_dict() for problem in problems],
+        "problem_kinds": dict(sorted(Counter(problem.kind for problem in problems).items())),
         "stages": {name: round(float(seconds), 3) for name, seconds in (stages or {}).items()},
         "files": list(files),
     }
@@ -132,9 +154,10 @@ def _component_dict(section: Section) -> dict[str, t.Any]:
         "statements": section.statements,
         "covered": section.covered,
         "withheld": component.withheld,
-        "mode": component.mode,
+        "mode": section.mode(),
         "granularity": component.granularity,
         "lives": component.lives(),
+        "text_profiles": section.texts,
         "pods": [
             {"name": pod.name, "covmeta": pod.metas, "covcounters": pod.counters}
             for _name, pod in sorted(component.pods.items())
@@ -184,10 +207,9 @@ def headline(section: Section) -> str:
     percent = section.exact()
     if percent is None:
         return f"{component.name}: no percentage, {component.withheld}"
-    lives = component.lives()
     return (
         f"{component.name}: {percent:.1f} % of statements ({section.covered} of {section.statements}), "
-        f"{lives} {'life' if lives == 1 else 'lives'}, mode {component.mode}"
+        f"{section.origin()}, mode {section.mode()}"
     )
 
 
@@ -213,6 +235,9 @@ def summary_lines(sections: t.Sequence[Section], summary: t.Mapping[str, t.Any],
             lines.append(f"  {'package':<{width}}  percent  covered  statements")
             for name, row in zip(names, section.packages, strict=True):
                 lines.append(f"  {name:<{width}}  {show(row.exact()):>7}  {row.covered:>7}  {row.statements:>10}")
+    for tier in summary["tiers"]:
+        number = show(tier["percent"])
+        lines.append(f"Tier {tier['name']}: {number} of statements ({tier['covered']} of {tier['statements']})")
     asked = summary["thresholds"]
     if asked["total"] is not None or asked["packages"]:
         lines.append("Thresholds: " + ("all reached" if summary["threshold_passed"] else "not reached"))
@@ -224,7 +249,8 @@ def summary_lines(sections: t.Sequence[Section], summary: t.Mapping[str, t.Any],
             lines.append(f"  {problem['severity']}: {problem['sentence']}")
             if problem["remedy"] and problem["severity"] != NOTE:
                 lines.append(f"    {problem['remedy']}")
-    lines.append(f"HTML: {page}")
+    if page:
+        lines.append(f"HTML: {page}")
     return lines
 
 
@@ -246,6 +272,15 @@ def summary_markdown(sections: t.Sequence[Section], summary: t.Mapping[str, t.An
                 for row in section.packages
             ]
             parts.append("\n".join(rows) + "\n")
+    if summary["tiers"]:
+        tiers = summary["tiers"]
+        parts.append("## All tiers\n")
+        names = " | ".join(_cell(tier["name"]) for tier in tiers)
+        rows = [f"| package | {names} |", "|---|" + "---:|" * len(tiers)]
+        for path in tiers[0]["packages"]:
+            rows.append(f"| {_cell(path)} | " + " | ".join(show(tier["packages"][path]) for tier in tiers) + " |")
+        rows.append("| **total** | " + " | ".join(show(tier["percent"]) for tier in tiers) + " |")
+        parts.append("\n".join(rows) + "\n")
     if summary["problems"]:
         parts.append("## Problems\n")
         rows = [

@@ -138,13 +138,31 @@ const link = (hash, text) => make("a", {href: "#" + hash}, text);
 const base = name => name.slice(name.lastIndexOf("/") + 1);
 const pathOf = key => one(`a[href="#${key}"]`).closest("td").dataset.v;
 
+// what is packed: a line of JSON, the sources one after the other, their ranges as ULEB128 numbers
+const unpack = bytes => {
+  const text = (begin, end) => new TextDecoder("utf-8", {ignoreBOM: true}).decode(bytes.subarray(begin, end));
+  let at = bytes.indexOf(10);
+  const data = JSON.parse(text(0, at++));
+  const shown = data.f.filter(file => file.t !== undefined);
+  for (const file of shown) file.t = text(at, at += file.t);
+  for (const file of shown) {
+    const end = at + file.r;
+    file.r = [];
+    while (at < end) {
+      let number = 0, scale = 1;
+      for (; bytes[at] >= 128; scale *= 128) number += (bytes[at++] - 128) * scale;
+      file.r.push(number + bytes[at++] * scale);
+    }
+  }
+  return data;
+};
 const cache = new Map();
 const load = async key => {
   if (!cache.has(key)) {
     const packed = atob(document.getElementById("d" + key).textContent);
     const bytes = Uint8Array.from(packed, char => char.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-    cache.set(key, JSON.parse(await new Response(stream).text()));
+    cache.set(key, unpack(new Uint8Array(await new Response(stream).arrayBuffer())));
   }
   return cache.get(key);
 };
@@ -191,8 +209,10 @@ const showPackage = (key, data) => {
     const where = make("span", {class: "dim"}, `  ${base(data.f[file].n)}:${line}`);
     return [[link(`${key}.${file}:${line}`, name), where], covered, total];
   });
+  // a text profile tells no functions
+  const below = functions.length ? [make("h2", {}, "Functions"), table("Function", functions)] : [];
   detail.replaceChildren(head([link("", "all packages"), " / ", pathOf(key)]),
-    make("h2", {}, "Files"), table("File", files), make("h2", {}, "Functions"), table("Function", functions));
+    make("h2", {}, "Files"), table("File", files), ...below);
 };
 
 let misses = [], position = -1;
@@ -385,8 +405,9 @@ BODY = r"""
 {{ bar(item.percent) }}
 <div class="dim">{{ item.section.covered }} of {{ many(item.section.statements, "statement", "statements") }} ·
 {{ many(item.rows | length, "package", "packages") }} ·
-{{ many(component.lives(), "life", "lives") }}, {{ many(component.pods | length, "pod", "pods") }} ·
-mode {{ component.mode }}</div>
+{{ item.section.origin() }}
+{%- if component.lives() %}, {{ many(component.pods | length, "pod", "pods") }}{% endif %} ·
+mode {{ item.section.mode() }}</div>
 {% if item.module %}
 <div class="dim">module <code>{{ item.module }}</code></div>
 {% endif %}
@@ -413,7 +434,8 @@ mode {{ component.mode }}</div>
 {% endif %}
 <td class="n">{{ row.row.covered }}</td><td class="n">{{ row.row.statements }}</td>
 <td class="n">{{ row.row.statements - row.row.covered }}</td>
-<td class="n" data-v="{{ row.row.functions_covered }}">{{ row.row.functions_covered }} / {{ row.row.functions }}</td>
+<td class="n" data-v="{{ row.row.functions_covered }}">
+{{- row.row.functions_covered ~ " / " ~ row.row.functions if row.row.functions else "-" }}</td>
 </tr>
 {% endfor %}
 </tbody>
@@ -421,6 +443,32 @@ mode {{ component.mode }}</div>
 {% endif %}
 </section>
 {% endfor %}
+{% if tiers %}
+<h2>All tiers</h2>
+<p class="dim">Of the same statements: what the end-to-end tests cover, what each text profile does, and all
+together.</p>
+<table>
+<thead><tr><th>Package</th>
+{% for tier in tiers %}
+<th class="n">{{ tier.name }}</th>
+{% endfor %}
+</tr></thead>
+<tbody>
+{% for path in tiers[0].packages %}
+<tr><td class="path">{{ path }}</td>
+{% for tier in tiers %}
+<td class="n">{{ "-" if tier.packages[path] is none else "%.1f %%" | format(tier.packages[path]) }}</td>
+{% endfor %}
+</tr>
+{% endfor %}
+<tr><th>Total</th>
+{% for tier in tiers %}
+<td class="n"><b>{{ "-" if tier.percent is none else "%.1f %%" | format(tier.percent) }}</b></td>
+{% endfor %}
+</tr>
+</tbody>
+</table>
+{% endif %}
 {% if lives %}
 <h2>Lives</h2>
 <table>
@@ -451,11 +499,7 @@ e2e-coverage-func.txt and e2e-coverage.txt.</p></noscript>
 <footer>Percentages are of statements, as Go counts them.
 <span class="js" hidden><kbd>/</kbd> filter <kbd>n</kbd> <kbd>p</kbd> next, previous not covered <kbd>u</kbd> up</span>
 </footer>
-{% for item in shown %}
-{% for row in item.rows %}
-<script type="text/plain" id="d{{ row.key }}">{{ row.data }}</script>
-{% endfor %}
-{% endfor %}
+<!--data-->
 """
 
 PAGE = (

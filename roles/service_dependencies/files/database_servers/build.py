@@ -28,7 +28,12 @@ UNREAD = (
     *("var/cache/apt", "var/lib/apt/lists", "var/log"),
 )
 # the compiler for long queries is a third of the image; where it is not found, PostgreSQL does without
-UNUSED = ("usr/lib/*/libLLVM*", "usr/lib/llvm-*", "usr/lib/postgresql/*/lib/bitcode", "usr/lib/postgresql/*/lib/llvmjit*")
+UNUSED = (
+    "usr/lib/*/libLLVM*",
+    "usr/lib/llvm-*",
+    "usr/lib/postgresql/*/lib/bitcode",
+    "usr/lib/postgresql/*/lib/llvmjit*",
+)
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ class StepError(Exception):
 
 def run(argv: list[str], purpose: str, **options) -> str:
     """Run a program and return its output."""
-    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, **options)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, **options)
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()[-12:]
         raise StepError(f"could not {purpose}: {argv[0]} ended with {done.returncode}\n" + "\n".join(said))
@@ -113,8 +118,10 @@ def install(root: Path, cache: Path, packages: tuple[str, ...]) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     run(
         # a mount namespace of its own: whatever happens, nothing stays mounted below the folder
-        ["unshare", "--mount", "--propagation", "private", "debootstrap", "--variant=minbase"]
-        + [f"--cache-dir={cache}", f"--include={','.join(packages)}", release, str(root), address],
+        [
+            *("unshare", "--mount", "--propagation", "private", "debootstrap", "--variant=minbase"),
+            *(f"--cache-dir={cache}", f"--include={','.join(packages)}", release, str(root), address),
+        ],
         f"install Debian packages of {release}",
         env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", **proxies()},
     )

@@ -271,8 +271,54 @@ def test_a_verdict_is_shown_part_by_part(failed: Run) -> None:
 def test_the_cause_is_said_again_where_people_look_last(failed: Run) -> None:
     last = "FAILED in A play that fails: The image x is not on node-1."
     assert last in failed.lines
-    assert failed.output.index(last) < failed.output.index("PLAY RECAP")
+    assert failed.output.index(last) > failed.output.index("PLAY RECAP")
     assert RECAP.findall(failed.output) == [("localhost", "2", "1", "0", "1", "0", "0", "2")]
+
+
+@pytest.fixture(scope="module", params=["import_role", "include_role"])
+def with_evidence(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
+    """The playbook that collects evidence in a rescue, and its folder."""
+    home = tmp_path_factory.mktemp("evidence")
+    playbook = (FIXTURES / "evidence.yml").read_text(encoding="utf-8").replace("import_role", request.param)
+    (home / "playbook.yml").write_text(playbook, encoding="utf-8")
+    return play(str(home / "playbook.yml"), home, "-e", f"evidence={home}/evidence"), home / "evidence"
+
+
+def test_a_failure_stays_one_when_evidence_was_collected(with_evidence: tuple[Run, Path]) -> None:
+    run, _folder = with_evidence
+    assert run.returncode == 2
+    (recap,) = RECAP.findall(run.output)
+    assert recap[4] == "1", "failed"
+    assert "never" not in run.output
+    assert "  after it" in run.lines
+
+
+def test_its_verdict_is_shown_once_in_full(with_evidence: tuple[Run, Path]) -> None:
+    run, _folder = with_evidence
+    block = run.block("  FAILED Start the workload", 9)
+    assert block[1:-1] == [
+        "    The image x is not on node-1.",
+        "      | kubelet: Failed to pull image",
+        "      | node-1: no such id",
+        "    Remedy: Load the image into every node.",
+        "    Setting: instrumented_image_load",
+        "    Cause: image-not-on-node",
+        "    Also seen: The node is slow.",
+    ]
+    assert run.output.count("Failed to pull image") == 1
+    assert "rescued " not in run.output.partition("PLAY RECAP")[0]
+
+
+def test_the_last_lines_name_the_verdict_and_the_evidence(with_evidence: tuple[Run, Path]) -> None:
+    run, folder = with_evidence
+    last = [line for line in run.lines if line.strip()][-2:]
+    assert last[0] == "FAILED in The way of a service: The image x is not on node-1."
+    assert re.fullmatch(rf"Evidence: (\.\./|/)\S*{folder.name} \(begin with README.txt\)", last[1])
+    verdict = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+    assert verdict["task"] == "Start the workload"
+    assert verdict["verdict"]["cause"] == "image-not-on-node"
+    assert re.search(r"^  kept     Keep what may explain it: 2 files, 0.0 MB", run.output, re.MULTILINE)
+    assert "    without the cluster: there was none yet" in run.lines
 
 
 def test_without_a_verdict_the_end_of_the_error_output_is_quoted(failed: Run) -> None:

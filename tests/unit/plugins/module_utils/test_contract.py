@@ -115,8 +115,8 @@ def test_a_file_that_is_no_contract_is_named(tmp_path: Path, text: str, says: st
 # merging
 
 
-# each of these says where something else comes from, and has a test of its own
-TIED = {"source.dir", "source.containerfile", "workload.manifests", "workload.kind", "workload.name"}
+# each of these says where something else comes from, or has names of its own, and has a test of its own
+TIED = {"dependencies", "source.dir", "source.containerfile", "workload.manifests", "workload.kind", "workload.name"}
 
 
 @pytest.mark.parametrize("path", sorted(set(LEAVES) - TIED))
@@ -254,6 +254,59 @@ def test_a_misspelt_key_in_a_list_is_named_with_its_index(
 
 def test_a_key_that_is_no_text_is_named_too() -> None:
     assert f"{WHERE}.8080 is not a key" in refused({8080: {}}).message
+
+
+def test_a_dependency_is_known_by_its_name_and_gets_its_defaults() -> None:
+    found = merged({"dependencies": {"cache": {"kind": "redis"}, "db": {"kind": "postgresql", "node_port": "30432"}}})
+    assert found["dependencies"]["cache"]["database"] == "coverage"
+    assert found["dependencies"]["cache"]["password"] is None
+    assert found["dependencies"]["db"]["node_port"] == 30432
+    assert found["dependencies"]["db"]["migrations"] is None
+
+
+def test_one_leaf_of_a_dependency_that_ships_can_be_changed_and_a_dependency_taken_away() -> None:
+    ships = {**HTTPBIN, "dependencies": {"db": {"kind": "postgresql", "version": "16"}, "cache": {"kind": "redis"}}}
+    inventory = {"dependencies": {"db": {"version": "17"}, "cache": None}}
+    found = lib.merged_contract("httpbin", ships, inventory)["dependencies"]
+    assert list(found) == ["db"]
+    assert (found["db"]["kind"], found["db"]["version"]) == ("postgresql", "17")
+
+
+def test_dependencies_become_servers_with_their_migrations_in_the_checkout() -> None:
+    migrations = {"dir": "migrations", "tables": ["audit_events"]}
+    inventory = {
+        "source": {"dir": "/src/shop", "containerfile": "Containerfile"},
+        "dependencies": {"db": {"kind": "postgresql", "migrations": migrations}, "cache": {"kind": "redis"}},
+    }
+    db, cache = lib.dependency_servers(merged(inventory))
+    assert (db["name"], db["migrations"]["dir"]) == ("db", "/src/shop/migrations")
+    assert db["migrations"]["tables"] == ["audit_events"]
+    assert (cache["name"], cache["kind"]) == ("cache", "redis")
+    assert "password" not in cache
+    assert "migrations" not in cache
+
+
+@pytest.mark.parametrize(
+    ("dependencies", "says"),
+    [
+        ({"db": {"kind": "postgres"}}, "dependencies.db: value of kind must be one of"),
+        ({"db": {}}, "dependencies.db: missing required arguments: kind"),
+        ({"db": {"kind": "redis", "vresion": "7"}}, "dependencies.db.vresion is not a key of a contract."),
+        ({"db": {"kind": "redis", "vresion": "7"}}, "Did you mean 'version'?"),
+        ({"db": "postgresql"}, "dependencies.db is text, but should be a dictionary."),
+        ({"my_db": {"kind": "redis"}}, "dependencies.my_db: 'my_db' is no Kubernetes name"),
+        (
+            {"db": {"kind": "postgresql", "migrations": {"dir": "migrations"}}},
+            "dependencies.db.migrations.dir: needs source.dir",
+        ),
+        (
+            {"db": {"kind": "postgresql", "migrations": {"folder": "m"}}},
+            "dependencies.db.migrations.folder is not a key",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_dependency_is_told_with_its_name(dependencies: t.Any, says: str) -> None:
+    assert says in refused({"dependencies": dependencies}).message
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:

@@ -50,6 +50,8 @@ class ApiServer(http.server.BaseHTTPRequestHandler):
         if name in refusals:
             code, message = refusals[name]
             self._send(code, {"kind": "Status", "status": "Failure", "message": message, "code": code})
+        elif name == "refused":
+            self._send(403, {"kind": "Status", "code": 403, **t.cast("Server", self.server).refusal})
         elif name == "broken":
             self._send(500, b"upstream connect error", "text/plain")
         elif path.endswith("/log") and self.headers["Accept"] == "application/json":
@@ -64,7 +66,7 @@ class ApiServer(http.server.BaseHTTPRequestHandler):
         else:
             self._send(200, {**POD, "metadata": {**POD["metadata"], "resourceVersion": "8"}})
 
-    do_GET = do_PATCH = do_DELETE = _answer
+    do_GET = do_PATCH = do_DELETE = do_POST = do_PUT = _answer
 
     def _discovery(self, path: str) -> t.Optional[dict[str, t.Any]]:
         groups = [{"groupVersion": "apps/v1", "version": "v1"}]
@@ -117,6 +119,7 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), ApiServer)
         self.asked: list[tuple[str, str, dict[str, str], t.Any, bytes]] = []
+        self.refusal: dict[str, t.Any] = {}
 
 
 def kubeconfig(folder: Path, port: int) -> str:
@@ -248,11 +251,62 @@ def test_a_dry_run_says_so(cluster: lib.Cluster, server: Server) -> None:
     assert server.asked[-1][2]["dryRun"] == "All"
 
 
+def test_an_object_is_created_in_its_collection(cluster: lib.Cluster, server: Server) -> None:
+    unnamed = {**POD, "metadata": {"generateName": "a-", "namespace": "demo"}}
+    cluster.create(unnamed, dry_run=True)
+    method, path, asked, _headers, body = server.asked[-1]
+    assert (method, path) == ("POST", "/api/v1/namespaces/demo/pods")
+    assert asked == {"dryRun": "All", "fieldManager": lib.FIELD_MANAGER}
+    assert json.loads(body) == unnamed
+
+
+def test_an_object_takes_the_place_of_what_it_was_read_as(cluster: lib.Cluster, server: Server) -> None:
+    cluster.replace(POD, field_manager="me")
+    method, path, asked, _headers, body = server.asked[-1]
+    assert (method, path, asked) == ("PUT", "/api/v1/namespaces/demo/pods/a", {"fieldManager": "me"})
+    assert json.loads(body) == POD
+
+
+@pytest.mark.parametrize(
+    ("message", "cause", "who"),
+    [
+        ('admission webhook "a.b.c" denied the request: no', "admission-webhook-refused", "a.b.c"),
+        ('Internal error occurred: failed calling webhook "a.b.c": Post', "admission-webhook-unreachable", "a.b.c"),
+        (
+            "deployments \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
+            "admission-policy-refused",
+            "p",
+        ),
+        ('pods "x" is forbidden: exceeded quota: small, requested: pods=1', "quota-exceeded", "small"),
+        ('pods "x" is forbidden: violates PodSecurity "restricted:latest": no', "pod-security-refused", "restricted"),
+        ('pods is forbidden: User "eve" cannot list resource "pods"', "rbac-forbidden", "eve"),
+    ],
+)
+def test_who_refused_is_known(cluster: lib.Cluster, server: Server, message: str, cause: str, who: str) -> None:
+    server.refusal = {"message": message}
+    with pytest.raises(lib.KubernetesError) as caught:
+        cluster.get("/api/v1/namespaces/demo/pods/refused")
+    assert (caught.value.cause, caught.value.reason) == (cause, message)
+    assert who in caught.value.remedy
+
+
+def test_a_namespace_that_ends_is_known_by_its_cause(cluster: lib.Cluster, server: Server) -> None:
+    server.refusal = {"message": "unable", "details": {"causes": [{"reason": "NamespaceTerminating"}]}}
+    with pytest.raises(lib.KubernetesError) as caught:
+        cluster.get("/api/v1/namespaces/demo/pods/refused")
+    assert caught.value.cause == "namespace-terminating"
+
+
 def test_what_is_gone_already_is_deleted(cluster: lib.Cluster, server: Server) -> None:
     cluster.delete(NEVER_THERE)
     cluster.delete("/api/v1/namespaces/demo/pods/a", grace_seconds=0)
     assert [method for method, *_rest in server.asked] == ["DELETE", "DELETE"]
-    assert server.asked[-1][2] == {"gracePeriodSeconds": "0"}
+    # an API server that gets a body reads nothing else
+    assert server.asked[-1][2] == {}
+    assert json.loads(server.asked[-1][4]) == {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0}
+    cluster.delete("/api/v1/namespaces/demo/pods/a", propagation="Foreground", uid="7")
+    options = json.loads(server.asked[-1][4])
+    assert (options["propagationPolicy"], options["preconditions"]) == ("Foreground", {"uid": "7"})
     with pytest.raises(lib.KubernetesError):
         cluster.delete("/api/v1/namespaces/demo/pods/forbidden")
 

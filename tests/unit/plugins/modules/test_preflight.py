@@ -9,49 +9,90 @@ import typing as t
 from pathlib import Path
 
 import pytest
+import yaml
 from run_module import run_module
 
 Call = t.Callable[..., dict[str, t.Any]]
+ROOT = Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture
 def call(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Call:
     def call(check: bool = False, **options: t.Any) -> dict[str, t.Any]:
-        return run_module(
-            capsys, "preflight", check, **{"cache_dir": str(tmp_path / "cache"), "disk_gib": 0, **options}
-        )
+        given = {"cache_dir": str(tmp_path / "cache"), "disk_gib": 0, "groups": ["source", "manifests"], **options}
+        return run_module(capsys, "preflight", check, **given)
 
     return call
 
 
-def test_only_the_disk_is_checked_where_nothing_else_is_said(call: Call, tmp_path: Path) -> None:
+def test_nothing_is_wrong_where_nothing_is_said(call: Call, tmp_path: Path) -> None:
     result = call()
-    assert result["checks"] == ["disk"]
+    assert result["checks"] == []
     assert not result["changed"]
+    assert {item["state"] for item in result["findings"]} == {"not applicable"}
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_tests_program_is_checked_with_and_without_a_folder(call: Call, tmp_path: Path) -> None:
-    assert call(tests={"command": ["sh"]})["checks"] == ["disk", "tests"]
-    assert call(tests={"command": ["sh"], "dir": str(tmp_path)})["checks"] == ["disk", "tests"]
+    assert call(tests={"command": ["sh"]})["checks"] == ["tests"]
+    assert call(tests={"command": ["sh"], "dir": str(tmp_path)})["checks"] == ["tests"]
     result = call(tests={"command": ["sh"], "dir": str(tmp_path / "none")})
     assert result["verdict"]["setting"] == "e2e_tests_dir"
 
 
-def test_a_checkout_that_is_not_there_is_found_before_anything_is_built(call: Call, tmp_path: Path) -> None:
-    source = {"dir": str(tmp_path / "none"), "containerfile": "Containerfile"}
-    result = call(image={"service": "demo", "source": source})
-    assert result["failed"]
-    assert str(tmp_path / "none") in result["msg"]
-    assert result["verdict"]["setting"].startswith("instrumented_image_source")
+def test_the_path_of_the_tests_environment_counts(call: Call, tmp_path: Path) -> None:
+    result = call(tests={"command": ["sh"], "environment": {"PATH": str(tmp_path)}})
+    assert result["verdict"]["cause"] == "tests-command-missing"
 
 
-def test_all_that_is_wrong_is_told_at_once(call: Call, tmp_path: Path) -> None:
+@pytest.mark.parametrize("check", [False, True])
+def test_all_that_is_wrong_is_told_at_once_also_in_check_mode(call: Call, tmp_path: Path, check: bool) -> None:
     source = {"dir": str(tmp_path / "none"), "containerfile": "Containerfile"}
     result = call(
-        disk_gib=1e9, image={"service": "demo", "source": source}, tests={"command": ["no-such-program"]}, check=True
+        check,
+        groups=["host", "source"],
+        disk_gib=1e9,
+        image={"service": "demo", "source": source},
+        tests={"command": ["no-such-program"]},
     )
+    assert result["failed"]
     assert result["verdict"]["cause"] == "disk-full"
-    assert len(result["verdict"]["evidence"]) == 2
-    assert "no-such-program" in result["verdict"]["evidence"][1]
+    assert [line for line in result["verdict"]["evidence"] if "no-such-program" in line]
+    assert [line for line in result["verdict"]["evidence"] if str(tmp_path / "none") in line]
+    assert result["table"][0].startswith("Preflight of demo: 3 errors")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_result_holds_the_table_as_data_and_as_lines(call: Call) -> None:
+    result = call(tests={"command": ["sh"]}, show="problems")
+    row = next(item for item in result["findings"] if item["check"] == "tests")
+    assert (row["group"], row["state"], row["text"], row["evidence"]) == ("source", "ok", "sh", [])
+    assert result["summary"] == f"1 ok, {len(result['findings']) - 1} not applicable"
+    assert result["table"][0] == f"Preflight: {result['summary']}"
+    assert result["preflight"] == {"title": "Preflight", "show": "problems"}
+
+
+def test_an_unknown_check_cannot_be_left_out(call: Call) -> None:
+    result = call(skip=["test"])
+    assert result["failed"] and result["verdict"]["setting"] == "preflight_skip"
+    assert "Did you mean 'tests'" in result["msg"]
+    assert call(skip=["tests"], tests={"command": ["no-such-program"]})["changed"] is False
+
+
+# ---- the playbooks ----
+
+
+def variables(playbook: str) -> dict[str, t.Any]:
+    """The variables of the role in a playbook's play."""
+    play = yaml.safe_load((ROOT / "playbooks" / playbook).read_text(encoding="utf-8"))[0]
+    return {name: value for name, value in play["vars"].items() if name.startswith("preflight_")}
+
+
+def test_the_playbook_of_its_own_asks_what_the_journey_asks() -> None:
+    own, journey = variables("preflight.yml"), variables("service.yml")
+    assert own.pop("preflight_groups") == ["host", "source", "Containerfile", "manifests", "image", "nodes"]
+    assert journey.pop("preflight_show") == "problems"
+    # e2e_tests_dir is a variable of another stage
+    assert "e2e_tests_dir" in journey["preflight_tests_dir"]
+    own.pop("preflight_tests_dir"), journey.pop("preflight_tests_dir")
+    assert own == journey

@@ -5,18 +5,28 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import typing as t
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import counters as covcounters
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta as covmeta
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import Component, read_collection
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import (
+    QUARANTINE_RECORD,
+    Component,
+    quarantine,
+    read_collection,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.merged import merged_files
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import DataError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import make_profile
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.textual import text_profile
+from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 from go_programs import RECORDED
 from hypothesis import given
 from hypothesis import strategies as st
@@ -257,6 +267,288 @@ def test_blocks_and_functions_do_not_mix(data: Path) -> None:
     assert program.withheld
 
 
+# -- copies of one covmeta that differ --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pod", ["pod-0", "pod-3"])
+def test_a_copy_whose_contents_are_not_those_of_its_hashes_does_not_count(data: Path, pod: str) -> None:
+    """Its numbers are in order, and one of them is wrong: nothing but the hash tells."""
+    expected = profile_of(read(data)["program"])
+    good = one(data / "program" / "pod-1", "covmeta.*")
+    raw = bytearray(good.read_bytes())
+    raw[-2] ^= 1
+    bad = data / "program" / pod / good.name
+    bad.parent.mkdir()
+    bad.write_bytes(raw)
+    program = read(data)["program"]
+    if pod == "pod-0":  # otherwise two good ones agreed before it came up, and only its header was looked at
+        assert kinds(program) == ["damaged"]
+        assert program.problems[0].file == str(bad)
+    assert program.lives() == 3
+    assert profile_of(program) == expected
+    assert not program.withheld
+
+
+def test_where_no_copy_is_as_it_was_written_the_percentage_is_withheld(data: Path) -> None:
+    for pod, place in (("pod-1", -2), ("pod-2", -3)):
+        path = one(data / "program" / pod, "covmeta.*")
+        raw = bytearray(path.read_bytes())
+        raw[place] ^= 1
+        path.write_bytes(raw)
+    program = read(data)["program"]
+    assert ("damaged", "error") in [(problem.kind, problem.severity) for problem in program.problems]
+    assert "no copy of covmeta." in program.withheld
+
+
+def test_a_good_copy_that_comes_last_counts(data: Path) -> None:
+    """Two damaged copies come before it, each in its own way, and another one behind it."""
+    expected = profile_of(read(data)["program"])
+    good = one(data / "program" / "pod-1", "covmeta.*")
+    for pod, place in (("pod-0", -2), ("pod-00", -3), ("pod-000", -3), ("pod-3", -2)):
+        raw = bytearray(good.read_bytes())
+        raw[place] ^= 1
+        (data / "program" / pod).mkdir()
+        (data / "program" / pod / good.name).write_bytes(raw)
+    one(data / "program" / "pod-2", "covmeta.*").unlink()
+    program = read(data)["program"]
+    assert set(kinds(program)) == {"damaged"}
+    assert {problem.severity for problem in program.problems} == {"warning"}
+    assert {Path(problem.file).parent.name for problem in program.set_aside} == {"pod-0", "pod-00", "pod-000", "pod-3"}
+    assert (program.lives(), program.withheld) == (3, "")
+    assert profile_of(program) == expected
+
+
+# -- what is expected, and from when on -------------------------------------------------------------------------------
+
+YEAR_2100 = 4_102_444_800_000_000_000
+
+
+def set_time(path: Path, nanoseconds: int) -> Path:
+    """Give a file of counters another time, in its name."""
+    stem, _stamp = path.name.rsplit(".", 1)
+    return path.rename(path.with_name(f"{stem}.{nanoseconds}"))
+
+
+def test_what_is_older_than_the_run_does_not_count(data: Path) -> None:
+    fresh = set_time(one(data / "program" / "pod-2", "covcounters.*"), YEAR_2100 + 5)
+    (program,) = read_collection(str(data / "program"), "program", layered=False, not_before=YEAR_2100)
+    assert program.lives() == 1
+    assert program.programs[0].nanoseconds == YEAR_2100 + 5
+    stale = [problem for problem in program.set_aside if problem.kind == "stale"]
+    assert len(stale) == 2
+    assert str(fresh) not in {problem.file for problem in stale}
+    assert not program.withheld
+
+
+def test_a_program_of_an_earlier_run_does_not_clash_with_this_one(data: Path) -> None:
+    """Two builds in one folder, but the other one is stale with all it has."""
+
+    def change(meta: covmeta.Meta) -> None:
+        package = meta.packages[-1]
+        meta.packages[-1] = covmeta.Package(package.path, package.name, package.module, bytes(16))
+
+    rewrite(data / "program" / "pod-2", change)
+    for path in (data / "program" / "pod-1").glob("covcounters.*"):
+        set_time(path, YEAR_2100 + int(path.name.rsplit(".", 2)[1]))
+    (program,) = read_collection(str(data / "program"), "program", layered=False, not_before=YEAR_2100)
+    assert set(kinds(program)) == {"stale"}
+    assert len(program.set_aside) == 2  # the counters, and their covmeta
+    assert (len(program.programs), program.lives(), program.withheld) == (1, 2, "")
+    (program,) = read_collection(str(data / "program"), "program", layered=False)
+    assert "two-builds" in kinds(program)
+
+
+def test_a_covmeta_that_is_new_lost_its_counters(data: Path) -> None:
+    """All counters are stale, and a process began since: its counters are lost, and that is said."""
+    for path in (data / "program").glob("*/covmeta.*"):
+        os.utime(path, ns=(YEAR_2100 + 1, YEAR_2100 + 1))
+    (program,) = read_collection(str(data / "program"), "program", layered=False, not_before=YEAR_2100)
+    assert kinds(program) == ["stale"] * 3 + ["meta-without-counters"] * 2
+    assert program.withheld == "there are no counters"
+
+
+@pytest.mark.parametrize(
+    ("expected", "lives"),
+    [
+        (["example.com/program/cmd/..."], 4),
+        (["example.com/program"], 4),
+        (["example.com/other/..."], 0),
+        (["example.com/other/...", "example.com/program/cmd/program"], 4),
+    ],
+)
+def test_a_foreign_program_does_not_count(data: Path, expected: list[str], lives: int) -> None:
+    (found,) = read_collection(str(data), "data", layered=False, expected=expected)
+    assert found.lives() == lives
+    assert set(kinds(found)) == (set() if lives else {"foreign-program"})
+    assert len(found.set_aside) == (0 if lives else 7)
+
+
+# -- snapshots --------------------------------------------------------------------------------------------------------
+
+
+def snapshots(folder: Path, process: int) -> list[int]:
+    """Write what one process wrote three times while it lived; return its last counts."""
+    all_counts = [[1] * UNITS, [2] * UNITS, [2] * (UNITS - 1) + [7]]
+    merge(folder, enumerate(all_counts), "atomic")
+    for path in sorted(folder.glob("covcounters.*")):
+        stem, _process, stamp = path.name.rsplit(".", 2)
+        path.rename(path.with_name(f"{stem}.{process}.{stamp}"))
+    return all_counts[-1]
+
+
+@pytest.mark.parametrize(
+    ("process", "how", "summed", "kind"),
+    [
+        (4711, {}, False, ["snapshots"]),
+        (1, {}, True, ["snapshots"]),
+        (1, {"snapshots": "last"}, False, ["snapshots"]),
+        (4711, {"snapshots": "sum"}, True, []),
+        (1, {"lives": {"pod-7": 1}}, False, ["snapshots"]),
+        (1, {"lives": {"pod-7": 3}}, True, []),
+        (1, {"lives": {"pod-8": 1}}, True, ["snapshots"]),
+    ],
+)
+def test_snapshots_of_one_life_count_once(
+    tmp_path: Path, process: int, how: dict[str, t.Any], summed: bool, kind: list[str]
+) -> None:
+    folder = tmp_path / "program" / "pod-7"
+    folder.parent.mkdir()
+    last = snapshots(folder, process)
+    (program,) = read_collection(str(tmp_path), "program", **how)
+    assert program.lives() == (3 if summed else 1)
+    assert program.programs[0].counts.tolist() == ([3 + 2 * 1] * (UNITS - 1) + [10] if summed else last)
+    assert kinds(program) == kind
+    assert all(problem.severity == "note" for problem in program.problems)
+
+
+# -- where data lie ---------------------------------------------------------------------------------------------------
+
+
+def test_several_folders_and_files_are_read_together(data: Path) -> None:
+    pods = [str(data / "program" / "pod-1"), str(one(data / "program" / "pod-2", "covcounters.*"))]
+    (found,) = read_collection(pods, "all", layered=False)
+    assert (found.name, found.lives(), found.problems) == ("all", 3, [])
+    assert {name: (pod.metas, pod.counters) for name, pod in found.pods.items()} == {
+        str(data / "program" / "pod-1"): (1, 2),
+        str(data / "program" / "pod-2"): (1, 1),  # the covmeta beside the file was found
+    }
+    # what two of them share is read once
+    (again,) = read_collection([*pods, pods[0], str(data / "program")], "all", layered=False)
+    assert (again.lives(), again.problems) == (3, [])
+
+
+def test_without_layers_all_is_one_component(data: Path) -> None:
+    (found,) = read_collection(str(data), "all", layered=False)
+    assert found.lives() == 4
+    assert set(found.pods) == {"program/pod-1", "program/pod-2", "worker/pod-1"}
+
+
+def test_what_is_not_there_is_said(data: Path) -> None:
+    (found,) = read_collection([str(data / "nowhere"), str(data)], "all", layered=False)
+    assert kinds(found) == ["unreadable"]
+    assert found.lives() == 4
+
+
+def test_a_folder_that_cannot_be_listed_is_said(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed, scandir = str(data / "program" / "pod-2"), os.scandir
+
+    def refuse(path: str) -> t.Any:
+        if path == closed:
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    program = read(data)["program"]
+    assert kinds(program) == ["unreadable"]
+    assert "Permission denied" in program.problems[0].sentence
+    assert program.lives() == 2
+
+
+# -- policies ---------------------------------------------------------------------------------------------------------
+
+
+def spoil(data: Path) -> list[Path]:
+    """Cut one file off and leave another unfinished."""
+    bad = one(data / "program" / "pod-1", "covcounters.*")
+    bad.write_bytes(bad.read_bytes()[:100])
+    unfinished = bad.with_name(f"tmp.{bad.name}")
+    unfinished.write_bytes(b"")
+    return [unfinished, bad]
+
+
+def listing(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_fail_names_the_first_and_lists_the_rest(data: Path) -> None:
+    bad = spoil(data)
+    before = listing(data)
+    with pytest.raises(DataError) as caught:
+        read_collection(str(data), "program", policy="fail")
+    assert caught.value.cause == "leftover"
+    assert "1 more" in caught.value.message
+    assert [line.split(": ", 1)[0] for line in caught.value.evidence] == [str(path) for path in bad]
+    assert listing(data) == before
+
+
+@pytest.mark.parametrize("kind", [None, "duplicate"])
+def test_fail_lets_good_data_pass(data: Path, kind: str | None) -> None:
+    if kind:
+        shutil.copy(one(data / "program" / "pod-1", "covcounters.*"), data / "program" / "pod-2")
+    components = read_collection(str(data), "program", policy="fail")
+    assert [component.lives() for component in components] == [3, 1]
+
+
+def test_fail_refuses_an_empty_folder(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        read_collection(str(tmp_path), "program", policy="fail")
+    assert caught.value.cause == "no-coverage-data"
+
+
+@pytest.mark.parametrize("policy", ["warn", "quarantine"])
+def test_reading_moves_nothing(data: Path, policy: str) -> None:
+    bad = spoil(data)
+    before = listing(data)
+    program = read_collection(str(data), "program", policy=policy)[0]
+    assert [problem.file for problem in program.set_aside] == [str(path) for path in bad]
+    assert program.lives() == 2
+    assert listing(data) == before
+
+
+def test_quarantine_moves_what_does_not_count_and_says_why(data: Path, tmp_path: Path) -> None:
+    bad = spoil(data)
+    contents = [path.read_bytes() for path in bad]
+    program = read(data)["program"]
+    aside = data / "program" / "aside"  # inside of the data: it is not read again
+    assert quarantine(program.set_aside, str(aside), check=True) == [(str(p), str(aside / p.name)) for p in bad]
+    assert not aside.exists()
+    moved = quarantine(program.set_aside, str(aside))
+    assert moved == [(str(path), str(aside / path.name)) for path in bad]
+    assert [Path(to).read_bytes() for _from, to in moved] == contents
+    records = [json.loads(line) for line in (aside / QUARANTINE_RECORD).read_text().splitlines()]
+    assert [(record["name"], record["file"], record["kind"]) for record in records] == [
+        (bad[0].name, str(bad[0]), "leftover"),
+        (bad[1].name, str(bad[1]), "truncated"),
+    ]
+    again = read(data)["program"]
+    assert (again.problems, again.lives()) == ([], 2)
+    assert quarantine(program.set_aside, str(aside)) == []
+    # a second file of one name does not take the place of the first
+    bad[1].write_bytes(b"other")
+    (second,) = quarantine(read(data)["program"].set_aside, str(aside))
+    assert second == (str(bad[1]), str(aside / f"{bad[1].name}.1"))
+    assert (aside / bad[1].name).read_bytes() == contents[1]
+
+
+def test_quarantine_that_cannot_write_says_so(data: Path, tmp_path: Path) -> None:
+    bad = spoil(data)
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError) as caught:
+        quarantine(read(data)["program"].set_aside, str(tmp_path / "file" / "aside"))
+    assert caught.value.cause == "cannot-write"
+    assert all(path.exists() for path in bad)
+
+
 # -- the merge itself -------------------------------------------------------------------------------------------------
 
 META = covmeta.read_meta(one(RECORDED / "worker" / "pod-1", "covmeta.*").read_bytes())
@@ -290,7 +582,7 @@ def write_life(folder: Path, number: int, counts: list[int], mode: str) -> None:
 def merge(folder: Path, numbered: t.Iterable[tuple[int, list[int]]], mode: str) -> Component:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    raw = covmeta.write_meta(covmeta.Meta(**{**META.__dict__, "mode": mode}))
+    raw = covmeta.write_meta(replace(META, mode=mode))
     folder.joinpath(f"covmeta.{META.hash.hex()}").write_bytes(raw)
     for number, counts in numbered:
         write_life(folder, number, counts, mode)

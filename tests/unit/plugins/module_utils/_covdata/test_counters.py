@@ -121,6 +121,16 @@ def test_damage_has_a_name(data: bytes, kind: str) -> None:
     assert caught.value.kind == kind
 
 
+@pytest.mark.parametrize("claim", [5, 2**31, 2**32 - 4, 2**32 - 3, 2**32 - 2, 2**32 - 1])
+@pytest.mark.parametrize("spare", [0, 40])
+def test_a_length_that_lies_does_not_lead_back(claim: int, spare: int) -> None:
+    """A step is a length and 3: it must not wrap around at 2^32 and find records where there are none."""
+    numbers = np.asarray([claim, 0, 0, 1, 1, 1, 1] + [0] * spare, dtype=np.uint32)
+    with pytest.raises(FormatError) as caught:
+        covcounters.split_records(numbers, 2)
+    assert caught.value.kind in {"truncated", "damaged"}
+
+
 def test_every_cut_is_seen() -> None:
     for length in range(len(REAL)):
         with pytest.raises(FormatError):

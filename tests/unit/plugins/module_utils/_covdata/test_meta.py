@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta as covmeta
@@ -82,6 +84,38 @@ def metas(draw: st.DrawFn) -> covmeta.Meta:
 @given(metas())
 def test_what_is_written_is_read(meta: covmeta.Meta) -> None:
     assert same(covmeta.read_meta(covmeta.write_meta(meta)), meta)
+
+
+def test_only_a_file_as_it_was_written_is_trusted_whole() -> None:
+    meta = covmeta.read_meta(REAL)
+    assert covmeta.trust(meta) == 2
+    assert covmeta.trust(replace(meta, hash=covmeta.file_hash(meta))) == 2  # what Go's merge names it
+    assert covmeta.trust(replace(meta, hash=bytes(16))) == covmeta.trust(replace(meta, mode="set")) == 1
+    units = meta.units.copy()
+    units[0, -1] += 1
+    assert covmeta.trust(replace(meta, units=units)) == 0
+    assert covmeta.trust(replace(meta, function_name=[*meta.function_name[:-1], "other"])) == 0
+
+
+def test_packages_that_lie_over_one_another_are_refused() -> None:
+    """One stretch of a small file could be read thousands of times."""
+    data = bytearray(REAL)
+    first = data[covmeta.HEADER.size : covmeta.HEADER.size + 8]
+    data[covmeta.HEADER.size + 8 : covmeta.HEADER.size + 16] = first
+    with pytest.raises(FormatError, match="lie over one another"):
+        covmeta.read_meta(bytes(data))
+
+
+def test_names_are_decoded_when_they_are_asked_for() -> None:
+    meta = covmeta.read_meta(REAL)
+    assert "function_name" not in meta.__dict__
+    assert [meta.names[index] for index in meta.function_name_id.tolist()] == meta.function_name
+    assert len(set(meta.names)) == len(meta.names)
+    assert "_texts" not in meta.__dict__
+    again = replace(covmeta.read_meta(REAL), mode="set")
+    assert (again.function_name, again.names) == (meta.function_name, meta.names)
+    with pytest.raises(AttributeError):
+        meta.nothing  # noqa: B018
 
 
 @pytest.mark.parametrize(

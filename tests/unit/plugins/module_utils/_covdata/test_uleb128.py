@@ -22,11 +22,22 @@ def as_array(data: bytes) -> np.ndarray:
 @given(numbers)
 def test_decode_gives_what_was_encoded(values: list[int]) -> None:
     encoded = uleb128.encode(np.asarray(values, dtype=np.uint32))
-    decoded, ends = uleb128.decode(as_array(encoded))
+    decoded = uleb128.decode(as_array(encoded))
     assert decoded.tolist() == values
     assert decoded.dtype == np.uint32
     assert encoded == b"".join(map(uleb128.encode_one, values))
-    assert [uleb128.decode_one(encoded, end + 1)[0] for end in [-1, *ends.tolist()][:-1]] == values
+    begins = np.cumsum([0, *(len(uleb128.encode_one(value)) for value in values)])
+    assert uleb128.numbers_before(as_array(encoded), begins).tolist() == list(range(len(values) + 1))
+    assert uleb128.lengths(np.asarray(values, dtype=np.uint32)).tolist() == np.diff(begins).tolist()
+
+
+@pytest.mark.parametrize("size", [uleb128.STRETCH - 1, uleb128.STRETCH, uleb128.STRETCH + 1, 3 * uleb128.STRETCH])
+@pytest.mark.parametrize("every", [1, 2, 3, 7, 70_000])
+def test_more_than_one_stretch(size: int, every: int) -> None:
+    values = np.arange(size, dtype=np.uint32) % 100
+    values[::every] = np.arange(len(values[::every])) * 65_537 % 2**32
+    encoded = as_array(uleb128.encode(values))
+    assert np.array_equal(uleb128.decode(encoded), values)
 
 
 @pytest.mark.parametrize(
@@ -35,11 +46,11 @@ def test_decode_gives_what_was_encoded(values: list[int]) -> None:
 )
 def test_known_encodings(value: int, encoded: bytes) -> None:
     assert uleb128.encode(np.asarray([value], dtype=np.uint32)) == encoded
-    assert uleb128.decode(as_array(encoded))[0].tolist() == [value]
+    assert uleb128.decode(as_array(encoded)).tolist() == [value]
 
 
 def test_a_number_with_needless_zeros_is_read() -> None:
-    assert uleb128.decode(as_array(b"\x85\x80\x80\x80\x80\x80\x00"))[0].tolist() == [5]
+    assert uleb128.decode(as_array(b"\x85\x80\x80\x80\x80\x80\x00")).tolist() == [5]
 
 
 @pytest.mark.parametrize(

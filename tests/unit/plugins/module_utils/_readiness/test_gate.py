@@ -1,25 +1,25 @@
 # Copyright (c) 2026, the kubernaut.coverage authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The gate, over recorded observations in place of a cluster; and what it asks of an address and of a node."""
+"""The gate, over recorded observations in place of a cluster."""
 
 from __future__ import annotations
 
-import http.server
+import copy
 import json
-import re
-import socket
-import threading
-import time
 import typing as t
 from pathlib import Path
 
 import pytest
 import situations
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import KubernetesError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._progress import ENVIRONMENT_VARIABLE
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import gate as lib
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.observation import BLANK, Observation
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.observation import (
+    BLANK,
+    Observation,
+    condition,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import Verdict, missing
 
 TARGET = lib.Target(kind="Deployment", namespace="demo", name="program", container="program")
@@ -29,7 +29,7 @@ NOBODY: t.Any = None
 def moments(name: str) -> list[Observation]:
     """All that was recorded of a situation, in its order."""
     found = [
-        Observation(**json.loads(path.read_text()))
+        Observation.from_dict(json.loads(path.read_text()))
         for path in situations.RECORDED.glob("*.json")
         if path.name.split(".")[0] == name
     ]
@@ -126,7 +126,7 @@ def test_evidence_is_written_whole_and_can_be_replayed(tmp_path: Path) -> None:
     seen = moments("secret-missing")[0]
     path = Path(lib.save_evidence(seen, str(tmp_path / "new" / "evidence")))
     assert path.name == lib.EVIDENCE_FILE
-    assert Observation(**json.loads(path.read_text())) == seen
+    assert Observation.from_dict(json.loads(path.read_text())) == seen
     assert [item.name for item in path.parent.iterdir()] == [lib.EVIDENCE_FILE]
 
 
@@ -147,112 +147,118 @@ def test_restarts_are_those_of_the_instrumented_container() -> None:
     assert [life["restarts"] for life in lib.pod_lives(seen)] == [0]
 
 
+# what is remembered from one look to the next
+
+
+def test_a_program_that_no_probe_watches_has_to_live_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    ready = moments("at-once")[-1]
+    del ready.pods[0]["spec"]["containers"][0]["readinessProbe"]
+    monkeypatch.setattr(lib, "STEADY", 0.05)
+    replay = Replay(monkeypatch, [ready])
+    assert lib.wait_until_ready(NOBODY, NOBODY, TARGET, 1000) is ready
+    assert len(replay.asked) > 2
+
+
+def test_and_one_that_ends_meanwhile_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    ready, crash = moments("at-once")[-1], moments("exits-with-a-word")[0]
+    del ready.pods[0]["spec"]["containers"][0]["readinessProbe"]
+    Replay(monkeypatch, [ready, ready, crash])
+    with pytest.raises(lib.NotReady) as caught:
+        lib.wait_until_ready(NOBODY, NOBODY, TARGET, 1000)
+    assert caught.value.cause == "config-file-missing"
+
+
+def test_who_asks_for_no_pod_is_not_ready() -> None:
+    seen = moments("at-once")[-1]
+    assert seen.workload is not None
+    seen.pods, seen.workload["spec"]["replicas"] = [], 0
+    seen.workload["status"].update(replicas=0, updatedReplicas=0, availableReplicas=0)
+    assert seen.rolled_out
+    assert not lib.is_ready(seen)
+
+
+class Busy(Replay):
+    """A cluster that does not answer so many times."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, looks: t.Sequence[Observation], errors: list[Exception]
+    ) -> None:
+        super().__init__(monkeypatch, looks)
+        self.errors = errors
+
+    def __call__(self, *where: t.Any, waited: float, logs: bool = False) -> Observation:
+        if self.errors:
+            raise self.errors.pop(0)
+        return super().__call__(*where, waited=waited, logs=logs)
+
+
+def test_an_api_server_that_is_busy_for_a_moment_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    errors: list[Exception] = [
+        KubernetesError("etcd", status=500),
+        KubernetesError("slow down", status=429),
+        KubernetesError("no answer", cause="cluster-unreachable"),
+    ]
+    Busy(monkeypatch, moments("at-once")[-1:], errors)
+    assert lib.wait_until_ready(NOBODY, NOBODY, TARGET, 1000).rolled_out
+
+
 @pytest.mark.parametrize(
-    ("selector", "wanted"),
+    ("error", "patience"),
     [
-        ({"matchLabels": {"app": "x"}}, "app=x"),
-        ({"matchLabels": {"a": "1", "b/c": "2"}}, "a=1,b/c=2"),
-        ({"matchExpressions": [{"key": "a", "operator": "In", "values": ["x", "y"]}]}, "a in (x,y)"),
-        ({"matchExpressions": [{"key": "a", "operator": "NotIn", "values": ["x"]}]}, "a notin (x)"),
-        ({"matchExpressions": [{"key": "a", "operator": "Exists"}]}, "a"),
-        (
-            {
-                "matchLabels": {"app": "x"},
-                "matchExpressions": [{"key": "a", "operator": "DoesNotExist", "values": None}],
-            },
-            "app=x,!a",
-        ),
+        (KubernetesError("not yours", status=403), 20.0),
+        (KubernetesError("gone", cause="cluster-unreachable"), -1.0),
     ],
 )
-def test_selectors_as_queries_take_them(selector: dict[str, t.Any], wanted: str) -> None:
-    assert lib.pod_selector({"spec": {"selector": selector}}) == wanted
-
-
-def test_the_path_of_a_workload() -> None:
-    assert TARGET.path == "/apis/apps/v1/namespaces/demo/deployments/program"
-    assert lib.Target("StatefulSet", "a", "b").path == "/apis/apps/v1/namespaces/a/statefulsets/b"
-
-
-# addresses
-
-
-class Answers(http.server.BaseHTTPRequestHandler):
-    """Answers with the status in the path; C(/slow) too late, C(/noise) with what is not HTTP."""
-
-    def do_GET(self) -> None:
-        if self.path == "/slow":
-            time.sleep(1)
-        if self.path == "/noise":
-            self.wfile.write(b"SSH-2.0-noise\r\n")
-            return
-        self.send_response(int(self.path.strip("/")) if self.path.strip("/").isdigit() else 200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_arguments: t.Any) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture(scope="module")
-def address() -> t.Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.mark.parametrize(
-    ("path", "ready", "says"),
-    [
-        ("/200", True, "200"),
-        ("/204", True, "204"),
-        ("/404", False, "status 404"),
-        ("/503", False, "status 503"),
-        ("/noise", False, "SSH-2.0-noise"),
-        ("/slow", False, "timed out"),
-    ],
-)
-def test_an_address_is_ready_when_it_answers_well(
-    address: str, path: str, ready: bool, says: str, monkeypatch: pytest.MonkeyPatch
+def test_one_that_refuses_or_stays_away_ends_the_wait(
+    error: KubernetesError, patience: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lib, "URL_TIMEOUT", 0.3)
-    # the service is on this host: no proxy is for it
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    monkeypatch.delenv("no_proxy", raising=False)
-    answered, answer = lib.ask(f"{address}{path}")
-    assert answered is ready
-    assert says in answer
+    monkeypatch.setattr(lib, "BUSY", patience)
+    Busy(monkeypatch, moments("at-once")[-1:], [error])
+    with pytest.raises(KubernetesError):
+        lib.wait_until_ready(NOBODY, NOBODY, TARGET, 1000)
 
 
-def test_an_address_where_nobody_listens_says_so() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        ready, answer = lib.ask(f"http://127.0.0.1:{probe.getsockname()[1]}/")
-    assert not ready
-    assert "refused" in answer
+def test_a_full_look_is_taken_now_and_then_while_a_pod_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    starting, ready = moments("slowly")[-2], moments("slowly")[-1]
+    starting.waited = lib.SETTLING
+    monkeypatch.setattr(lib, "FULL_LOOK", 0.0)
+    replay = Replay(monkeypatch, [starting, starting, ready])
+    wait = lib._Wait(NOBODY, NOBODY, TARGET)
+    wait.last_full = 0.0
+    assert wait.may_be_more(starting)
+    assert not wait.may_be_more(ready)
+    assert replay.asked == []
 
 
-# nodes
+def test_what_a_port_answered_once_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = copy.deepcopy(moments("slow")[0]), copy.deepcopy(moments("slow")[0])
+    answer = {"pod": "p", "container": "c", "port": 80, "path": "/", "status": 200, "error": "", "seconds": 2.0}
+    first.answers, second.answers = [answer], [{**answer, "status": 0}]
+    Replay(monkeypatch, [first, second])
+    wait = lib._Wait(NOBODY, NOBODY, TARGET)
+    wait.look(logs=True)
+    again = wait.look(logs=True)
+    assert again is not None
+    assert answer in again.answers
 
 
-def fake_podman(folder: Path, script: str) -> Podman:
-    """A podman that does on this host what it is to do on a node."""
-    path = folder / "podman"
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
-    return Podman(str(path))
+def test_what_else_was_seen_is_in_the_result() -> None:
+    also = [{"cause": "config-map-missing", "sentence": "There is no ConfigMap password=hush."}]
+    verdict = Verdict("crash", "It ends.", [], "Mend it.", "x", also)
+    result = lib.NotReady(verdict, moments("slow")[0]).result()
+    assert [item["cause"] for item in result["verdict"]["also"]] == ["config-map-missing"]
+    assert "Also seen: There is no ConfigMap" in result["msg"]
+    assert "hush" not in json.dumps(result)
 
 
-def test_the_files_of_every_pod_on_every_node_are_listed(tmp_path: Path) -> None:
-    for name in ("one/pod-a/covmeta.1", "one/pod-a/covcounters.1.1.1", "two/pod-b/covmeta.1", "two/stray", "two/x/y/z"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    # podman exec NODE find FOLDER ...: each node has its own folder
-    podman = fake_podman(tmp_path, f'shift; cd {tmp_path}/"$1" || exit 125; shift; exec "$@"')
-    found = lib.list_coverage(podman, ["one", "two"], ".")
-    assert found == {"pod-a": ["covcounters.1.1.1", "covmeta.1"], "pod-b": ["covmeta.1"]}
-    # a folder that is not there yet has no files
-    assert lib.list_coverage(podman, ["one"], "not-yet") == {}
-    with pytest.raises(lib.CoverageError, match=re.escape("list . on node three")):
-        lib.list_coverage(podman, ["three"], ".")
+def test_a_startup_probe_is_proposed_from_the_slowest_start() -> None:
+    seen = moments("slowly")[-1]
+    (pod,) = seen.pods
+    pod["status"]["containerStatuses"][0]["state"]["running"]["startedAt"] = "2026-11-23T17:00:00Z"
+    condition(pod, "Ready")["lastTransitionTime"] = "2026-11-23T17:00:50Z"
+    assert lib.pod_lives(seen)[0]["start_seconds"] == 50.0
+    probe = lib.suggested_startup_probe(seen)
+    assert probe["failureThreshold"] == 150
+    assert probe["httpGet"]["path"] == "/ready"
+    del pod["spec"]["containers"][0]["readinessProbe"]
+    assert lib.suggested_startup_probe(seen) == {}

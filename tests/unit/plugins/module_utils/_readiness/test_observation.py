@@ -20,7 +20,9 @@ FILES = sorted(situations.RECORDED.glob("*.json"))
 
 def moments(name: str) -> list[lib.Observation]:
     """All that was recorded of a situation, in its order."""
-    found = [lib.Observation(**json.loads(path.read_text())) for path in FILES if path.name.split(".")[0] == name]
+    found = [
+        lib.Observation.from_dict(json.loads(path.read_text())) for path in FILES if path.name.split(".")[0] == name
+    ]
     return sorted(found, key=lambda seen: seen.waited)
 
 
@@ -138,8 +140,8 @@ def test_a_condition_that_is_not_there_is_empty() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_an_observation_can_be_written_and_read_back(path: t.Any) -> None:
-    seen = lib.Observation(**json.loads(path.read_text()))
-    again = lib.Observation(**json.loads(json.dumps(seen.as_dict())))
+    seen = lib.Observation.from_dict(json.loads(path.read_text()))
+    again = lib.Observation.from_dict(json.loads(json.dumps(seen.as_dict())))
     assert again == seen
 
 

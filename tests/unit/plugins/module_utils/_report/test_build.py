@@ -15,8 +15,10 @@ import zlib
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta as covmeta
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import uleb128
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import DataError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.build import Options, Report, make_report
@@ -309,11 +311,25 @@ def go_ranges(page: str) -> dict[str, tuple[str, list[tuple[int, int, int]]]]:
     return dict(zip(names, spans.files, strict=True))
 
 
+def unpack(content: bytes) -> dict[str, t.Any]:
+    """What the page's script makes of one package: see its function of this name."""
+    head, _newline, rest = content.partition(b"\n")
+    data: dict[str, t.Any] = json.loads(head)
+    shown = [file for file in data["f"] if "t" in file]
+    for file in shown:
+        file["t"], rest = rest[: file["t"]].decode(), rest[file["t"] :]
+    for file in shown:
+        marks, rest = rest[: file["r"]], rest[file["r"] :]
+        file["r"] = uleb128.decode(np.frombuffer(marks, dtype=np.uint8)).tolist()
+    assert rest == b""
+    return data
+
+
 def our_ranges(page: str) -> dict[str, tuple[str, list[tuple[int, int, int]]]]:
     """The same of our page; tabs widened as Go widens them."""
     found = {}
     for blob in re.findall(r'<script type="text/plain" id="d[\d.]+">([^<]*)</script>', page):
-        for file in json.loads(zlib.decompress(base64.b64decode(blob)))["f"]:
+        for file in unpack(zlib.decompress(base64.b64decode(blob)))["f"]:
             if "t" not in file:
                 continue
             utf16 = file["t"].encode("utf-16-le")
@@ -377,6 +393,106 @@ def test_sources_that_are_missing_or_differ_are_said(run: Path, tmp_path: Path) 
     assert f"{MODULE}/internal/shapes/init.go" in problems["source-missing"]["sentence"]
     assert f"{MODULE}/internal/text/text.go" in problems["source-differs"]["sentence"]
     assert {problem["severity"] for problem in problems.values()} == {"note"}
+
+
+def test_why_a_life_was_lost_is_said_where_it_is_known(run: Path) -> None:
+    lives = [
+        {"component": "program", "pod": "pod-1", "lives": 3, "counters": 2, "why": "It was killed for its memory."}
+    ]
+    (problem,) = [entry for entry in report(run, lives=lives).summary["problems"] if entry["kind"] == "lost-lives"]
+    assert problem["sentence"].endswith("2 came home. It was killed for its memory.")
+    assert problem["remedy"] == ""
+
+
+def truncate(run: Path) -> Path:
+    path = min((run / "coverdata" / "program" / "pod-1").glob("covcounters.*"))
+    path.write_bytes(path.read_bytes()[:40])
+    return path
+
+
+@pytest.mark.parametrize("policy", ["warn", "quarantine"])
+def test_what_is_bad_is_said_each_time(run: Path, policy: str) -> None:
+    bad = truncate(run)
+    assert report(run, policy=policy, check=True).changed
+    assert bad.exists()
+    first = report(run, policy=policy)
+    assert first.summary["problem_kinds"]["truncated"] == 1
+    assert bad.exists() == (policy == "warn")
+    moved = run / "quarantine" / "program" / bad.name
+    assert moved.exists() == (policy == "quarantine")
+    again = report(run, policy=policy)
+    assert not again.changed
+    assert again.summary == first.summary
+
+
+def test_what_is_bad_can_stop_everything(run: Path) -> None:
+    truncate(run)
+    before = everything(run)
+    with pytest.raises(DataError) as caught:
+        report(run, policy="fail")
+    assert caught.value.cause == "truncated"
+    assert everything(run) == before
+
+
+def test_old_and_foreign_data_do_not_count(run: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        report(run, not_before=4e9)
+    assert any("stale" in line or "before" in line for line in caught.value.evidence)
+    with pytest.raises(DataError):
+        report(run, expected=["example.org/..."])
+    assert report(run, expected=[f"{MODULE}/..."]).summary["covered"] == 37
+
+
+@pytest.fixture
+def unit(run: Path, tmp_path: Path) -> Path:
+    """A text profile that covers all of one package, beside others that did not run."""
+    report(run)
+    rows = (run / "e2e-coverage.txt").read_text().splitlines()
+    made = [re.sub(r" \d+$", " 1" if "/shapes/" in row else " 0", row) for row in rows[1:]]
+    path = tmp_path / "unit.txt"
+    path.write_text("\n".join([rows[0], *made, f"{MODULE}/internal/extra/extra.go:1.1,2.2 5 1"]) + "\n")
+    return path
+
+
+def test_tiers(run: Path, unit: Path) -> None:
+    made = report(run, text_profiles=[{"name": "unit", "path": str(unit)}])
+    e2e, tier, both = made.summary["tiers"]
+    assert [entry["name"] for entry in (e2e, tier, both)] == ["e2e", "unit", "all"]
+    assert {entry["statements"] for entry in (e2e, tier, both)} == {63}
+    assert (e2e["covered"], tier["covered"], both["covered"]) == (37, 24, 37 + 6 + 5)
+    assert both["packages"][f"{MODULE}/internal/shapes"] == 100.0
+    assert e2e["packages"][f"{MODULE}/internal/extra"] == 0.0
+    assert (made.summary["covered"], made.summary["statements"]) == (37, 58), "the total stays that of the e2e tests"
+    assert "extra.go:1.1,2.2 5 1" in (run / "joined-coverage.txt").read_text()
+    assert "extra.go" not in (run / "e2e-coverage.txt").read_text()
+    assert "| **total** |" in (run / "summary.md").read_text()
+    assert "<h2>All tiers</h2>" in (run / "e2e-coverage.html").read_text()
+    assert "Tier unit: 38.1 % of statements (24 of 63)" in made.lines
+    assert not report(run, text_profiles=[{"name": "unit", "path": str(unit)}]).changed
+    assert report(run).changed
+    assert not (run / "joined-coverage.txt").exists()
+
+
+def test_a_tier_of_other_sources_is_left_out(run: Path, unit: Path) -> None:
+    unit.write_text(unit.read_text().replace("shapes.go:", "shapes.go:7"))
+    tiers = [{"name": "unit", "path": str(unit)}]
+    made = report(run, text_profiles=tiers)
+    assert [entry["name"] for entry in made.summary["tiers"]] == ["e2e", "all"]
+    assert made.summary["problem_kinds"]["source-clash"] == 1
+    with pytest.raises(InputError):
+        report(run, text_profiles=tiers, policy="fail")
+
+
+def test_tiers_that_are_refused(run: Path, unit: Path) -> None:
+    for tiers in (
+        [{"name": "unit", "path": str(unit)}] * 2,
+        [{"name": "e2e", "path": str(unit)}],
+        [{"name": "unit", "path": ""}],
+        [{"name": "unit", "path": str(unit / "nowhere")}],
+    ):
+        with pytest.raises(InputError) as caught:
+            report(run, text_profiles=tiers)
+        assert caught.value.setting == "coverage_report_text_profiles"
 
 
 def test_nothing_from_the_data_becomes_markup(run: Path) -> None:

@@ -1,0 +1,645 @@
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module utility is PRIVATE to the collection: it can change without notice.
+"""Why counters are missing: pure rules over what was seen of the end, in order of precedence.
+
+Each lost life gets one cause; of all causes the first in ORDER gives the verdict, and the others are mentioned. Signs:
+what covmeta (written at the start) and covcounters (written at the end) are there, the exit code, the last lines of
+the log, and what the node saw of the process while it ran. Facts about Go: runtime/coverage, internal/coverage/cfile.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.ending import Ending, Process
+from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.lives import (
+    REPLACED,
+    Life,
+    PodLives,
+    known_lives,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Object
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.observation import redacted_text
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.verdict import Verdict
+
+SIGKILLED, ENDED_BY_TERM, NO_HANDLER = 137, 143, 2
+OOM_KILLED = "OOMKilled"
+GRACE_ROUNDING = 1.5  # seconds: the kubelet's times are whole seconds, rounded down
+FULL = 64 << 10  # bytes free at the most on a disk that is full: some file systems keep a block back
+PANIC = re.compile(r"(panic: |fatal error: |SIGQUIT: quit|unexpected fault address )")
+SHELLS = ("sh", "bash", "dash", "ash", "busybox", "zsh", "ksh")
+EVIDENCE_LINES = 20
+LOG_LINES = 8
+MEBI = 1 << 20
+
+Rule = t.Callable[[Ending, PodLives], t.Optional[Verdict]]
+LifeRule = t.Callable[[Ending, PodLives, Life], t.Optional[Verdict]]
+
+# the first of these that was seen gives the verdict: what concerns all counters comes before what concerns one life
+ORDER = (
+    *("two-builds", "disk-full", "node-unreachable", "coverage-path-mismatch", "gocoverdir-unset"),
+    *("coverage-read-only", "coverage-not-writable", "not-instrumented", "no-covmeta"),
+    *("out-of-memory", "panic", "sigterm-not-forwarded", "sigterm-ignored", "grace-period-exceeded"),
+    *("no-sigterm-handler", "not-flushed", "killed", "crash", "no-counters", "pod-replaced", "lives-lost"),
+    "stale-counters",
+)
+
+
+def verdict_of(ending: Ending, lives: t.Sequence[PodLives]) -> t.Optional[Verdict]:
+    """Return why counters are missing or cannot be trusted, None where all is well; note the cause at each lost life.
+
+    What else was seen is in C(also); the evidence begins with what is lost.
+    """
+    if not lives:
+        return Verdict(
+            cause="no-pods",
+            sentence="No pod ran when the counters were to be taken, so there are none.",
+            remedy="See why: the workload has no replicas, or its Job has never run.",
+            setting="coverage_extraction_name",
+        )
+    found = [verdict for rule in WHOLE for verdict in rule(ending, lives)]
+    for item in lives:
+        if item.lost:
+            explained = list(why(ending, item))
+            found += explained
+            item.cause, item.why = explained[0].cause, redacted_text(explained[0].sentence)
+    if not found:
+        return None
+    by_cause: dict[str, list[Verdict]] = {}
+    for verdict in found:
+        by_cause.setdefault(verdict.cause, []).append(verdict)
+    merged = [_merged(by_cause[cause]) for cause in sorted(by_cause, key=ORDER.index)]
+    first, rest = merged[0], merged[1:]
+    lost = [
+        f"pod {item.pod}: {item.counters} of {_count(item.lives, 'life', 'lives')} home, {item.metas} covmeta, "
+        f"exit codes {item.exit_codes or 'not seen'}{f' ({item.reason})' if item.reason else ''}"
+        for item in lives
+        if item.lost
+    ]
+    return dataclasses.replace(
+        first,
+        sentence=redacted_text(first.sentence),
+        evidence=[redacted_text(line) for line in [*lost[:EVIDENCE_LINES], *first.evidence]][: 2 * EVIDENCE_LINES],
+        also=[{"cause": other.cause, "sentence": redacted_text(other.sentence)} for other in rest],
+    )
+
+
+def why(ending: Ending, item: PodLives) -> t.Iterator[Verdict]:
+    """Yield a verdict for each lost life of a pod that is explained, at least one."""
+    names = ending.names(item.pod)
+    known = known_lives(ending, item.pod) if ending.pod(item.pod) is not None else []
+    if not item.metas:
+        # one cause for all of its lives
+        yield next(filter(None, (rule(ending, item) for rule in NOTHING_WRITTEN)), None) or _no_covmeta(ending, item)
+        return
+    if item.reason == REPLACED and not known:
+        yield _replaced(ending, item)
+        return
+    # the last one first: it is the one that was told to end
+    lost = [life for life in reversed(known) if not life.wrote(names)][: item.lost]
+    if not lost and known and item.lost >= item.lives:
+        lost = known[-1:]
+    for life in lost:
+        yield (
+            next(filter(None, (rule(ending, item, life) for rule in NOT_FINISHED)), None)
+            or _no_counters(ending, item, life)
+        )
+    forgotten = item.lost - len(lost)
+    if forgotten > 0:
+        yield Verdict(
+            cause="lives-lost",
+            sentence=f"{_count(forgotten, 'life', 'lives')} of the program in pod {item.pod} ended earlier without"
+            " writing counters, and how is no longer known.",
+            evidence=[f"pod {item.pod}: started {item.lives} times, {item.counters} covcounters"],
+            remedy="See why it is started again and again: the log of the life before and the events may say it.",
+        )
+
+
+# rules about all that came home
+
+
+def two_builds(ending: Ending, lives: t.Sequence[PodLives]) -> t.Iterator[Verdict]:
+    """More than one covmeta of the same program: it was changed in between, and its statements would count twice."""
+    by_main: dict[tuple[str, ...], list[str]] = {}
+    for digest, main in sorted(ending.builds.items()):
+        if main:
+            by_main.setdefault(tuple(main), []).append(digest)
+    for mains, digests in by_main.items():
+        pods = {
+            digest: sorted({name.partition("/")[0] for name in ending.files if digest in name}) for digest in digests
+        }
+        if len(digests) > 1:
+            yield Verdict(
+                cause="two-builds",
+                sentence=f"The counters of {ending.component} are of {len(digests)} builds of {mains[0]}, which cannot"
+                " be added up.",
+                evidence=[f"covmeta.{digest} of {', '.join(pods[digest]) or 'no pod'}" for digest in digests],
+                remedy="Use one image for all pods of a component, and a new run for a new build.",
+                setting="coverage_mode_image",
+            )
+
+
+def stale_counters(ending: Ending, lives: t.Sequence[PodLives]) -> t.Iterator[Verdict]:
+    """Files that are older than the workload of this run: of an earlier one that used the same folder."""
+    old = sorted(name for name in ending.set_aside if name.rpartition("/")[2].startswith("cov"))
+    if old:
+        yield Verdict(
+            cause="stale-counters",
+            sentence=f"{_count(len(old), 'file', 'files')} in {ending.volume_directory} on the nodes"
+            f" {'is' if len(old) == 1 else 'are'} older than this run's workload, and"
+            f" {'was' if len(old) == 1 else 'were'} set aside.",
+            evidence=old[:EVIDENCE_LINES],
+            remedy="Give each run an id of its own: it is the name of the folder on the nodes.",
+            setting="coverage_mode_run_id",
+        )
+
+
+WHOLE: tuple[t.Callable[[Ending, t.Sequence[PodLives]], t.Iterator[Verdict]], ...] = (two_builds, stale_counters)
+
+
+# rules for a pod that wrote nothing at all, not even covmeta
+
+
+def node_unreachable(ending: Ending, item: PodLives) -> t.Optional[Verdict]:
+    """The pod's node was not looked at."""
+    if not item.node or item.node in ending.searched:
+        return None
+    said = ending.unreachable.get(item.node, "")
+    return Verdict(
+        cause="node-unreachable",
+        sentence=f"Pod {item.pod} ran on node {item.node}, where could not be looked for its counters.",
+        evidence=[f"nodes with counters' folder: {', '.join(ending.searched) or 'none'}", *[said] * bool(said)],
+        remedy="Name all nodes that the pods may run on; each has to be a container that runs.",
+        setting="coverage_extraction_nodes",
+    )
+
+
+def path_mismatch(ending: Ending, item: PodLives) -> t.Optional[Verdict]:
+    """GOCOVERDIR names another folder than the one that is mounted: files lie there, or it does not exist."""
+    mounted = _mounted_at(ending, item.pod)
+    for process in _instrumented(ending, item.pod):
+        point = next(iter(process.mount.split(" ")[1:]), "/")
+        inside = bool(mounted) and (process.folder == mounted or process.folder.startswith(f"{mounted}/"))
+        if not process.folder or (inside and process.mode) or not mounted:
+            continue
+        there = f"it holds {', '.join(process.files)}" if process.files else "it is empty"
+        return Verdict(
+            cause="coverage-path-mismatch",
+            sentence=f"The program in pod {item.pod} writes its counters to {process.folder}, but the folder that is"
+            f" brought home is mounted at {mounted}.",
+            evidence=[
+                f"GOCOVERDIR={process.folder} of process {process.name}, "
+                + (there if process.mode else "and there is no such folder"),
+                f"{process.folder} is on the mount {point}",
+            ],
+            remedy="Something sets GOCOVERDIR anew (the image's entrypoint, a wrapper, the manifest); let it be.",
+            setting="coverage_mode_directory",
+        )
+    line = _log_line(ending, item.pod, "inaccessible")
+    if line:
+        return Verdict(
+            cause="coverage-path-mismatch",
+            sentence=f"The folder that GOCOVERDIR names in pod {item.pod} does not exist:"
+            f" {_after(line, 'output directory ')}",
+            evidence=[line],
+            remedy="Mount the folder for counters where GOCOVERDIR points.",
+            setting="coverage_mode_directory",
+        )
+    return None
+
+
+def gocoverdir_unset(ending: Ending, item: PodLives) -> t.Optional[Verdict]:
+    """The program is instrumented, and no GOCOVERDIR reaches it."""
+    line = _log_line(ending, item.pod, "GOCOVERDIR not set")
+    without = [process for process in _instrumented(ending, item.pod) if not process.folder]
+    if not line and (not without or len(without) < len(_instrumented(ending, item.pod))):
+        return None
+    return Verdict(
+        cause="gocoverdir-unset",
+        sentence=f"The program in pod {item.pod} is instrumented, but GOCOVERDIR does not reach it.",
+        evidence=[
+            *[line] * bool(line),
+            *(f"{_shown(process)}: no GOCOVERDIR" for process in without),
+        ],
+        remedy="Something between the container's start and the program (a wrapper, env -i) drops it.",
+        setting="coverage_mode_container",
+    )
+
+
+def disk_full_at_start(ending: Ending, item: PodLives) -> t.Optional[Verdict]:
+    line = _log_line(ending, item.pod, "no space left on device")
+    return _disk_full(ending, item, line) if line else None
+
+
+def not_writable(ending: Ending, item: PodLives) -> t.Optional[Verdict]:
+    """It may not write there: by the folder's mode, or because the mount is read-only."""
+    read_only = _log_line(ending, item.pod, "read-only file system")
+    denied = _log_line(ending, item.pod, "permission denied")
+    process = next(iter(_instrumented(ending, item.pod)), None)
+    mount = process.mount if process else ""
+    if read_only or (process and not process.files and "ro" in mount.split(" ")[0].split(",")):
+        return Verdict(
+            cause="coverage-read-only",
+            sentence=f"The program in pod {item.pod} cannot write its counters: the folder is mounted read-only.",
+            evidence=[
+                *[read_only] * bool(read_only),
+                *[f"mount: {mount}"] * bool(mount),
+            ],
+            remedy="Take readOnly from the mount of the folder for counters.",
+            setting="coverage_mode_directory",
+        )
+    if denied or (process and process.folder and process.mode and not process.files and not _may_write(process)):
+        who = f"user {process.user}" if process else "its user"
+        how = f"{process.folder} has mode, owner, group {process.mode}" if process else ""
+        return Verdict(
+            cause="coverage-not-writable",
+            sentence=f"The program in pod {item.pod} runs as {who}, which may not write to the folder for counters.",
+            evidence=[*[denied] * bool(denied), *[how] * bool(how)],
+            remedy="Let its user write to the folder: mode 1777, as the role coverage_mode prepares it, or an fsGroup.",
+            setting="coverage_mode_nodes",
+        )
+    return None
+
+
+def not_instrumented(ending: Ending, item: PodLives) -> t.Optional[Verdict]:
+    """None of the container's binaries can write counters."""
+    seen = ending.processes.get(item.pod, [])
+    if not seen or any(process.instrumented for process in seen):
+        return None
+    image = _container(ending, item.pod).get("image", "")
+    return Verdict(
+        cause="not-instrumented",
+        sentence=f"The program in pod {item.pod} is not instrumented: its binary cannot write counters.",
+        evidence=[f"image {image}", *(f"{_shown(process)}: no runtime/coverage.initHook in it" for process in seen)],
+        remedy="See that the image that runs is the one that was built, and that it was built with -cover.",
+        setting="coverage_mode_image",
+    )
+
+
+NOTHING_WRITTEN: tuple[Rule, ...] = (
+    node_unreachable,
+    disk_full_at_start,
+    path_mismatch,
+    gocoverdir_unset,
+    not_writable,
+    not_instrumented,
+)
+
+
+def _no_covmeta(ending: Ending, item: PodLives) -> Verdict:
+    if item.reason == REPLACED:
+        return _replaced(ending, item)
+    return Verdict(
+        cause="no-covmeta",
+        sentence=f"The program in pod {item.pod} wrote nothing: no covmeta, which comes at its start, and no counters.",
+        evidence=[f"files of {item.pod}: {', '.join(ending.names(item.pod)) or 'none'}", *_log_end(ending, item.pod)],
+        remedy="Prove that the image that ran is instrumented and that GOCOVERDIR is the folder that is mounted.",
+        setting="instrumented_image_source",
+    )
+
+
+def _replaced(ending: Ending, item: PodLives) -> Verdict:
+    said = [
+        f"{event.get('reason')}: {event.get('message')}"
+        for event in ending.events
+        if (event.get("involvedObject") or {}).get("name") == item.pod
+    ]
+    return Verdict(
+        cause="pod-replaced",
+        sentence=f"Pod {item.pod} was replaced during the tests, and the counters of"
+        f" {_count(item.lost, 'life', 'lives')} of it did not come home.",
+        evidence=said[-LOG_LINES:],
+        remedy="See who replaced it: the tests themselves, a new rollout, or an eviction.",
+    )
+
+
+# rules for a life that wrote covmeta when it started, and no counters when it ended
+
+
+def still_runs(ending: Ending, item: PodLives, life: Life) -> t.Optional[Verdict]:
+    if not life.last or life.code is not None:
+        return None
+    return Verdict(
+        cause="not-flushed",
+        sentence=f"The program in pod {item.pod} still runs, and writes its counters only when it ends.",
+        evidence=[],
+        remedy="Stop it before the counters are taken.",
+        setting="coverage_extraction_timeout",
+    )
+
+
+def could_not_write(ending: Ending, item: PodLives, life: Life) -> t.Optional[Verdict]:
+    """The program itself said that it could not write its counters, or left them half written."""
+    lines = [line for line in life.log.splitlines() if "emit failed" in line]
+    no_space = next((line for line in lines if "no space left" in line), "")
+    half = [name for name in ending.names(item.pod) if name.startswith("tmp.covcounters")]
+    disk = ending.disks.get(item.node)
+    if no_space or (half and disk is not None and (disk.free <= FULL or disk.free_files == 0)):
+        return _disk_full(ending, item, no_space, half)
+    if any("permission denied" in line or "read-only" in line for line in lines):
+        return Verdict(
+            cause="coverage-not-writable",
+            sentence=f"The program in pod {item.pod} could write to the folder for counters when it started, and not"
+            " any more when it ended.",
+            evidence=lines[-LOG_LINES:],
+            remedy="See who changed the folder's mode or owner during the run.",
+            setting="coverage_mode_nodes",
+        )
+    return None
+
+
+def out_of_memory(ending: Ending, item: PodLives, life: Life) -> t.Optional[Verdict]:
+    if life.reason != OOM_KILLED:
+        return None
+    limit = ((_container(ending, item.pod).get("resources") or {}).get("limits") or {}).get("memory", "")
+    return Verdict(
+        cause="out-of-memory",
+        sentence=f"The program in pod {item.pod} was killed because it needed more memory than its limit"
+        f"{f' of {limit}' if limit else ''}; its counters went with it.",
+        evidence=[_told(life), *_last_lines(life.log)],
+        remedy="Raise its memory limit: counters cost some.",
+        setting="coverage_mode_objects",
+    )
+
+
+def panicked(ending: Ending, item: PodLives, life: Life) -> t.Optional[Verdict]:
+    """A panic ends the process at once, with exit code 2 as a signal without handler does: only the log tells."""
+    if life.code != NO_HANDLER:
+        return None
+    lines = life.log.splitlines()
+    begin = next((number for number, line in enumerate(lines) if PANIC.match(line)), None)
+    if begin is None:
+        return None
+    when = "when it was told to end" if life.asked and life.ended >= life.asked - GRACE_ROUNDING else "while it ran"
+    return Verdict(
+        cause="panic",
+        sentence=f"The program in pod {item.pod} panicked {when}: {_short(lines[begin])}",
+        evidence=[_told(life), *lines[begin : begin + LOG_LINES]],
+        remedy="Mend the panic: it ends a Go program before it can write its counters.",
+    )
+
+
+def signal_not_forwarded(ending: Ending, item: PodLives, life: Life) -> t.Optional[Verdict]:
+    """The container's first process is another than the program, and does not pass SIGTERM on to it."""
+    first = ending.first_process(item.pod)
+    programs = [process for process in _instrumented(ending, item.pod) if not process.first]
+    if not life.last or first is None or not programs:
+        return None
+    if first.instrumented and not (life.code == SIGKILLED and _grace_over(life)):
+        return None  # a Go program that has children: it ended itself
+    # an init that forwards it ends with the program's own code; a program without handler is then the cause
+    if life.code == ENDED_BY_TERM and first.handles and first.name not in SHELLS:
+        return None
+    does = (
+        "ignores SIGTERM"
+        if first.ignores
+        else "has a handler for SIGTERM of its own"
+        if first.handles
+        else "does nothing on SIGTERM as process 1"
+    )
+    return Verdict(
+        cause="sigterm-not-forwarded",
+        sentence=f"In pod {item.pod}, {first.name} is the first process and does not pass SIGTERM on to the program,"
+        f" which was killed with it{_after_seconds(life)}.",
+        evidence=[
+            f"first process: {_shown(first)}, {does}",
+            *(f"program: {_shown(one)}" for one in programs),
+            _told(life),
+        ],
+        remedy="Start the program with exec, or write the image's ENTRYPOINT as a list, so that it is process 1.",
+        setting="instrumented_image_source",
+    )
+
+
+def signal_ignored(ending: Ending, item: PodLives, life: Life) -> t.Optional[Verdict]:
+    first = ending.first_process(item.pod)
+    if not life.last or life.code != SIGKILLED or first is None or not first.ignores or not _grace_over(life):
+        return None
+    return Verdict(
+        cause="sigterm-ignored",
+        sentence=f"The program in pod {item.pod} ignores SIGTERM and was killed when its grace period of"
+        f" {life.grace:g} s was over.",
+        evidence=[f"{_shown(first)} ignores SIGTERM", _told(life)],
+        remedy="Handle SIGTERM (signal.NotifyContext) and let main return.",
+    )
+
+
+def grace_exceeded(ending: Ending, item: PodLives, life: Life) -> t.Optional[Verdict]:
+    if life.code != SIGKILLED or not _grace_over(life):
+        return None
+    hook = any((part.get("lifecycle") or {}).get("preStop") for part in _spec(ending, item.pod).get("containers") or [])
+    return Verdict(
+        cause="grace-period-exceeded",
+        sentence=f"The program in pod {item.pod} was still ending when its grace period of {life.grace:g} s was over,"
+        " and was killed.",
+        evidence=[_told(life), *["its preStop hook takes part of that time"] * hook, *_last_lines(life.log)],
+        remedy="Give it more time to end, longer than its own shutdown takes.",
+        setting="coverage_mode_grace_period",
+    )
+
+
+def killed(ending: Ending, item: PodLives, life: Life) -> t.Optional[Verdict]:
+    if life.code != SIGKILLED:
+        return None
+    events = _events(ending, item.pod, "Killing", "Evicted", "Preempting", "OOMKilling", "SystemOOM")
+    probe = next((said for said in events if "failed liveness probe" in said or "failed startup probe" in said), "")
+    if probe:
+        return Verdict(
+            cause="killed",
+            sentence=f"The program in pod {item.pod} was killed because its probe failed, and did not end in its grace"
+            " period.",
+            evidence=[probe, _told(life)],
+            remedy="Make the probe more patient, or mend what it finds.",
+            setting="coverage_mode_objects",
+        )
+    return Verdict(
+        cause="killed",
+        sentence=f"The program in pod {item.pod} was killed (SIGKILL){_after_seconds(life)}, neither for its memory"
+        " limit nor at the end of its grace period.",
+        evidence=[_told(life), *events[-3:]],
+        remedy="See who killed it: a test, the node's own memory, an eviction.",
+    )
+
+
+def no_handler(ending: Ending, item: PodLives, life: Life) -> t.Optional[Verdict]:
+    """SIGTERM without a handler: as process 1 of a container Go's runtime exits with 2, else the signal ends it."""
+    if life.code not in (NO_HANDLER, ENDED_BY_TERM):
+        return None
+    told = f" {max(0, life.ended - life.asked):.0f} s after it was told to" if life.asked else ""
+    return Verdict(
+        cause="no-sigterm-handler",
+        sentence=f"The program in pod {item.pod} has no handler for SIGTERM: it ended{told} without returning"
+        " from main, so Go wrote no counters.",
+        evidence=[_told(life), "no panic in its log", *_last_lines(life.log)],
+        remedy="Handle SIGTERM (signal.NotifyContext) and let main return.",
+    )
+
+
+def crashed(ending: Ending, item: PodLives, life: Life) -> t.Optional[Verdict]:
+    """An earlier life that ended by itself with an error, and wrote nothing: not through os.Exit, then."""
+    if life.last or not life.code:
+        return None
+    return Verdict(
+        cause="crash",
+        sentence=f"An earlier life of the program in pod {item.pod} ended with exit code {life.code} and wrote no"
+        " counters.",
+        evidence=[_told(life), *_last_lines(life.log)],
+        remedy="The log's end says why it ended.",
+    )
+
+
+NOT_FINISHED: tuple[LifeRule, ...] = (
+    still_runs,
+    could_not_write,
+    out_of_memory,
+    panicked,
+    signal_not_forwarded,
+    signal_ignored,
+    grace_exceeded,
+    killed,
+    no_handler,
+    crashed,
+)
+
+
+def _no_counters(ending: Ending, item: PodLives, life: Life) -> Verdict:
+    return Verdict(
+        cause="no-counters",
+        sentence=f"The program in pod {item.pod} wrote covmeta when it started, but no counters when it ended with exit"
+        f" code {life.code}.",
+        evidence=[_told(life), *_last_lines(life.log)],
+        remedy="See how it ends: by syscall.Exit or the exec of another program, Go writes none.",
+    )
+
+
+# helpers
+
+
+def _disk_full(ending: Ending, item: PodLives, line: str, half: t.Sequence[str] = ()) -> Verdict:
+    disk = ending.disks.get(item.node)
+    free = (
+        f"{disk.free / MEBI:.1f} of {disk.size / MEBI:.0f} MiB free, {disk.free_files} of {disk.files} inodes free"
+        if disk
+        else "its free space is not known"
+    )
+    return Verdict(
+        cause="disk-full",
+        sentence=f"The program in pod {item.pod} could not write its counters: the disk of its node,"
+        f" {item.node or '?'}, is full.",
+        evidence=[*[line] * bool(line), f"node {item.node}: {free}", *(f"half written: {name}" for name in half)],
+        remedy="Make room on the node, which shares the disk of its host.",
+        setting="preflight_disk_gib",
+    )
+
+
+def _merged(verdicts: t.Sequence[Verdict]) -> Verdict:
+    """One verdict for all that have the same cause: the first one's words, and everyone's evidence."""
+    first, others = verdicts[0], verdicts[1:]
+    if not others:
+        return first
+    evidence = [line for verdict in verdicts for line in verdict.evidence]
+    return dataclasses.replace(
+        first,
+        sentence=f"{first.sentence.rstrip('.')} (and so in {len(others)} more).",
+        evidence=list(dict.fromkeys(evidence))[: 2 * EVIDENCE_LINES],
+    )
+
+
+def _instrumented(ending: Ending, pod: str) -> list[Process]:
+    return [process for process in ending.processes.get(pod, []) if process.instrumented]
+
+
+def _spec(ending: Ending, pod: str) -> Object:
+    return t.cast(Object, (ending.pod(pod) or {}).get("spec") or {})
+
+
+def _container(ending: Ending, pod: str) -> Object:
+    parts = _spec(ending, pod).get("containers") or []
+    return next((part for part in parts if part["name"] == ending.container), {})
+
+
+def _mounted_at(ending: Ending, pod: str) -> str:
+    """Where the folder that is brought home is mounted in the instrumented container, empty where nowhere."""
+    spec = _spec(ending, pod)
+    volumes = {
+        volume["name"]
+        for volume in spec.get("volumes") or []
+        if ((volume.get("hostPath") or {}).get("path") or "").rstrip("/") == ending.volume_directory.rstrip("/")
+    }
+    mounts = _container(ending, pod).get("volumeMounts") or []
+    return next((str(mount["mountPath"]).rstrip("/") or "/" for mount in mounts if mount["name"] in volumes), "")
+
+
+def _may_write(process: Process) -> bool:
+    """Whether mode and owner of a folder let the process write to it."""
+    mode, owner, group = process.mode.split()
+    if process.user == 0:
+        return True
+    digit = mode[-3] if process.user == int(owner) else mode[-2] if int(group) in process.groups else mode[-1]
+    return bool(int(digit) & 2)
+
+
+def _grace_over(life: Life) -> bool:
+    return bool(life.asked) and life.ended - life.asked >= life.grace - GRACE_ROUNDING
+
+
+def _told(life: Life) -> str:
+    """How a life ended, in a line."""
+    text = f"exit code {life.code}{f' ({life.reason})' if life.reason else ''}"
+    if life.ended and life.started:
+        text += f", {life.ended - life.started:.0f} s after its start"
+    if life.ended and life.asked:
+        text += f", {max(0, life.ended - life.asked):.0f} s after it was told to end (grace period {life.grace:g} s)"
+    return text
+
+
+def _after_seconds(life: Life) -> str:
+    return f" {max(0, life.ended - life.asked):.0f} s after it was told to end" if life.asked and life.ended else ""
+
+
+def _shown(process: Process) -> str:
+    return _short(f"{process.command or process.executable or process.name} (user {process.user})")
+
+
+def _events(ending: Ending, pod: str, *reasons: str) -> list[str]:
+    return [
+        f"{event.get('reason')}: {event.get('message')}"
+        for event in ending.events
+        if (event.get("involvedObject") or {}).get("name") == pod and event.get("reason") in reasons
+    ]
+
+
+def _logs(ending: Ending, pod: str) -> t.Iterator[str]:
+    for life in known_lives(ending, pod):
+        yield from life.log.splitlines()
+
+
+def _log_line(ending: Ending, pod: str, words: str) -> str:
+    """The first line of the pod's logs about coverage with these words."""
+    lines = (line for line in _logs(ending, pod) if words in line and ("emit failed" in line or "GOCOVERDIR" in line))
+    return next(lines, "")
+
+
+def _log_end(ending: Ending, pod: str) -> list[str]:
+    return _last_lines("\n".join(_logs(ending, pod)))
+
+
+def _last_lines(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.strip()][-LOG_LINES:]
+
+
+def _after(line: str, words: str) -> str:
+    return _short(line.partition(words)[2] or line)
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 200 else f"{text[:99]} … {text[-98:]}"
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

@@ -1,0 +1,527 @@
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module utility is PRIVATE to the collection: it can change without notice.
+"""What this host has for a cluster and an image: podman, kind, limits, disks, memory, ports.
+
+The judgements of the libraries that do the work later are asked, not repeated: M(_host), M(_kind) in check mode,
+M(_ports).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import resource
+import shutil
+import threading
+import typing as t
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ansible_collections.kubernaut.coverage.plugins.module_utils import _host
+from ansible_collections.kubernaut.coverage.plugins.module_utils._command import CommandError, last_lines
+from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError, InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kind import (
+    ClusterConfig,
+    Kind,
+    clusters_of,
+    read_kubeconfig,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Image, Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._ports import container_ports, require_free
+from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import (
+    ERROR,
+    OK,
+    WARNING,
+    Finding,
+    failed,
+)
+
+GIB = 1024**3
+INODES = 20_000  # files of an unpacked image and a cluster's control plane
+READY_RUNNER = "Run playbooks/runner.yml, which readies this host."
+PORTS_SETTING = "kind_cluster_port_mappings"
+# what is told by a check of its own
+PARTS = ("port-taken", "port-forbidden", "node-image-missing", "mount-source-missing")
+SYSCTLS = {"fs.inotify.max_user_instances": 512, "fs.inotify.max_user_watches": 524288}
+# measured on idle nodes of Kubernetes 1.34: control plane, and each worker
+INOTIFY = (32, 16)
+THREADS = (300, 100)
+FILES = (1024, 512)
+MEMORY_GIB = (1.0, 0.25)
+SERVICE_GIB = 0.5  # the service, its tests, and what builds it
+
+
+class AskedOnce(Podman):
+    """Podman that is asked each question once: several checks need the same answers, and each costs a process."""
+
+    def __init__(self, executable: str = "podman") -> None:
+        super().__init__(executable)
+        self._guard = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
+        self._answers: dict[str, t.Any] = {}
+
+    def _once(self, key: str, ask: t.Callable[[], t.Any]) -> t.Any:
+        with self._guard:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            if key not in self._answers:
+                self._answers[key] = ask()
+            return self._answers[key]
+
+    def image(self, reference: str) -> t.Optional[Image]:
+        """Return the image of that name or id, or None."""
+        ask = super().image
+        return t.cast("t.Optional[Image]", self._once(f"image {reference}", lambda: ask(reference)))
+
+    def containers(self, *filters: str) -> list[dict[str, t.Any]]:
+        """Return podman's own records of all containers that match."""
+        ask = super().containers
+        return t.cast("list[dict[str, t.Any]]", self._once(f"containers {filters}", lambda: ask(*filters)))
+
+
+@dataclass(frozen=True)
+class Host:
+    """What is asked of the host. C(config) is None where no cluster is described.
+
+    :ivar disk_gib: for the three copies of an image, a third each. :ivar memory_gib: 0 for what the cluster needs.
+    """
+
+    podman: AskedOnce
+    kind: str = "kind"
+    cache_dir: str = "."
+    disk_gib: float = 3
+    memory_gib: float = 0
+    config: t.Optional[ClusterConfig] = None
+    kubeconfig: str = ""
+    recreate: bool = False
+
+    @property
+    def workers(self) -> int:
+        """Nodes beside the control plane."""
+        return self.config.workers if self.config else 0
+
+    def standing(self) -> list[str]:
+        """Return the names of the cluster's nodes that are there, running or not."""
+        if self.config is None:
+            return []
+        return [node.name for node in clusters_of(self.podman.containers()).get(self.config.name, [])]
+
+    def needs(self, measured: tuple[float, float]) -> float:
+        """Return what the nodes take, from what one control plane and one worker take."""
+        return measured[0] + measured[1] * self.workers
+
+
+Facts = t.Mapping[str, t.Any]
+
+
+def facts(host: Host, *, quick: bool = False) -> Facts:
+    """Return what the host is; podman not answering is in it, not an error.
+
+    :arg quick: without C(podman info), which takes longer than all else together: podman's version and its list of
+        containers tell that it works, and its settings are not compared with what this host needs.
+    """
+    if not quick:
+        return _host.gather(_host.Wanted(sysctls=SYSCTLS), executable=host.podman.executable)
+    uid = os.geteuid()
+    try:
+        user = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        user = str(uid)
+    nofile, nproc = (resource.getrlimit(what)[1] for what in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC))
+    gathered: dict[str, t.Any] = {
+        "root": uid == 0,
+        "user": user,
+        "rootless": {
+            "subuid": _host.subordinate_ids(_read("/etc/subuid"), user, uid),
+            "subgid": _host.subordinate_ids(_read("/etc/subgid"), user, uid),
+            "newuidmap": bool(shutil.which("newuidmap")),
+        },
+        "cgroup": _host.cgroup_mode(_read("/proc/self/mounts")),
+        "podman": {
+            **_host.podman_facts({}),
+            "proof": None,
+            "graph_root": graph_root(uid),
+            **_podman_answer(host.podman),
+        },
+        "containers_conf": {"unheeded": [], "text": "", "current": "", "path": ""},
+        "modules_folder": _host.MODULES_FOLDER.is_dir(),
+        "tools": {"kind": {**_host.find_tool("kind"), "version": ""}},
+        "limits": {"nofile": nofile, "nproc": nproc},
+        "memory": _host.memory(_read("/proc/meminfo")),
+        "sysctls": {
+            name: int(value)
+            for name in SYSCTLS
+            if (value := _read(_host.SYSCTL_FOLDER / name.replace(".", "/")).strip()).isdigit()
+        },
+    }
+    gathered["checks"] = [asdict(check) for check in _host.checks(gathered, _host.Wanted())]
+    return gathered
+
+
+def _podman_answer(podman: AskedOnce) -> dict[str, str]:
+    """Return podman's C(version), and C(error) where it or its store does not answer."""
+    try:
+        said = json.loads(podman.run("version", "--format", "json", purpose="ask podman for its version").stdout)
+        podman.containers()
+    except CommandError as error:
+        lines = last_lines(error.completed.stderr, 1) if error.completed is not None else []
+        missing = error.cause == "command-not-found"
+        return {
+            "version": "" if missing else "unknown",
+            "error": "not installed" if missing else (lines or [error.message])[0],
+        }
+    return {"version": str((said.get("Client") or {}).get("Version") or "there"), "error": ""}
+
+
+def graph_root(uid: int) -> str:
+    """Return where podman keeps images as its configuration says it (containers-storage.conf(5))."""
+    home = Path("~").expanduser()
+    files = [Path("/usr/share/containers/storage.conf"), Path("/etc/containers/storage.conf")]
+    found = "/var/lib/containers/storage"
+    if uid:
+        files, found = [home / ".config/containers/storage.conf"], str(home / ".local/share/containers/storage")
+    for file in files:
+        value = _host.settings_in(_read(file)).get(("storage", "graphroot"), "").strip("\"'")
+        found = value or found
+    return found
+
+
+def _read(path: t.Union[str, Path]) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _named(gathered: Facts, *names: str) -> list[_host.Check]:
+    return [_host.Check(**item) for item in gathered["checks"] if item["name"] in names]
+
+
+def check_podman(gathered: Facts) -> t.Iterator[Finding]:
+    """Whether podman is there and answers, as it was set up for this host."""
+    basic, *others = _named(gathered, "podman", "podman settings")
+    if not basic.ok:
+        missing = basic.result == "not installed"
+        yield Finding(
+            "podman",
+            ERROR,
+            f"Podman is {basic.result}." if missing else f"Podman does not work: {basic.result}.",
+            READY_RUNNER,
+            cause="command-not-found" if missing else "podman-fails",
+        )
+        return
+    # what a quick look does not know is empty
+    yield Finding("podman", OK, ", ".join(filter(None, basic.result.split(", "))))
+    for other in others:
+        if not other.ok:
+            yield Finding("podman", WARNING, f"{other.result[:1].upper()}{other.result[1:]}.", READY_RUNNER)
+
+
+def check_kind(host: Host, gathered: Facts) -> t.Iterator[Finding]:
+    """Whether kind is there."""
+    tool = gathered["tools"]["kind"]
+    if host.kind != "kind":
+        tool = {"path": shutil.which(host.kind) or "", "version": ""}
+    if not tool["path"]:
+        yield Finding(
+            "kind",
+            ERROR,
+            f"{host.kind} is not on this host.",
+            READY_RUNNER,
+            "kind_cluster_executable",
+            cause="command-not-found",
+        )
+        return
+    yield Finding("kind", OK, f"{tool['version']} at {tool['path']}".strip())
+
+
+def check_user(gathered: Facts) -> t.Iterator[Finding]:
+    """Whether this user can run a cluster."""
+    for item in _named(gathered, "user"):
+        if item.ok:
+            yield Finding("user", OK, item.result)
+        else:
+            yield Finding("user", ERROR, f"{item.result}.", item.remedy, cause="no-root")
+
+
+CGROUPS = {"unified": "version 2", "hybrid": "version 1, version 2 beside it", "legacy": "version 1"}
+
+
+def check_cgroups(gathered: Facts) -> t.Iterator[Finding]:
+    """Whether there are control groups, and which."""
+    mode = gathered["cgroup"]
+    if mode not in CGROUPS:
+        yield Finding("cgroups", ERROR, "No control groups are mounted.", "Mount /sys/fs/cgroup.", cause="no-cgroups")
+        return
+    yield Finding("cgroups", OK, ", ".join(filter(None, [CGROUPS[mode], gathered["podman"]["cgroup_manager"]])))
+
+
+def check_kernel(host: Host, gathered: Facts) -> t.Iterator[Finding]:
+    """Whether inotify, threads and open files are enough for the nodes."""
+    found = []
+    values = gathered["sysctls"]
+    instances = values.get("fs.inotify.max_user_instances")
+    if instances is not None and instances < SYSCTLS["fs.inotify.max_user_instances"]:
+        used, need = inotify_used(Path("/proc"), os.geteuid()), host.needs(INOTIFY)
+        text = (
+            f"fs.inotify.max_user_instances is {instances}, of which {used} are in use; the nodes take about {need:g}"
+        )
+        enough = instances - used >= need
+        found.append(
+            (
+                f"{text}, and better are {SYSCTLS['fs.inotify.max_user_instances']}." if enough else f"{text}.",
+                READY_RUNNER,
+            )
+        )
+    watches = values.get("fs.inotify.max_user_watches")
+    if watches is not None and watches < SYSCTLS["fs.inotify.max_user_watches"]:
+        found.append(
+            (
+                f"fs.inotify.max_user_watches is {watches}, better are {SYSCTLS['fs.inotify.max_user_watches']}.",
+                READY_RUNNER,
+            )
+        )
+    limits, threads, files = gathered["limits"], host.needs(THREADS), host.needs(FILES)
+    if 0 <= limits["nproc"] < threads:
+        found.append(
+            (
+                f"The limit of processes (ulimit -u) is {limits['nproc']}, and the nodes take about {threads:g}.",
+                "Raise it.",
+            )
+        )
+    if 0 <= limits["nofile"] < files:
+        found.append(
+            (
+                f"The limit of open files (ulimit -n) is {limits['nofile']}, and a node takes about {files:g}.",
+                "Raise it.",
+            )
+        )
+    for text, remedy in found:
+        yield Finding("kernel", WARNING, text, remedy)
+    if not found:
+        yield Finding(
+            "kernel",
+            OK,
+            f"inotify {instances or 'unknown'} instances, {_shown(limits['nofile'])} files,"
+            f" {_shown(limits['nproc'])} processes",
+        )
+
+
+def _shown(limit: int) -> str:
+    return "unlimited" if limit < 0 else str(limit)
+
+
+def inotify_used(proc: Path, uid: int) -> int:
+    """Count the inotify instances of a user, as far as this one may look."""
+    count = 0
+    for process in proc.iterdir():
+        if not process.name.isdigit():
+            continue
+        try:
+            if process.stat().st_uid != uid:
+                continue
+            for descriptor in (process / "fd").iterdir():
+                count += os.readlink(descriptor) == "anon_inode:inotify"
+        except OSError:
+            continue  # it ended meanwhile, or belongs to somebody else
+    return count
+
+
+@dataclass
+class _Disk:
+    """One file system: what is to lie on it, and for what."""
+
+    path: str
+    shares: int
+    names: list[str]
+
+
+def budget(places: t.Sequence[tuple[str, str, int]]) -> list[_Disk]:
+    """Add up what lies on the same file system.
+
+    :arg places: (name, folder, shares); of a folder that is not there yet, its nearest parent counts.
+    """
+    disks: dict[int, _Disk] = {}
+    for name, folder, shares in places:
+        path = Path(folder).absolute()
+        while not path.exists():
+            path = path.parent
+        disk = disks.setdefault(path.stat().st_dev, _Disk(str(path), 0, []))
+        disk.shares += shares
+        disk.names.append(name)
+    return list(disks.values())
+
+
+def check_disk(host: Host, gathered: Facts) -> t.Iterator[Finding]:
+    """Whether the three copies of an image fit: podman's store, the archive in the cache, each node."""
+    root = gathered["podman"]["graph_root"] or "/var/lib/containers/storage"
+    nodes = 1 + host.workers
+    places = [("podman's store", root, 1), ("the archive", host.cache_dir, 1)]
+    # podman keeps a node's disk with its own
+    places.append((f"{nodes} nodes" if nodes > 1 else "the node", root, nodes))
+    share, found = host.disk_gib / 3, []
+    for disk in budget(places):
+        usage, status = shutil.disk_usage(disk.path), os.statvfs(disk.path)
+        free, need = usage.free / GIB, share * disk.shares
+        what = f"{', '.join(disk.names)}: an image is held in each"
+        if free < need:
+            yield Finding(
+                "disk",
+                ERROR,
+                f"The disk of {disk.path} has {free:.1f} GiB free, {need:.1f} GiB are needed ({what}).",
+                "Make room (podman system prune), or use another disk.",
+                "preflight_disk_gib",
+                cause="disk-full",
+            )
+        elif host.disk_gib and status.f_files and status.f_favail < INODES:
+            yield Finding(
+                "disk",
+                ERROR,
+                f"The disk of {disk.path} has room for {status.f_favail} more files only (inodes), {INODES}"
+                f" are needed.",
+                "Remove small files: old containers, caches.",
+                "preflight_disk_gib",
+                cause="disk-full",
+            )
+        else:
+            found.append(f"{free:.0f} GiB free at {disk.path}, {need:.1f} needed")
+    if found:
+        yield Finding("disk", OK, "; ".join(found))
+
+
+def check_memory(host: Host, gathered: Facts) -> t.Iterator[Finding]:
+    """Whether enough memory is available: an error only where the need was given, else it is an estimate."""
+    available = gathered["memory"]["available"] / GIB
+    standing = host.standing()
+    need = host.memory_gib or SERVICE_GIB + (0 if standing else host.needs(MEMORY_GIB))
+    what = "the service" if standing else f"a cluster of {1 + host.workers} and the service"
+    if available >= need:
+        yield Finding("memory", OK, f"{available:.1f} GiB available, {need:g} needed")
+        return
+    yield Finding(
+        "memory",
+        ERROR if host.memory_gib else WARNING,
+        f"{available:.1f} GiB of memory are available, and {what} need about {need:g}.",
+        "End something else (other clusters: playbooks/teardown.yml).",
+        "preflight_memory_gib" if host.memory_gib else "",
+        cause="memory-short" if host.memory_gib else "",
+    )
+
+
+def check_cluster(host: Host, config: ClusterConfig) -> t.Iterator[Finding]:
+    """Whether the cluster stands as described, or could be made."""
+    if not host.standing():
+        # nothing to compare: what it needs are checks of their own
+        read_kubeconfig(Path(host.kubeconfig), config.name)
+        yield Finding("cluster", OK, f"{config.name} is to be made, {_nodes(config)}")
+        return
+    try:
+        outcome = Kind(host.kind, host.podman).present(
+            config, kubeconfig=host.kubeconfig, recreate=host.recreate, check_mode=True
+        )
+    except CoverageError as error:
+        if error.cause not in PARTS:
+            raise
+        yield Finding("cluster", OK, f"{config.name} is to be made")
+        return
+    told = {
+        "none": f"{config.name} stands, {_nodes(config)}",
+        "export": f"{config.name} stands, {_nodes(config)}; its kubeconfig is to be written",
+        "create": f"{config.name} is to be made, {_nodes(config)}",
+        "replace": f"{config.name} is to be replaced: {'; '.join(outcome.difference) or 'it is not whole'}",
+    }
+    for warning in outcome.warnings:
+        yield Finding("cluster", WARNING, warning, "Delete it (playbooks/teardown.yml); the next run makes it anew.")
+    yield Finding("cluster", OK, told[outcome.action])
+
+
+def _nodes(config: ClusterConfig) -> str:
+    return f"{1 + config.workers} node{'s' if config.workers else ''}"
+
+
+def check_node_image(host: Host, config: ClusterConfig) -> t.Iterator[Finding]:
+    """Whether the image of the nodes is there."""
+    image = host.podman.image(config.node_image)
+    if image is not None:
+        yield Finding("node-image", OK, f"{config.node_image}, {image.id[:12]}")
+    elif host.standing():
+        yield Finding("node-image", OK, f"{config.node_image} is not needed: the cluster stands")
+    else:
+        yield Finding(
+            "node-image",
+            ERROR,
+            f"Node image {config.node_image} is not in podman's store.",
+            "Run playbooks/runner.yml, which loads or builds it.",
+            "kind_cluster_node_image",
+            cause="node-image-missing",
+        )
+
+
+def check_ports(host: Host, config: ClusterConfig) -> t.Iterator[Finding]:
+    """Whether host ports are free; what the cluster's own nodes hold is theirs."""
+    containers, own = host.podman.containers(), host.standing()
+    held = [
+        port
+        for container in containers
+        if container["Names"][0] in own and container.get("State") == "running"
+        for port in container_ports(container)
+    ]
+    ports, free = config.host_ports(), []
+    for port in ports:
+        if any(port.overlaps(other) for other in held):
+            continue
+        try:
+            require_free([port], containers, remedy="choose another host_port", setting=PORTS_SETTING)
+            free.append(str(port.port))
+        except CoverageError as error:
+            yield failed("ports", error)
+    ours = [str(port.port) for port in ports if any(port.overlaps(other) for other in held)]
+    told = [
+        *([f"{', '.join(free)} free"] if free else []),
+        *([f"{', '.join(ours)} held by the cluster itself"] if ours else []),
+    ]
+    if told or not ports:
+        yield Finding("ports", OK, "; ".join(told) or "none are mapped")
+
+
+def check_mounts(config: ClusterConfig) -> t.Iterator[Finding]:
+    """Whether the folders that the nodes mount are there."""
+    wanted = [(str(_host.MODULES_FOLDER), "")]
+    wanted += [
+        (mount["host_path"], f", to be mounted at {mount['container_path']} of each node,")
+        for mount in config.extra_mounts
+    ]
+    missing = [(path, why) for path, why in wanted if not Path(path).exists()]
+    for path, why in missing:
+        yield Finding(
+            "mounts",
+            ERROR,
+            f"{path}{why or ', which kind mounts into each node,'} does not exist on this host.",
+            "Create it: podman mounts only what is there." if why else READY_RUNNER,
+            "kind_cluster_extra_mounts" if why else "",
+            cause="mount-source-missing",
+        )
+    if not missing:
+        yield Finding("mounts", OK, f"{len(wanted)} there")
+
+
+def cluster_config(options: t.Mapping[str, t.Any]) -> t.Optional[ClusterConfig]:
+    """Return the configuration that the options of the module describe, None where no cluster is named.
+
+    :raises InputError: naming the option and the value.
+    """
+    if not options.get("name"):
+        return None
+    if not options.get("node_image"):
+        raise InputError("A cluster needs the image of its nodes.", setting="preflight_cluster.node_image")
+    return ClusterConfig.from_options(
+        name=options["name"],
+        node_image=options["node_image"],
+        workers=options.get("workers") or 0,
+        port_mappings=options.get("port_mappings") or (),
+        extra_mounts=options.get("extra_mounts") or (),
+        kubeadm_patches=options.get("kubeadm_patches") or (),
+    )

@@ -1,0 +1,157 @@
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module utility is PRIVATE to the collection: it can change without notice.
+"""Diagnosis: one look at any workload of any cluster, and what the rules say of it. Nothing is waited for."""
+
+from __future__ import annotations
+
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+
+from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster, Object
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.look import (
+    APPS,
+    BATCH,
+    CORE,
+    Target,
+    observe_once,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.observation import (
+    Observation,
+    condition,
+    containers,
+    redacted_text,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import (
+    TERMINAL,
+    Verdict,
+    missing,
+    terminal_verdict,
+    timeout_verdict,
+    verdicts,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.verdict import terminated
+
+AT_ONCE = 4
+NOTHING_ASKED = ("scaled-to-zero", "workload-suspended")
+
+
+def workloads(cluster: Cluster, namespace: str) -> list[Target]:
+    """Return all workloads of a namespace that no other workload made."""
+    lists = [(kind, APPS) for kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")]
+    lists += [("CronJob", BATCH), ("Job", BATCH), ("Pod", CORE)]
+
+    def of(kind: str, group: str) -> list[Target]:
+        return [
+            Target(kind, namespace, item["metadata"]["name"])
+            for item in cluster.list(f"{group}/namespaces/{namespace}/{kind.lower()}s")
+            if not any(owner.get("controller") for owner in item["metadata"].get("ownerReferences") or [])
+        ]
+
+    with ThreadPoolExecutor(len(lists)) as pool:
+        return [target for found in pool.map(lambda item: of(*item), lists) for target in found]
+
+
+def diagnose(cluster: Cluster, targets: t.Sequence[Target]) -> list[dict[str, t.Any]]:
+    """Return for each workload C(kind), C(namespace), C(name), C(healthy), C(state), C(verdict) and
+    C(unseen); those that are not healthy first."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = [described(seen) for seen in pool.map(lambda target: observe_once(cluster, Podman(), target), targets)]
+    return sorted(found, key=lambda item: item["healthy"])
+
+
+def targets_of(cluster: Cluster, namespace: str, kind: str, name: str) -> list[Target]:
+    """Return the one workload that is named, or all of the namespace.
+
+    :raises InputError: there is no such namespace, or only one of kind and name was given.
+    """
+    if bool(kind) != bool(name):
+        raise InputError("Kind and name go together: both, or none for all workloads of the namespace.")
+    if name:
+        return [Target(kind, namespace, name)]
+    if cluster.get(f"{CORE}/namespaces/{namespace}") is None:
+        raise InputError(f"There is no namespace {namespace}.", remedy="Correct its name, or the kubeconfig's cluster.")
+    return workloads(cluster, namespace)
+
+
+def described(seen: Observation) -> dict[str, t.Any]:
+    """What is said of one workload."""
+    verdict = None if is_healthy(seen) else _verdict(seen)
+    return {
+        "kind": seen.kind,
+        "namespace": seen.namespace,
+        "name": seen.name,
+        "healthy": verdict is None,
+        "state": _state(seen),
+        "verdict": None if verdict is None else as_result(verdict),
+        "unseen": seen.unseen,
+    }
+
+
+def as_result(verdict: Verdict) -> dict[str, t.Any]:
+    """A verdict as modules return it, without what looks like a secret."""
+    return {
+        "cause": verdict.cause,
+        "sentence": redacted_text(verdict.sentence),
+        "evidence": [redacted_text(line) for line in verdict.evidence],
+        "remedy": verdict.remedy,
+        "also": [{key: redacted_text(text) for key, text in item.items()} for item in verdict.also],
+    }
+
+
+def is_healthy(seen: Observation) -> bool:
+    """Whether it has what it asks for; what asks for nothing, or has not run yet, is."""
+    if seen.workload is None:
+        return False
+    if seen.kind == "CronJob" and not seen.jobs:
+        return True
+    asked_for_nothing = any(found.cause in NOTHING_ASKED for found in verdicts(seen, TERMINAL[:2]))
+    return asked_for_nothing or (seen.rolled_out and not _is_failing(seen))
+
+
+def _is_failing(seen: Observation) -> bool:
+    """Whether a container of it is down at this moment, though the numbers say that all is well."""
+    return any(
+        not status.get("ready") and (terminated(status) or {}).get("exitCode", 0) != 0
+        for pod in seen.current_pods
+        for status in containers(pod)
+        if (pod.get("status") or {}).get("phase") == "Running"
+    )
+
+
+def _verdict(seen: Observation) -> Verdict:
+    found = terminal_verdict(seen)
+    return found or timeout_verdict(seen, seen.waited)
+
+
+def _state(seen: Observation) -> str:
+    if seen.workload is None:
+        return "missing"
+    if seen.kind == "CronJob" and not seen.jobs:
+        return "has not run yet"
+    job = seen.newest_job
+    if job is not None and condition(job, "Complete").get("status") == "True":
+        return "complete"
+    if is_healthy(seen):
+        return f"{len(seen.ready_pods)} of {seen.wanted} ready"
+    return missing(seen)
+
+
+def report(found: t.Sequence[Object]) -> list[str]:
+    """The result as lines for people: what is not healthy with its parts, then one line for each that is."""
+    lines = []
+    for item in found:
+        name = f"{item['kind']} {item['namespace']}/{item['name']}"
+        if item["healthy"]:
+            lines.append(f"{name}: healthy ({item['state']})")
+            continue
+        verdict = item["verdict"]
+        lines += [f"{name}: {verdict['cause']}", f"  {verdict['sentence']}"]
+        lines += [f"  Evidence: {line}" for line in verdict["evidence"]]
+        lines += [f"  Remedy: {verdict['remedy']}"] if verdict["remedy"] else []
+        lines += [f"  Also: {other['sentence']}" for other in verdict["also"]]
+        lines += [f"  Not seen: {line}" for line in item["unseen"]]
+    return lines or ["There are no workloads."]

@@ -1,0 +1,194 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: covdata_report
+short_description: Report Go coverage data and text profiles in any format
+description:
+  - Reads the C(covmeta) and C(covcounters) files that instrumented Go programs leave in C(GOCOVERDIR), and text
+    profiles, joins them, and writes them in the formats that are asked for. Needs no Go.
+  - Text profile, C(func), C(percent) and C(pkglist) are those of C(go tool covdata). Text profiles are joined as
+    C(golang.org/x/tools/cover) does, by file and range, so unit and integration tests join end-to-end tests.
+author:
+  - the kubernaut.coverage authors (@kubernaut)
+requirements:
+  - numpy
+  - Jinja2
+attributes:
+  check_mode:
+    support: full
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+  diff_mode:
+    support: partial
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in
+      diff mode.
+    details: Of the formats V(percent), V(pkglist) and V(markdown) only.
+extends_documentation_fragment:
+  - kubernaut.coverage.covdata
+options:
+  outputs:
+    description:
+      - What to write. Keys are formats, values are absolute paths of files; an earlier file is replaced.
+      - V(profile) is Go's text profile, V(func), V(percent) and V(pkglist) are what C(go tool covdata) prints.
+      - V(html) is one page with everything in it, V(cobertura) and V(lcov) are by line, for CI systems and editors.
+      - V(json) is the summary for programs, with the keys of C(summary.json), V(markdown) the one for people.
+      - Without any, nothing is written and the numbers are only returned.
+    type: dict
+    default: {}
+  name:
+    description: What is reported, for the page and the summaries.
+    type: str
+    default: coverage
+  include:
+    description: Package patterns with Go's meaning (C(example.com/app/...)); only packages that match one are reported.
+    type: list
+    elements: str
+    default: []
+  exclude:
+    description: Package patterns with Go's meaning; packages that match one are not reported.
+    type: list
+    elements: str
+    default: []
+  sources:
+    description:
+      - Where sources lie, to be shown on the page. Keys are prefixes of import paths, mostly modules, values are
+        folders; the longest prefix wins. A source that is not at hand is said on the page and is no error.
+    type: dict
+    default: {}
+notes:
+  - The same data and options give the same bytes, so a second run changes nothing.
+  - A package pattern that matches no package is an error that names the nearest.
+  - A text profile tells no functions, so blocks that only it knows are in none. A text profile of other sources than
+    the rest would count statements twice and is set aside; see O(policy).
+seealso:
+  - module: kubernaut.coverage.covdata_info
+  - module: kubernaut.coverage.covdata_merge
+  - module: kubernaut.coverage.coverage_report
+"""
+
+EXAMPLES = r"""
+- name: Join unit and end-to-end coverage
+  kubernaut.coverage.covdata_report:
+    inputs:
+      - ~/coverage-results/httpbin/latest/coverdata
+      - ~/src/go-httpbin/unit.txt
+    name: httpbin
+    outputs:
+      html: /tmp/coverage.html
+      profile: /tmp/coverage.txt
+    sources:
+      github.com/mccutchen/go-httpbin/v2: ~/src/go-httpbin
+  register: report
+
+- name: Show the numbers
+  ansible.builtin.debug:
+    msg: "{{ report.lines }}"
+"""
+
+RETURN = r"""
+percent:
+  description: Percentage of statements.
+  returned: success
+  type: float
+  sample: 63.2419
+statements:
+  description: How many statements there are.
+  returned: success
+  type: int
+covered:
+  description: How many of them ran.
+  returned: success
+  type: int
+mode:
+  description: Counter mode of all together.
+  returned: success
+  type: str
+lives:
+  description: Of how many lives (executions) there were counters.
+  returned: success
+  type: int
+packages:
+  description: The packages, with C(path), C(percent), C(statements), C(covered), C(functions), C(functions_covered).
+  returned: success
+  type: list
+  elements: dict
+files:
+  description: Path of each file that was asked for, by its format.
+  returned: success
+  type: dict
+problems:
+  description:
+    - What was found wrong, each with C(kind), C(severity) (V(error), V(warning) or V(note)), C(sentence), C(file),
+      C(component) and C(remedy).
+  returned: success
+  type: list
+  elements: dict
+lines:
+  description: The numbers in plain text, line by line.
+  returned: success
+  type: list
+  elements: str
+verdict:
+  description: Cause, evidence, remedy and setting.
+  returned: failure
+  type: dict
+"""
+
+import traceback
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listing import Reading
+from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._report.convert import Request, convert
+
+LIBRARIES = {}
+for library in ("numpy", "jinja2"):
+    try:
+        __import__(library)
+    except ImportError:
+        LIBRARIES[library] = traceback.format_exc()
+
+READING = ("policy", "not_before", "expected", "snapshots")
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "inputs": {"type": "list", "elements": "path", "required": True},
+            "outputs": {"type": "dict", "default": {}},
+            "name": {"type": "str", "default": "coverage"},
+            "include": {"type": "list", "elements": "str", "default": []},
+            "exclude": {"type": "list", "elements": "str", "default": []},
+            "sources": {"type": "dict", "default": {}},
+            "policy": {"type": "str", "choices": ["fail", "warn"], "default": "warn"},
+            "not_before": {"type": "float", "default": 0.0},
+            "expected": {"type": "list", "elements": "str", "default": []},
+            "snapshots": {"type": "str", "choices": ["auto", "sum", "last"], "default": "auto"},
+        },
+        supports_check_mode=True,
+    )
+    for name, trace in LIBRARIES.items():
+        module.fail_json(msg=missing_required_lib(name), exception=trace)
+    reading = Reading(**{name: module.params.pop(name) for name in READING})
+    try:
+        made = convert(Request(reading=reading, check=module.check_mode, **module.params))
+    except CoverageError as error:
+        module.fail_json(**error.result())
+    component = made.summary["components"][0]
+    result = {name: made.summary[name] for name in ("percent", "statements", "covered", "packages", "problems")}
+    result.update(changed=made.changed, mode=component["mode"], lives=component["lives"])
+    result.update(files=made.files, lines=made.lines)
+    if module._diff:
+        result["diff"] = [
+            {"before": before, "after": after, "before_header": path, "after_header": path}
+            for path, before, after in made.differences
+        ]
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

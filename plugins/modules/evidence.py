@@ -1,0 +1,209 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: evidence
+short_description: Keep what may explain a failure before it is gone
+description:
+  - Collects, side by side, the objects, events and logs of a namespace, and images, mounts, free space, coverage
+    folders and the end of the kubelet's log of each node, into one folder with an index.
+  - Contents of Secrets are never read. Values of whatever else is named like a secret are blanked.
+  - A piece that cannot be had is noted in the index and in RV(missing). Where there is no cluster yet, what failed is
+    kept.
+  - Each file holds at most the last MiB, each log at most the last 2000 lines, and those of at most 50 pods are kept.
+author:
+  - the kubernaut.coverage authors (@kubernaut)
+requirements:
+  - kubernetes (Python library)
+attributes:
+  check_mode:
+    support: full
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+  diff_mode:
+    support: none
+    description: Returns details on what has changed, or needs changing in C(check_mode), when in diff mode.
+options:
+  directory:
+    description:
+      - Folder for the evidence. It is made where it is not there.
+      - Evidence of an earlier failure in it is replaced; what the stage that failed has just left there stays.
+    type: path
+    required: true
+  failure:
+    description: What failed; kept as C(verdict.json) and returned as it is.
+    type: dict
+    default: {}
+    suboptions:
+      task:
+        description: Name of the task.
+        type: str
+        default: ""
+      msg:
+        description: What the task said.
+        type: str
+        default: ""
+      verdict:
+        description: The verdict that it returned.
+        type: dict
+        default: {}
+  kubeconfig:
+    description: Kubeconfig of the cluster; where it is empty or there is no such file, nothing of one is collected.
+    type: path
+    default: ""
+  namespace:
+    description: Namespace of the workload.
+    type: str
+    default: ""
+  kind:
+    description: Kind of the workload.
+    type: str
+    default: Deployment
+  name:
+    description: Name of the workload; where empty, it is not looked at with the eyes of the gate.
+    type: str
+    default: ""
+  container:
+    description: Name of the instrumented container.
+    type: str
+    default: ""
+  url:
+    description: Address at which the service should answer.
+    type: str
+    default: ""
+  nodes:
+    description: The nodes' containers.
+    type: list
+    elements: str
+    default: []
+  volume_directory:
+    description: Folder on the nodes that holds one folder for each pod.
+    type: str
+    default: ""
+  beside:
+    description: Files and folders of the run that the index names too, as far as they are there.
+    type: list
+    elements: path
+    default: []
+  podman:
+    description: Name or path of podman.
+    type: str
+    default: podman
+"""
+
+EXAMPLES = r"""
+- name: Keep what may explain why httpbin is not ready
+  kubernaut.coverage.evidence:
+    directory: ~/evidence
+    kubeconfig: ~/.cache/kubernaut-coverage/clusters/httpbin-e2e/kubeconfig
+    namespace: httpbin-e2e
+    name: httpbin
+    container: httpbin
+    nodes: [httpbin-e2e-control-plane]
+"""
+
+RETURN = r"""
+msg:
+  description: What failed, where a failure was given; otherwise where the evidence is.
+  returned: success
+  type: str
+verdict:
+  description: The verdict of the failure that was given.
+  returned: where one was given
+  type: dict
+directory:
+  description: The folder.
+  returned: success
+  type: str
+files:
+  description: Names of the files in it.
+  returned: success
+  type: list
+  elements: str
+missing:
+  description: What could not be had, and why.
+  returned: success
+  type: dict
+bytes:
+  description: Size of all files together.
+  returned: success
+  type: int
+seconds:
+  description: How long it took.
+  returned: success
+  type: float
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._evidence import Collected, Request, collect
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "directory": {"type": "path", "required": True},
+            "failure": {
+                "type": "dict",
+                "default": {},
+                "options": {
+                    "task": {"type": "str", "default": ""},
+                    "msg": {"type": "str", "default": ""},
+                    "verdict": {"type": "dict", "default": {}},
+                },
+            },
+            "kubeconfig": {"type": "path", "default": ""},
+            "namespace": {"type": "str", "default": ""},
+            "kind": {"type": "str", "default": "Deployment"},
+            "name": {"type": "str", "default": ""},
+            "container": {"type": "str", "default": ""},
+            "url": {"type": "str", "default": ""},
+            "nodes": {"type": "list", "elements": "str", "default": []},
+            "volume_directory": {"type": "str", "default": ""},
+            "beside": {"type": "list", "elements": "path", "default": []},
+            "podman": {"type": "str", "default": "podman"},
+        },
+        supports_check_mode=True,
+    )
+    options = module.params
+    failure = {key: value for key, value in options["failure"].items() if value}
+    request = Request(
+        directory=options["directory"],
+        failure=failure,
+        kubeconfig=options["kubeconfig"],
+        namespace=options["namespace"],
+        kind=options["kind"],
+        name=options["name"],
+        container=options["container"],
+        url=options["url"],
+        nodes=tuple(options["nodes"]),
+        volume_directory=options["volume_directory"],
+        beside=tuple(options["beside"]),
+    )
+    try:
+        collected = Collected(request.directory) if module.check_mode else collect(request, Podman(options["podman"]))
+    except ImportError as error:
+        module.fail_json(msg=missing_required_lib("kubernetes"), exception=str(error))
+    except CoverageError as error:
+        module.fail_json(**error.result())
+    result: dict[str, t.Any] = {
+        "msg": failure.get("msg") or f"The evidence is in {collected.directory}.",
+        "directory": collected.directory,
+        "files": sorted(collected.files),
+        "missing": collected.missing,
+        "bytes": collected.bytes,
+        "seconds": collected.seconds,
+    }
+    if failure.get("verdict"):
+        result["verdict"] = failure["verdict"]
+    module.exit_json(changed=True, **result)
+
+
+if __name__ == "__main__":
+    main()

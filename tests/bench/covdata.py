@@ -1,0 +1,347 @@
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The covdata engine against Go's own tools, in turn, in one run: ``make bench-covdata RUNS=5 ONLY=percent,func``.
+
+The program is real: kubectl as a library, with every package instrumented (``-coverpkg=all``), about 900 packages and
+370,000 blocks. Its covmeta and some lives are real. The 2,000 files of counters are made from those lives: which
+functions ran is as it was, but for some that are left out in every tenth file, and every count above 4 is scaled by
+chance between a half and the double, so that sizes are those of real files and no two are equal (none is above
+200,000). The 20,000 files are the 2,000 under ten names each.
+
+Go's tools are built beforehand. Both sides start a process for each task; Python's start and imports count. Ratios are
+taken pair by pair, so they hold on a machine whose speed drifts. Peak memory is ru_maxrss; of ours it is the sum of
+both processes where there are two.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+import typing as t
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import counters as covcounters
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = ROOT / ".cache" / "bench" / "covdata"
+CLI = Path(__file__).resolve().parent / "covdata_cli.py"
+MODULES = ("k8s.io/kubectl@v0.34.4", "k8s.io/component-base@v0.34.4")
+PROGRAM = """package main
+
+import (
+	"os"
+
+	"k8s.io/component-base/cli"
+	"k8s.io/kubectl/pkg/cmd"
+)
+
+func main() {
+	os.Exit(cli.Run(cmd.NewDefaultKubectlCommand()))
+}
+""".replace("    ", "\t")
+LIVES = (
+    ("version", "--client"),
+    ("version", "--client", "--output=yaml"),
+    ("--help",),
+    ("options",),
+    ("config", "view"),
+    ("completion", "bash"),
+    ("create", "deployment", "one", "--image=one", "--dry-run=client", "--output=yaml"),
+    ("create", "configmap", "one", "--from-literal=a=b", "--dry-run=client", "--output=json"),
+)
+FILES, MANY = 2_000, 20_000
+SEED = 20
+LEFT_OUT_EVERY = 10  # files
+MOST = 200_000  # a count; so many that the sum of all files has no overflow, of which Go's tool would warn each time
+
+
+@dataclass(frozen=True)
+class Task:
+    """One thing that both do. C(target): the ratio of seconds, of memory; nothing where none was set."""
+
+    name: str
+    go: list[str]
+    ours: list[str]
+    rounds: float = 1.0
+    target: t.Optional[float] = None
+    memory_target: t.Optional[float] = None
+    result: t.Optional[Path] = None
+    cwd: Path = CACHE
+
+
+@dataclass
+class Measured:
+    """One side's rounds: seconds, seconds of processor, peak memory in MiB."""
+
+    seconds: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
+    peak: list[float] = field(default_factory=list)
+
+
+def go(*arguments: str, cwd: Path = CACHE) -> str:
+    command = shutil.which("go", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/go/bin"]))
+    if not command:
+        sys.exit("This benchmark needs Go: `make runner` brings it, or put it into PATH.")
+    done = subprocess.run(
+        [command, *arguments],
+        cwd=cwd,
+        env={**os.environ, "GOFLAGS": "", "GOWORK": "off"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(f"go {' '.join(arguments)} failed:\n{done.stderr}")
+    return done.stdout
+
+
+def once(path: Path, make: t.Callable[[Path], object]) -> Path:
+    """Return a path, made where it is not there yet."""
+    if not path.exists():
+        print(f"making {path.relative_to(ROOT)}", flush=True)
+        beside = path.with_name(f"{path.name}.new")
+        shutil.rmtree(beside, ignore_errors=True)
+        make(beside)
+        beside.rename(path)
+    return path
+
+
+def make_module(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "main.go").write_text(PROGRAM)
+    go("mod", "init", "example.com/big", cwd=folder)
+    go("get", *MODULES, cwd=folder)
+    go("mod", "tidy", cwd=folder)
+
+
+def make_lives(folder: Path, program: Path) -> None:
+    folder.mkdir()
+    for arguments in LIVES:
+        subprocess.run(
+            [program, *arguments],
+            env={**os.environ, "GOCOVERDIR": str(folder), "KUBECONFIG": os.devnull},
+            check=True,
+            capture_output=True,
+        )
+
+
+def make_files(folder: Path, lives: Path) -> None:
+    folder.mkdir()
+    (meta,) = lives.glob("covmeta.*")
+    shutil.copy(meta, folder)
+    real = [covcounters.read_counters(path.read_bytes()) for path in sorted(lives.glob("covcounters.*"))]
+    chance = np.random.default_rng(SEED)
+    digest = meta.name.split(".")[1]
+    for number in range(FILES):
+        file = real[number % len(real)]
+        (life,) = file.segments
+        keep = np.ones(len(life.lengths), dtype=bool)
+        if number % LEFT_OUT_EVERY == 0:
+            keep = chance.random(len(keep)) > 0.01
+        counts = life.counters.astype(np.float64)
+        hot = counts > 4
+        counts[hot] *= chance.uniform(0.5, 2.0, int(hot.sum()))
+        segment = covcounters.Segment(
+            arguments=life.arguments,
+            package=life.package[keep],
+            function=life.function[keep],
+            lengths=life.lengths[keep],
+            counters=np.minimum(counts, MOST).astype(np.uint32)[np.repeat(keep, life.lengths)],
+        )
+        content = covcounters.write_counters(covcounters.CounterFile(file.meta_hash, [segment]))
+        (folder / f"covcounters.{digest}.{1000 + number}.{1_800_000_000_000_000_000 + number}").write_bytes(content)
+
+
+def make_many(folder: Path, files: Path) -> None:
+    folder.mkdir()
+    for path in files.iterdir():
+        if path.name.startswith("covmeta."):
+            shutil.copy(path, folder)
+            continue
+        stem, process, stamp = path.name.rsplit(".", 2)
+        for copy in range(MANY // FILES):
+            (folder / f"{stem}.{int(process) + copy * FILES}.{int(stamp) + copy * FILES}").hardlink_to(path)
+
+
+def make_sources(file: Path, module: Path) -> None:
+    """Write where the sources of each module lie, for our page; Go's own tool asks the go command."""
+    form = "{{if .Module}}{{.Module.Path}} {{.Module.Dir}}{{else}}{{.ImportPath}} {{.Dir}}{{end}}"
+    rows = go("list", "-deps", "-f", form, ".", cwd=module).splitlines()
+    file.write_text(json.dumps(dict(row.split(" ", 1) for row in sorted(set(rows)))))
+
+
+def measure(argv: t.Sequence[str], cwd: Path, into: Measured) -> bytes:
+    """Run a command; note its seconds and its peak memory, and return what it printed."""
+    peak = CACHE / "peak"
+    peak.unlink(missing_ok=True)
+    output, errors = CACHE / "stdout", CACHE / "stderr"
+    with output.open("wb") as stream, errors.open("wb") as said:
+        started = time.monotonic()
+        process = subprocess.Popen(
+            argv,
+            cwd=cwd,
+            stdout=stream,
+            stderr=said,
+            env={**os.environ, "PEAK": str(peak), "PYTHONPATH": str(ROOT / ".ansible" / "collections")},
+        )
+        _pid, status, usage = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"{' '.join(argv)} failed with {process.returncode}:\n{errors.read_text(errors='replace')}")
+    into.seconds.append(seconds)
+    into.processor.append(usage.ru_utime + usage.ru_stime)
+    into.peak.append((int(peak.read_text()) if peak.exists() else usage.ru_maxrss) / 1024)
+    return output.read_bytes()
+
+
+def empty(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
+
+
+def size_of(path: t.Optional[Path]) -> float:
+    return path.stat().st_size / 1e6 if path and path.is_file() else 0.0
+
+
+def make_tasks() -> list[Task]:
+    CACHE.mkdir(parents=True, exist_ok=True)
+    covdata = once(CACHE / "go-covdata", lambda path: go("build", "-o", str(path), "cmd/covdata"))
+    cover = once(CACHE / "go-cover", lambda path: go("build", "-o", str(path), "cmd/cover"))
+    module = once(CACHE / "module", make_module)
+    flags = ("-buildvcs=false", "-cover", "-covermode=atomic", "-coverpkg=all")
+    program = once(CACHE / "program", lambda path: go("build", *flags, "-o", str(path), ".", cwd=module))
+    lives = once(CACHE / "lives", lambda path: make_lives(path, program))
+    files = once(CACHE / f"data-{FILES}", lambda path: make_files(path, lives))
+    many = once(CACHE / f"data-{MANY}", lambda path: make_many(path, files))
+    sources = once(CACHE / "sources.json", lambda path: make_sources(path, module))
+    whole = CACHE / "merged"
+    if not whole.exists():
+        subprocess.run([covdata, "merge", f"-i={lives}", f"-o={empty(whole)}"], check=True)
+    profile = CACHE / "profile.txt"
+    subprocess.run([covdata, "textfmt", f"-i={whole}", f"-o={profile}"], check=True)
+    ours = [sys.executable, str(CLI)]
+    tool = str(covdata)
+
+    def merge(name: str, folder: Path, rounds: float, target: t.Optional[float]) -> Task:
+        gos, our = CACHE / "out-go", CACHE / "out-ours"
+        return Task(
+            name,
+            [tool, "merge", f"-i={folder}", f"-o={gos}"],
+            [*ours, "merge", str(folder), str(our)],
+            rounds=rounds,
+            target=target,
+            memory_target=1.5,
+        )
+
+    texts = [
+        Task(name, [tool, name, f"-i={whole}", *more_go], [*ours, name, str(whole), *more_ours], target=1.0)
+        for name, more_go, more_ours in (
+            ("percent", [], []),
+            ("textfmt", [f"-o={CACHE / 'go.txt'}"], [str(CACHE / "ours.txt")]),
+            ("func", [], []),
+        )
+    ]
+    page = Task(
+        "html",
+        [str(cover), f"-html={profile}", f"-o={CACHE / 'go.html'}"],
+        [*ours, "html", str(whole), str(CACHE / "ours.html"), str(sources)],
+        target=0.5,
+        cwd=module,
+    )
+    return [
+        merge(f"merge {FILES:,}", files, 1.0, 0.8),
+        merge(f"merge {MANY:,}", many, 0.34, None),
+        *texts,
+        page,
+    ]
+
+
+def same_texts(name: str, gos: bytes, ours: bytes) -> None:
+    """See that both did the same work; the parity tests look closer."""
+    if name == "textfmt":
+        gos, ours = (CACHE / "go.txt").read_bytes(), (CACHE / "ours.txt").read_bytes()
+    if name in ("textfmt", "func") and gos != ours:
+        sys.exit(f"{name}: the outputs differ.")
+
+
+def same_merge(covdata: str) -> None:
+    texts = []
+    for folder in ("out-go", "out-ours"):
+        subprocess.run([covdata, "textfmt", f"-i={CACHE / folder}", f"-o={CACHE / 'merged.txt'}"], check=True)
+        texts.append((CACHE / "merged.txt").read_bytes())
+    if texts[0] != texts[1]:
+        sys.exit("merge: the contents differ.")
+
+
+def run(task: Task, rounds: int) -> tuple[Measured, Measured]:
+    gos, ours = Measured(), Measured()
+    for _round in range(max(1, round(rounds * task.rounds))):
+        empty(CACHE / "out-go")
+        empty(CACHE / "out-ours")
+        texts = [measure(argv, task.cwd, side) for argv, side in ((task.go, gos), (task.ours, ours))]
+        same_texts(task.name, *texts)
+        if task.name.startswith("merge"):
+            same_merge(task.go[0])
+    return gos, ours
+
+
+def verdict(ratio: float, target: t.Optional[float]) -> str:
+    if target is None:
+        return f"{ratio:.2f}"
+    return f"{ratio:.2f} ({'<=' if ratio <= target else 'MISSES'} {target})"
+
+
+def main() -> None:
+    rounds = int(os.environ.get("RUNS", "5"))
+    only = [name for name in os.environ.get("ONLY", "").split(",") if name]
+    tasks = [task for task in make_tasks() if not only or any(task.name.startswith(name) for name in only)]
+    columns = "{:13} {:>8} {:>8} {:>17} {:>12} {:>9} {:>9} {:>17}"
+    title = columns.format("task", "Go s", "ours s", "ratio", "cpu ratio", "Go MiB", "ours MiB", "ratio")
+    print(
+        f"\n{rounds} rounds, {len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f}\n{title}", flush=True
+    )
+    peaks: dict[str, float] = {}
+    seconds: dict[str, float] = {}
+    for task in tasks:
+        gos, ours = run(task, rounds)
+        ratio = statistics.median(b / a for a, b in zip(gos.seconds, ours.seconds, strict=True))
+        processor = statistics.median(b / a for a, b in zip(gos.processor, ours.processor, strict=True))
+        memory = max(ours.peak) / max(gos.peak)
+        peaks[task.name], seconds[task.name] = max(ours.peak), statistics.median(ours.seconds)
+        print(
+            columns.format(
+                task.name,
+                f"{statistics.median(gos.seconds):.2f}",
+                f"{seconds[task.name]:.2f}",
+                verdict(ratio, task.target),
+                f"{processor:.2f}",
+                f"{max(gos.peak):.0f}",
+                f"{max(ours.peak):.0f}",
+                verdict(memory, task.memory_target),
+            ),
+            flush=True,
+        )
+    few, many = f"merge {FILES:,}", f"merge {MANY:,}"
+    if few in peaks and many in peaks:
+        growth = seconds[many] / seconds[few]
+        print(
+            f"\n{MANY:,} files: {growth:.1f} times the seconds of {FILES:,}, "
+            f"{verdict(peaks[many] / peaks[few], 1.1)} of the memory"
+        )
+    if (CACHE / "ours.html").exists() and (CACHE / "go.html").exists():
+        sizes = size_of(CACHE / "go.html"), size_of(CACHE / "ours.html")
+        print(f"html: Go {sizes[0]:.1f} MB, ours {sizes[1]:.1f} MB, {verdict(sizes[1] / sizes[0], 0.2)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,259 @@
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Adding up many files: the quick way gives what the plain one gives, alone and shared out among processes."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import accumulate
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import counters as covcounters
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta as covmeta
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import FormatError
+from go_programs import RECORDED
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+POD = RECORDED / "program" / "pod-1"
+META = covmeta.read_meta(next(POD.glob("covmeta.*")).read_bytes())
+FILES = [path.read_bytes() for path in sorted(RECORDED.glob("program/*/covcounters.*"))]
+REAL = covcounters.read_counters(FILES[0])
+UNITS = META.units.shape[1]
+
+word = st.one_of(st.integers(0, 3), st.integers(0, 300), st.integers(0, 2**32 - 1))
+
+
+def all_functions(counts: t.Sequence[int], **how: t.Any) -> bytes:
+    """A file that has all functions of the program, with these counters."""
+    lengths = np.diff(META.function_base)
+    package = META.function_package
+    segment = covcounters.Segment(
+        arguments={"GOOS": "linux"},
+        package=package,
+        function=np.arange(len(lengths)) - META.package_base[package],
+        lengths=lengths,
+        counters=np.asarray(counts, dtype=np.uint32),
+    )
+    return covcounters.write_counters(covcounters.CounterFile(META.hash, [segment], **how))
+
+
+def some_functions(data: bytes, keep: t.Sequence[bool]) -> bytes:
+    """The same file without some of its functions."""
+    file = covcounters.read_counters(data)
+    (segment,) = file.segments
+    kept = np.resize(np.asarray(keep, dtype=bool), len(segment.lengths))
+    part = replace(
+        segment,
+        package=segment.package[kept],
+        function=segment.function[kept],
+        lengths=segment.lengths[kept],
+        counters=segment.counters[np.repeat(kept, segment.lengths)],
+    )
+    return covcounters.write_counters(replace(file, segments=[part]))
+
+
+lives = st.lists(
+    st.tuples(
+        st.lists(word, min_size=UNITS, max_size=UNITS),
+        st.lists(st.booleans(), min_size=1, max_size=5).filter(any),
+        st.sampled_from([covcounters.RAW, covcounters.ULEB128]),
+        st.booleans(),
+    ),
+    max_size=6,
+)
+
+
+def plainly(files: t.Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
+    """The sum, and what did not run though its function did, function by function."""
+    total, never = np.zeros(UNITS, dtype=np.uint64), np.zeros(UNITS, dtype=bool)
+    for data in files:
+        for segment in covcounters.read_counters(data).segments:
+            end = 0
+            for package, function, length in zip(segment.package, segment.function, segment.lengths, strict=True):
+                begin = int(META.function_base[int(META.package_base[package]) + int(function)])
+                values = segment.counters[end : end + int(length)]
+                total[begin : begin + int(length)] += values
+                never[begin : begin + int(length)] |= values == 0
+                end += int(length)
+    return total, never
+
+
+@settings(max_examples=60)
+@given(lives)
+def test_the_sum_is_that_of_each_function_by_itself(given_lives: list[t.Any]) -> None:
+    files = [
+        some_functions(all_functions(counts, flavour=flavour, big_endian=big), keep)
+        for counts, keep, flavour, big in given_lives
+    ]
+    files += files[:2]
+    accumulator = accumulate.Accumulator(META, each_life=True)
+    for data in files:
+        accumulator.add(memoryview(data))
+    accumulator.finish()
+    total, never = plainly(files)
+    assert np.array_equal(accumulator.total, total)
+    assert accumulator.never is not None
+    assert np.array_equal(accumulator.never, never)
+
+
+def test_sums_beyond_32_bits_are_kept() -> None:
+    accumulator = accumulate.Accumulator(META)
+    for _life in range(5):
+        accumulator.add(memoryview(all_functions([2**32 - 1] * UNITS)))
+    accumulator.finish()
+    assert set(accumulator.total.tolist()) == {5 * (2**32 - 1)}
+
+
+def test_more_layouts_than_are_remembered() -> None:
+    files = [
+        some_functions(all_functions(range(UNITS)), [(number >> bit) & 1 == 1 for bit in range(6)])
+        for number in range(1, 64)
+    ]
+    accumulator = accumulate.Accumulator(META)
+    for data in files * 2:
+        accumulator.add(memoryview(data))
+    accumulator.finish()
+    assert np.array_equal(accumulator.total, plainly(files * 2)[0])
+
+
+@settings(max_examples=300)
+@given(st.lists(st.tuples(st.integers(0, len(FILES[0]) - 1), st.integers(0, 255)), min_size=1, max_size=4))
+def test_a_changed_file_adds_what_the_plain_way_reads_or_nothing(changes: list[tuple[int, int]]) -> None:
+    data = bytearray(FILES[0])
+    for position, value in changes:
+        data[position] = value
+    accumulator = accumulate.Accumulator(META)
+    accumulator.add(memoryview(FILES[0]))  # its layout is known now
+    kind = expected = ""
+    try:
+        accumulator.add(memoryview(data))
+    except FormatError as error:
+        kind = error.kind
+    accumulator.finish()
+    good = [FILES[0]]
+    try:
+        parsed = covcounters.read_counters(bytes(data))
+        if parsed.meta_hash != META.hash:
+            expected = "renamed"
+        else:
+            for segment in parsed.segments:
+                accumulate.places(META, segment)
+            good.append(bytes(data))
+    except FormatError as error:
+        expected = error.kind
+    assert kind == expected
+    assert np.array_equal(accumulator.total, plainly(good)[0])
+
+
+def test_a_function_that_is_there_twice_counts_twice() -> None:
+    (segment,) = REAL.segments
+    twice = replace(
+        segment,
+        package=np.tile(segment.package, 2),
+        function=np.tile(segment.function, 2),
+        lengths=np.tile(segment.lengths, 2),
+        counters=np.tile(segment.counters, 2),
+    )
+    data = covcounters.write_counters(replace(REAL, segments=[twice]))
+    accumulator = accumulate.Accumulator(META)
+    accumulator.add(memoryview(data))
+    accumulator.finish()
+    assert np.array_equal(accumulator.total, 2 * plainly([FILES[0]])[0])
+
+
+# -- processes --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> list[str]:
+    """More files than one process takes at a time; some of them are bad."""
+    paths = []
+    for number in range(5 * accumulate.CHUNK + 3):
+        path = tmp_path / f"file-{number:03}"
+        data = all_functions([(number * unit) % 1000 for unit in range(UNITS)])
+        path.write_bytes(data[: 20 + number] if number % 40 == 7 else data)
+        paths.append(str(path))
+    paths.append(str(tmp_path / "not there"))
+    return paths
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_shared_out_it_is_the_same(many: list[str], processes: int) -> None:
+    alone = accumulate.add_files(META, many, each_life=True, processes=1)
+    shared = accumulate.add_files(META, many, each_life=True, processes=processes)
+    assert np.array_equal(shared.total, alone.total)
+    assert alone.never is not None
+    assert shared.never is not None
+    assert np.array_equal(shared.never, alone.never)
+    assert (shared.bad, shared.arguments) == (alone.bad, alone.arguments)
+    assert {kind for kind, _sentence in alone.bad.values()} == {"truncated", "unreadable"}
+    assert len(alone.bad) == 5
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+@pytest.mark.parametrize("after", [0, 2])
+def test_a_process_that_dies_loses_nothing(many: list[str], monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    alone = accumulate.add_files(META, many, processes=1)
+    parent = os.getpid()
+
+    def progress(_number: int) -> None:
+        if os.getpid() != parent:
+            progress.calls += 1  # type: ignore[attr-defined]
+            if progress.calls > after:  # type: ignore[attr-defined]
+                os._exit(9)
+
+    progress.calls = 0  # type: ignore[attr-defined]
+    shared = accumulate.add_files(META, many, processes=3, progress=progress)
+    assert np.array_equal(shared.total, alone.total)
+    assert shared.bad == alone.bad
+
+
+def test_without_processes_it_works_too(many: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> int:
+        raise BlockingIOError("no more processes")
+
+    monkeypatch.setattr(os, "fork", refuse)
+    shared = accumulate.add_files(META, many, processes=3)
+    assert np.array_equal(shared.total, accumulate.add_files(META, many, processes=1).total)
+
+
+def test_small_work_is_not_shared(many: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> int:
+        raise AssertionError("forked")
+
+    monkeypatch.setattr(os, "fork", refuse)
+    accumulate.add_files(META, many)
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    merged = accumulate.add_files(META, [str(tmp_path / "pipe"), str(tmp_path)])
+    assert {kind for kind, _sentence in merged.bad.values()} == {"unreadable"}
+    assert len(merged.bad) == 2
+
+
+def test_a_file_of_absurd_size_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "hole").open("wb") as stream:
+        stream.write(FILES[0])
+        stream.truncate(1 << 40)
+    merged = accumulate.add_files(META, [str(tmp_path / "hole")])
+    assert [kind for kind, _sentence in merged.bad.values()] == ["damaged"]
+
+
+# -- arguments --------------------------------------------------------------------------------------------------------
+
+
+def test_common_arguments() -> None:
+    one = {"argc": "1", "argv0": "a", "GOOS": "linux", "GOARCH": "amd64"}
+    assert accumulate.common_arguments([]) == {}
+    assert accumulate.common_arguments([one]) == one
+    assert accumulate.common_arguments([one, one]) == one
+    assert accumulate.common_arguments([one, one | {"argv0": "b"}]) == {"GOOS": "linux", "GOARCH": "amd64"}
+    assert accumulate.common_arguments([one, one | {"GOARCH": "arm64"}]) == {k: one[k] for k in one if k != "GOARCH"}
