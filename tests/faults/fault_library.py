@@ -34,7 +34,8 @@ class BadFault(ValueError):
 class Expected:
     """The verdict that is right.
 
-    :ivar cause: its id. :ivar says: words of its sentence. :ivar quotes: words of its evidence.
+    :ivar cause: its id. :ivar or_cause: another that is as right: which of the two is said depends on the moment.
+    :ivar says: words of its sentence. :ivar quotes: words of its evidence.
     :ivar setting: the variable that it names; not asked where None.
     :ivar also: words of the second cause, in the sentence, the evidence or what else was seen.
     :ivar within: seconds from the sign's first visibility to the verdict.
@@ -42,6 +43,7 @@ class Expected:
     """
 
     cause: str = ""
+    or_cause: str = ""
     says: tuple[str, ...] = ()
     quotes: tuple[str, ...] = ()
     setting: t.Optional[str] = None
@@ -238,7 +240,7 @@ def judge(fault: Fault, verdict: Verdict, seconds: t.Optional[float], *, strict:
     if not verdict.cause:
         return [f"no verdict; {expected.cause} was expected"]
     problems = []
-    if verdict.cause != expected.cause:
+    if verdict.cause not in (expected.cause, expected.or_cause):
         problems.append(f"cause {verdict.cause} instead of {expected.cause}")
     problems += [f"the sentence does not say {words!r}" for words in expected.says if words not in verdict.sentence]
     evidence = "\n".join(verdict.evidence)

@@ -267,6 +267,13 @@ def test_a_verdict_on_what_is_healthy_is_a_false_alarm() -> None:
     assert library.judge(healthy, RIGHT, None) == ["false alarm: config-map-missing: ConfigMap settings is missing."]
 
 
+def test_another_cause_may_be_as_right() -> None:
+    other = dataclasses.replace(RIGHT, cause="secret-missing")
+
+    assert library.judge(expecting(or_cause="secret-missing"), other, 1.0) == []
+    assert library.judge(expecting(or_cause="crash"), other, 1.0)
+
+
 def test_what_was_not_odd_proves_nothing() -> None:
     healthy = Fault("odd", "It restarts.", "healthy", Expected(), sign={"pods": "status.restarts"})
 

@@ -231,6 +231,7 @@ func refuse(answer http.ResponseWriter, request *http.Request) {
 }
 
 func login(answer http.ResponseWriter, _ *http.Request) {
+	time.Sleep(*thinkFor)
 	answer.Header().Set("WWW-Authenticate", `Basic realm="team"`)
 	http.Error(answer, `{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}`, http.StatusUnauthorized)
 }
