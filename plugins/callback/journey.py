@@ -81,7 +81,8 @@ if t.TYPE_CHECKING:
 
 PROGRESS_VARIABLE = "KUBERNAUT_COVERAGE_PROGRESS"
 # collects what may explain a failure and ends with that same failure
-EVIDENCE_ROLE, EVIDENCE_ACTION = "kubernaut.coverage.failure_evidence", "kubernaut.coverage.evidence"
+EVIDENCE_ROLE = "kubernaut.coverage.failure_evidence"
+EVIDENCE_ACTION = "kubernaut.coverage.evidence"
 
 # seconds
 LONG = 5.0

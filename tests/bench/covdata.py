@@ -37,14 +37,14 @@ MODULES = ("k8s.io/kubectl@v0.34.4", "k8s.io/component-base@v0.34.4")
 PROGRAM = """package main
 
 import (
-	"os"
+    "os"
 
-	"k8s.io/component-base/cli"
-	"k8s.io/kubectl/pkg/cmd"
+    "k8s.io/component-base/cli"
+    "k8s.io/kubectl/pkg/cmd"
 )
 
 func main() {
-	os.Exit(cli.Run(cmd.NewDefaultKubectlCommand()))
+    os.Exit(cli.Run(cmd.NewDefaultKubectlCommand()))
 }
 """.replace("    ", "\t")
 LIVES = (

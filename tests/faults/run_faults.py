@@ -240,20 +240,20 @@ class Stage:
 
     def extract(self, pods: t.Sequence[Object]) -> Verdict:
         """Stop the workload and bring its counters home, by the collection's module, as a process of its own."""
-        found = ask_module(
-            "coverage_extraction",
-            kubeconfig=self.cluster.kubeconfig,
-            namespace=self.fault.namespace,
-            kind=self.fault.kind,
-            name=NAME,
-            container=CONTAINER,
-            component=NAME,
-            nodes=list(self.nodes),
-            volume_directory=self.settings.volume_directory,
-            destination=str(self.output / "coverdata"),
-            record=str(self.output / "lives.json"),
-            pods=list(pods),
-        )
+        options = {
+            "kubeconfig": self.cluster.kubeconfig,
+            "namespace": self.fault.namespace,
+            "kind": self.fault.kind,
+            "name": NAME,
+            "container": CONTAINER,
+            "component": NAME,
+            "nodes": list(self.nodes),
+            "volume_directory": self.settings.volume_directory,
+            "destination": str(self.output / "coverdata"),
+            "record": str(self.output / "lives.json"),
+            "pods": list(pods),
+        }
+        found = ask_module("coverage_extraction", options)
         self.write("extraction.json", found)
         return verdict_of(found.get("verdict") or {})
 
@@ -443,16 +443,16 @@ def nodes_of(name: str) -> list[str]:
 def own_cluster(state: str) -> str:
     """Make the library's own cluster and return its kubeconfig, or delete it."""
     size = {"workers": 1, "wait": 120} if state == "present" else {}
-    answer = ask_module("kind_cluster", name=OWN_CLUSTER, state=state, **size)
+    answer = ask_module("kind_cluster", {"name": OWN_CLUSTER, "state": state, **size})
     if answer.get("failed"):
         raise RuntimeError(answer["msg"])
     return str(answer["cluster"]["kubeconfig"])
 
 
-def ask_module(name: str, /, **options: t.Any) -> dict[str, t.Any]:
+def ask_module(module: str, options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """Run a module of the collection and return what it printed; a failure with a verdict is an answer, too."""
     done = subprocess.run(
-        [sys.executable, "-m", f"ansible_collections.kubernaut.coverage.plugins.modules.{name}"],
+        [sys.executable, "-m", f"ansible_collections.kubernaut.coverage.plugins.modules.{module}"],
         input=json.dumps({"ANSIBLE_MODULE_ARGS": options}),
         cwd=ROOT,
         capture_output=True,
@@ -463,9 +463,9 @@ def ask_module(name: str, /, **options: t.Any) -> dict[str, t.Any]:
         answer: dict[str, t.Any] = json.loads(done.stdout)
     except ValueError as error:
         last = (done.stdout + done.stderr).strip().splitlines()[-1:]
-        raise RuntimeError(f"module {name} printed no JSON: {''.join(last)}") from error
+        raise RuntimeError(f"module {module} printed no JSON: {''.join(last)}") from error
     if answer.get("failed") and "verdict" not in answer:
-        raise RuntimeError(f"module {name} failed: {answer.get('msg')}")
+        raise RuntimeError(f"module {module} failed: {answer.get('msg')}")
     return answer
 
 

@@ -802,7 +802,7 @@ def check_image_user(lint: Lint) -> t.Iterator[Finding]:
     check, item = "image-user", started(lint).user
     user = item.value.partition(":")[0] if item else ""
     if "$" in user and item is not None:
-        user = expand(user, {name: value for name, value in lint.build_args.items()})
+        user = expand(user, dict(lint.build_args))
     where = lint.at(item.line) if item else ""
     if re.fullmatch(r"\d+", user):
         if int(user) == 0 and lint.as_non_root:

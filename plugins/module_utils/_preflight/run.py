@@ -181,9 +181,13 @@ class _Run:
             found["tests"] = (self._tests, ())
         return found
 
+    def _image(self) -> ImageRequest:
+        if self.request.image is None:
+            raise ValueError("what is asked of an image needs one")
+        return self.request.image
+
     def _source(self) -> t.Iterator[Finding]:
-        assert self.request.image is not None  # noqa: S101 (asked only then)
-        outcome, source = self.outcome(), checked(self.request.image).source
+        outcome, source = self.outcome(), checked(self._image()).source
         what = f"{source.module}@{source.version}" if source.module else source.dir
         state = "to be built" if outcome.changed else "built already" if source.module else "there"
         yield Finding("source", OK, f"{what}, {state}")
@@ -198,8 +202,7 @@ class _Run:
     # the Containerfile
 
     def _lint(self) -> lint.Lint:
-        assert self.request.image is not None  # noqa: S101 (asked only then)
-        source = self.request.image.source
+        source = self._image().source
         _folder, path, context = containerfile_of(source)
         file = parse(path.read_text(encoding="utf-8", errors="replace"))
         known = self.manifests() if self.request.workload else None
@@ -208,8 +211,8 @@ class _Run:
             shown=source.containerfile or path.name,
             context=str(context),
             target=source.target,
-            build_args={"GOFLAGS": DEFAULT_GOFLAGS, **self.request.image.build_args},
-            architecture=self.request.image.goarch or host_architecture(),
+            build_args={"GOFLAGS": DEFAULT_GOFLAGS, **self._image().build_args},
+            architecture=self._image().goarch or host_architecture(),
             as_non_root=known is not None and manifests.as_non_root(known),
             replaced=known is not None and manifests.own_command(known),
         )

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import difflib
+import functools
 import http.client
 import re
 import time
@@ -358,19 +359,7 @@ class _Look:
                 continue
             asked: list[Object] = []
 
-            def one(
-                port: int,
-                path: str,
-                *,
-                into: list[Object] = asked,
-                pod: str = name,
-                of: str = container,
-                by: str = scheme,
-            ) -> None:
-                into.append(
-                    {"pod": pod, "container": of, "port": port, "path": path, **self.ask_pod(pod, port, path, by)}
-                )
-
+            one = functools.partial(self.ask_into, asked, name, container, scheme)
             ports = [port, *(other for other in _ports(seen, pod, container) if other != port)][:MOST_PORTS]
             _together([_call(one, number, path) for number in ports])
             own = next(item for item in asked if item["port"] == port)
@@ -379,6 +368,10 @@ class _Look:
                 _together([_call(one, port, other) for other in paths if other != path])
             order = {item: number for number, item in enumerate((*_paths(pod, container), *USUAL_PATHS))}
             seen.answers += sorted(asked, key=lambda item: (item["port"] != port, order.get(item["path"], -1)))
+
+    def ask_into(self, answers: list[Object], pod: str, container: str, scheme: str, port: int, path: str) -> None:
+        answer = self.ask_pod(pod, port, path, scheme)
+        answers.append({"pod": pod, "container": container, "port": port, "path": path, **answer})
 
     def ask_pod(self, pod: str, port: int, path: str, scheme: str) -> Object:
         """Ask a port of a pod through the API server, as the kubelet asks it; nothing but GET."""

@@ -204,13 +204,13 @@ def _package_contents(
                 size += len(contents[-1] or b"")
             package += 1
         read += size
-        entries = iter(_source_entries(contents, files, begin))
+        entries = list(_source_entries(contents, files, begin))
         for index in range(start, package):
             rows, texts, marks = [], [], []
             for number in range(files.first[index], files.first[index + 1]):
                 file = files.order[number]
                 row: dict[str, t.Any] = {"n": profile.files[file], "c": covered[file], "s": statements[file]}
-                entry = next(entries)
+                entry = entries[number - begin]
                 if isinstance(entry, tuple):
                     row.update(t=len(entry[0]), r=len(entry[1]))
                     texts.append(entry[0])

@@ -81,7 +81,7 @@ def node_down(seen: Observation) -> t.Iterator[Verdict]:
             )
             return
     if down and any(condition(pod, "PodScheduled").get("status") == "False" for pod in seen.current_pods):
-        name, found = next(iter(sorted(down.items())))
+        name, found = min(down.items())
         yield Verdict(
             cause="node-not-ready",
             sentence=f"A pod of {name_of(seen)} waits for a node, and node {name} is not ready.",

@@ -58,7 +58,7 @@ def test_a_journey_shows_the_problems_and_the_counts_of_all(tmp_path: Path) -> N
     printed = "\n".join(lines(tmp_path, show="problems"))
     assert "Preflight: 1 warning, " in printed
     assert "service-account  warning  workload.objects[0]: Deployment a needs ServiceAccount" in printed
-    assert "tests" not in printed.split("service-account")[0].split("Preflight:")[1]
+    assert "tests" not in printed.partition("service-account")[0].partition("Preflight:")[2]
 
 
 def test_after_an_error_everything_is_shown_and_nothing_twice(tmp_path: Path) -> None:

@@ -36,24 +36,24 @@ REFERENCE = """
 package main
 
 import (
-	"fmt"
-	"os"
+    "fmt"
+    "os"
 
-	"golang.org/x/tools/cover"
+    "golang.org/x/tools/cover"
 )
 
 func main() {
-	profiles, err := cover.ParseProfiles(os.Args[1])
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	for _, p := range profiles {
-		for _, b := range p.Blocks {
-			fmt.Printf("%s %s:%d.%d,%d.%d %d %d\\n", p.Mode, p.FileName, b.StartLine, b.StartCol, b.EndLine, b.EndCol,
-				b.NumStmt, b.Count)
-		}
-	}
+    profiles, err := cover.ParseProfiles(os.Args[1])
+    if err != nil {
+        fmt.Fprintln(os.Stderr, err)
+        os.Exit(1)
+    }
+    for _, p := range profiles {
+        for _, b := range p.Blocks {
+            fmt.Printf("%s %s:%d.%d,%d.%d %d %d\\n", p.Mode, p.FileName, b.StartLine, b.StartCol, b.EndLine, b.EndCol,
+                b.NumStmt, b.Count)
+        }
+    }
 }
 """
 

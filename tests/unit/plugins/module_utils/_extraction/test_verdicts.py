@@ -203,7 +203,7 @@ def test_a_program_that_still_runs_has_not_flushed() -> None:
 
 def test_a_wrapper_in_go_that_does_not_pass_the_signal_on() -> None:
     ending = recorded("takes-too-long")
-    (pod,) = ending.processes
+    pod = next(iter(ending.processes))
     (program,) = ending.processes[pod]
     ending.processes[pod].append(dataclasses.replace(program, first=False, command="/usr/local/bin/service"))
     verdict, _lives = judged(ending)
@@ -214,7 +214,7 @@ def test_a_wrapper_in_go_that_does_not_pass_the_signal_on() -> None:
 
 def test_an_init_that_passes_it_on_to_a_program_without_handler() -> None:
     ending = recorded("a-shell-is-first")
-    (pod,) = ending.processes
+    pod = next(iter(ending.processes))
     ending.processes[pod] = [
         dataclasses.replace(item, name="tini", handles=True) if item.first else item for item in ending.processes[pod]
     ]
