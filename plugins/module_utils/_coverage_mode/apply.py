@@ -125,7 +125,7 @@ def turn_on(cluster: t.Optional[Cluster], podman: Podman, wanted: Wanted, *, dry
     start, _kept = in_normal_mode(live) if manifest is None and live is not None else (manifest, [])
     if start is None:
         raise missing(cluster, kind, wanted.namespace, wanted.name)
-    settings, permission = _permitted(podman, wanted)
+    settings, permission = _permitted(podman, wanted, standing=cluster is not None)
     patched(start, settings)  # what is in the way is said before anything is touched
 
     outcome = Outcome(settings=settings, permission=permission)
@@ -401,7 +401,7 @@ def _live(cluster: Cluster, kind: Kind, wanted: Wanted) -> t.Optional[Object]:
     return cluster.get(cluster.path(reference)) or (saved(cluster, kind, reference) if kind.recreated else None)
 
 
-def _permitted(podman: Podman, wanted: Wanted) -> tuple[Settings, permissions.Permission]:
+def _permitted(podman: Podman, wanted: Wanted, *, standing: bool) -> tuple[Settings, permissions.Permission]:
     permission = permissions.decide(
         podman,
         wanted.nodes,
@@ -410,6 +410,7 @@ def _permitted(podman: Podman, wanted: Wanted) -> tuple[Settings, permissions.Pe
         volume=wanted.volume,
         init_image=wanted.settings.init_image,
         allow_root=wanted.allow_root,
+        standing=standing,
     )
     settings = dataclasses.replace(
         wanted.settings, permission=permission.way, folder_prepared=bool(wanted.nodes), volume=HOST_PATH

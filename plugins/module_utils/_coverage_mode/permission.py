@@ -55,10 +55,12 @@ def decide(
     volume: str = AUTO,
     init_image: str = "",
     allow_root: bool = False,
+    standing: bool = True,
 ) -> Permission:
     """Return the mildest way that works; nothing is changed.
 
     :arg nodes: containers of the nodes; without them nothing is known of the folder.
+    :arg standing: whether the nodes are there already, and can be asked.
     :arg wanted: a way, or C(auto). :arg volume: C(auto), or the kind of volume that is wanted.
     :raises InputError: what is wanted cannot work, or was not allowed. :raises NotWritable: no way is left.
     """
@@ -66,7 +68,7 @@ def decide(
         _refuse(wanted, volume, init_image, allow_root, nodes)
         return Permission(wanted, "as coverage_mode_permission says")
     if nodes:
-        if all(modes_of(podman, nodes, folder)):
+        if standing and all(modes_of(podman, nodes, folder)):
             return Permission(WRITABLE, f"{folder} is there on every node, and everyone may write to it")
         return Permission(NODE, f"{folder} is made on every node with the mode 1777")
     if init_image:

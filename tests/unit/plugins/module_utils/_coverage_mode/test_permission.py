@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import stat
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,11 @@ def test_a_folder_that_is_not_is_prepared(podman: Podman, tmp_path: Path) -> Non
     lib.make_folders(podman, ["a", "b"], [str(folder)], "1777")
     assert stat.S_IMODE(folder.stat().st_mode) == 0o1777
     assert lib.modes_of(podman, ["a"], str(folder)) == [True]
+
+
+def test_nodes_that_are_still_to_be_made_are_not_asked() -> None:
+    nobody = t.cast("t.Any", None)
+    assert lib.decide(nobody, ["a"], "/x", standing=False).way == "node"
 
 
 def test_without_nodes_the_ways_are_asked_in_their_order(podman: Podman) -> None:
