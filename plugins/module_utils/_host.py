@@ -486,7 +486,8 @@ def checks(facts: t.Mapping[str, t.Any], wanted: Wanted) -> list[Check]:
 # gathering
 
 
-def _read(path: t.Union[str, Path]) -> str:
+def read_or_empty(path: t.Union[str, Path]) -> str:
+    """Return a file's text; none where it cannot be read."""
     try:
         return Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -581,16 +582,16 @@ def gather(wanted: Wanted, *, bin_dir: str = "", executable: str = "podman", pro
         user = pwd.getpwuid(uid).pw_name
     except KeyError:
         user = str(uid)
-    release = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', _read("/etc/os-release"), re.M))
-    capabilities = effective_capabilities(_read("/proc/self/status"))
+    release = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', read_or_empty("/etc/os-release"), re.M))
+    capabilities = effective_capabilities(read_or_empty("/proc/self/status"))
     nofile, nproc = (resource.getrlimit(what)[1] for what in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC))
-    mode = cgroup_mode(_read("/proc/self/mounts"))
-    init = _read("/proc/1/comm").strip()
+    mode = cgroup_mode(read_or_empty("/proc/self/mounts"))
+    init = read_or_empty("/proc/1/comm").strip()
     drop_in, others = containers_conf_paths(root)
-    current = _read(drop_in)
+    current = read_or_empty(drop_in)
     own: dict[tuple[str, str], str] = {}
     for path in others:
-        own.update(settings_in(_read(path)))
+        own.update(settings_in(read_or_empty(path)))
     text = containers_conf(
         ContainerHost(
             cgroup=mode,
@@ -600,7 +601,7 @@ def gather(wanted: Wanted, *, bin_dir: str = "", executable: str = "podman", pro
             has_runc="runc" in wanted.packages
             or bool(shutil.which("runc", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")),
             nofile=nofile,
-            nproc=nproc_of_containers(nproc, _read(PID_MAX)),
+            nproc=nproc_of_containers(nproc, read_or_empty(PID_MAX)),
         ),
         current=current,
         own=own,
@@ -611,7 +612,7 @@ def gather(wanted: Wanted, *, bin_dir: str = "", executable: str = "podman", pro
     sysctls = {
         name: int(value)
         for name in (wanted.sysctls or {})
-        if (value := _read(SYSCTL_FOLDER / name.replace(".", "/")).strip()).isdigit()
+        if (value := read_or_empty(SYSCTL_FOLDER / name.replace(".", "/")).strip()).isdigit()
     }
     status = ""
     if wanted.packages and shutil.which("dpkg-query"):
@@ -625,8 +626,8 @@ def gather(wanted: Wanted, *, bin_dir: str = "", executable: str = "podman", pro
         "root": root,
         "user": user,
         "rootless": {
-            "subuid": subordinate_ids(_read("/etc/subuid"), user, uid),
-            "subgid": subordinate_ids(_read("/etc/subgid"), user, uid),
+            "subuid": subordinate_ids(read_or_empty("/etc/subuid"), user, uid),
+            "subgid": subordinate_ids(read_or_empty("/etc/subgid"), user, uid),
             "newuidmap": bool(shutil.which("newuidmap")),
         },
         "os": {
@@ -653,12 +654,12 @@ def gather(wanted: Wanted, *, bin_dir: str = "", executable: str = "podman", pro
         "sysctls": sysctls,
         "sysctl_file": {
             "path": str(SYSCTL_FILE),
-            "current": _read(SYSCTL_FILE),
-            "text": sysctl_file(_read(SYSCTL_FILE), sysctls, wanted.sysctls or {}),
+            "current": read_or_empty(SYSCTL_FILE),
+            "text": sysctl_file(read_or_empty(SYSCTL_FILE), sysctls, wanted.sysctls or {}),
             "low": sorted(name for name, least in (wanted.sysctls or {}).items() if sysctls.get(name, least) < least),
         },
         "disk": {"path": disk_path, "total": usage.total, "free": usage.free},
-        "memory": memory(_read("/proc/meminfo")),
+        "memory": memory(read_or_empty("/proc/meminfo")),
         "node_image": _node_image(podman, wanted),
     }
     found = checks(facts, wanted)

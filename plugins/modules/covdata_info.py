@@ -20,12 +20,10 @@ requirements:
 attributes:
   check_mode:
     support: full
-    description: Can run in C(check_mode) and return changed status prediction without modifying target.
   diff_mode:
     support: N/A
-    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in
-      diff mode.
 extends_documentation_fragment:
+  - kubernaut.coverage.attributes
   - kubernaut.coverage.covdata
 seealso:
   - module: kubernaut.coverage.covdata_merge
@@ -147,9 +145,8 @@ verdict:
   type: dict
 """
 
-import traceback
-
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.arguments import INPUTS, READING
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listing import (
     Reading,
     describe,
@@ -157,27 +154,16 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listin
     load,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
-
-try:
-    __import__("numpy")
-    NUMPY = ""
-except ImportError:
-    NUMPY = traceback.format_exc()
+from ansible_collections.kubernaut.coverage.plugins.module_utils._libraries import missing_libraries
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={
-            "inputs": {"type": "list", "elements": "path", "required": True},
-            "policy": {"type": "str", "choices": ["fail", "warn"], "default": "warn"},
-            "not_before": {"type": "float", "default": 0.0},
-            "expected": {"type": "list", "elements": "str", "default": []},
-            "snapshots": {"type": "str", "choices": ["auto", "sum", "last"], "default": "auto"},
-        },
+        argument_spec={**INPUTS, **READING},
         supports_check_mode=True,
     )
-    if NUMPY:
-        module.fail_json(msg=missing_required_lib("numpy"), exception=NUMPY)
+    for name, trace in missing_libraries("numpy").items():
+        module.fail_json(msg=missing_required_lib(name), exception=trace)
     inputs = module.params.pop("inputs")
     try:
         described = describe(load(inputs, Reading(**module.params)))

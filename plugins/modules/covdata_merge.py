@@ -19,13 +19,11 @@ requirements:
 attributes:
   check_mode:
     support: full
-    description: Can run in C(check_mode) and return changed status prediction without modifying target.
   diff_mode:
     support: partial
-    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in
-      diff mode.
     details: Of the names of the files; the names tell the data of the programs, and the time of the last life.
 extends_documentation_fragment:
+  - kubernaut.coverage.attributes
   - kubernaut.coverage.covdata
 options:
   output:
@@ -124,39 +122,29 @@ verdict:
 """
 
 import os
-import traceback
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.arguments import INPUTS, READING
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listing import Reading
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._libraries import missing_libraries
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.merging import OPERATIONS, Request, merge
-
-try:
-    __import__("numpy")
-    NUMPY = ""
-except ImportError:
-    NUMPY = traceback.format_exc()
-
-READING = ("policy", "not_before", "expected", "snapshots")
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "inputs": {"type": "list", "elements": "path", "required": True},
+            **INPUTS,
             "output": {"type": "path", "required": True},
             "operation": {"type": "str", "choices": list(OPERATIONS), "default": "merge"},
             "combine": {"type": "bool", "default": False},
             "packages": {"type": "list", "elements": "str", "default": []},
-            "policy": {"type": "str", "choices": ["fail", "warn"], "default": "warn"},
-            "not_before": {"type": "float", "default": 0.0},
-            "expected": {"type": "list", "elements": "str", "default": []},
-            "snapshots": {"type": "str", "choices": ["auto", "sum", "last"], "default": "auto"},
+            **READING,
         },
         supports_check_mode=True,
     )
-    if NUMPY:
-        module.fail_json(msg=missing_required_lib("numpy"), exception=NUMPY)
+    for name, trace in missing_libraries("numpy").items():
+        module.fail_json(msg=missing_required_lib(name), exception=trace)
     reading = Reading(**{name: module.params.pop(name) for name in READING})
     try:
         made = merge(Request(reading=reading, check=module.check_mode, **module.params))

@@ -21,13 +21,11 @@ requirements:
 attributes:
   check_mode:
     support: full
-    description: Can run in C(check_mode) and return changed status prediction without modifying target.
   diff_mode:
     support: partial
-    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in
-      diff mode.
     details: Of the formats V(percent), V(pkglist) and V(markdown) only.
 extends_documentation_fragment:
+  - kubernaut.coverage.attributes
   - kubernaut.coverage.covdata
 options:
   outputs:
@@ -138,40 +136,28 @@ verdict:
   type: dict
 """
 
-import traceback
-
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.arguments import INPUTS, READING
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listing import Reading
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._libraries import missing_libraries
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.convert import Request, convert
-
-LIBRARIES = {}
-for library in ("numpy", "jinja2"):
-    try:
-        __import__(library)
-    except ImportError:
-        LIBRARIES[library] = traceback.format_exc()
-
-READING = ("policy", "not_before", "expected", "snapshots")
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "inputs": {"type": "list", "elements": "path", "required": True},
+            **INPUTS,
             "outputs": {"type": "dict", "default": {}},
             "name": {"type": "str", "default": "coverage"},
             "include": {"type": "list", "elements": "str", "default": []},
             "exclude": {"type": "list", "elements": "str", "default": []},
             "sources": {"type": "dict", "default": {}},
-            "policy": {"type": "str", "choices": ["fail", "warn"], "default": "warn"},
-            "not_before": {"type": "float", "default": 0.0},
-            "expected": {"type": "list", "elements": "str", "default": []},
-            "snapshots": {"type": "str", "choices": ["auto", "sum", "last"], "default": "auto"},
+            **READING,
         },
         supports_check_mode=True,
     )
-    for name, trace in LIBRARIES.items():
+    for name, trace in missing_libraries("numpy", "jinja2").items():
         module.fail_json(msg=missing_required_lib(name), exception=trace)
     reading = Reading(**{name: module.params.pop(name) for name in READING})
     try:

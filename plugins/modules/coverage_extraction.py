@@ -22,13 +22,13 @@ author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
   - kubernetes (Python library)
+extends_documentation_fragment:
+  - kubernaut.coverage.attributes
 attributes:
   check_mode:
     support: full
-    description: Can run in C(check_mode) and return changed status prediction without modifying target.
   diff_mode:
     support: none
-    description: Returns details on what has changed, or needs changing in C(check_mode), when in diff mode.
 options:
   kubeconfig:
     description: Kubeconfig of the cluster.

@@ -21,15 +21,15 @@ author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
   - kubernetes (Python library)
+extends_documentation_fragment:
+  - kubernaut.coverage.attributes
 attributes:
   check_mode:
     support: full
-    description: Can run in C(check_mode) and return changed status prediction without modifying target.
     details:
       - Asks the API server for a dry run. Without a cluster yet, all objects are said to be changed.
   diff_mode:
     support: full
-    description: Returns details on what has changed, or needs changing in C(check_mode), when in diff mode.
     details:
       - Shows the workload in the cluster and what becomes of it. Values that look like secrets are left out.
 options:

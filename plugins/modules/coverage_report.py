@@ -20,14 +20,13 @@ author:
 requirements:
   - numpy
   - Jinja2
+extends_documentation_fragment:
+  - kubernaut.coverage.attributes
 attributes:
   check_mode:
     support: full
-    description: Can run in C(check_mode) and return changed status prediction without modifying target.
   diff_mode:
     support: partial
-    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in
-      diff mode.
     details: Of the file C(summary.md) only.
 options:
   input:
@@ -243,18 +242,10 @@ verdict:
   type: dict
 """
 
-import traceback
-
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.arguments import READING
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
-
-LIBRARIES = {}
-for library in ("numpy", "jinja2"):
-    try:
-        __import__(library)
-    except ImportError:
-        LIBRARIES[library] = traceback.format_exc()
-
+from ansible_collections.kubernaut.coverage.plugins.module_utils._libraries import missing_libraries
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.build import Options, make_report
 
 # what is no error in check mode: the roles before this one only said what they would do
@@ -284,10 +275,8 @@ def main() -> None:
             },
             "lives": {"type": "list", "elements": "dict", "default": []},
             "stages": {"type": "dict", "default": {}},
-            "policy": {"type": "str", "choices": ["fail", "quarantine", "warn"], "default": "warn"},
-            "not_before": {"type": "float", "default": 0.0},
-            "expected": {"type": "list", "elements": "str", "default": []},
-            "snapshots": {"type": "str", "choices": ["auto", "sum", "last"], "default": "auto"},
+            **READING,
+            "policy": {**READING["policy"], "choices": ["fail", "quarantine", "warn"]},
             "text_profiles": {
                 "type": "list",
                 "elements": "dict",
@@ -299,7 +288,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    for name, trace in LIBRARIES.items():
+    for name, trace in missing_libraries("numpy", "jinja2").items():
         module.fail_json(msg=missing_required_lib(name), exception=trace)
     options = Options(check=module.check_mode, **module.params)
     try:

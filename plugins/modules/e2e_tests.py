@@ -14,16 +14,15 @@ description:
     RV(passed).
 author:
   - the kubernaut.coverage authors (@kubernaut)
+extends_documentation_fragment:
+  - kubernaut.coverage.attributes
 attributes:
   check_mode:
     support: partial
-    description: Can run in C(check_mode) and return changed status prediction without modifying target.
     details:
       - Only checks that the command can be started.
   diff_mode:
     support: none
-    description: >-
-      Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
 options:
   command:
     description: Program and arguments.

@@ -70,17 +70,17 @@ options:
     description: Name or path of podman.
     type: str
     default: podman
+extends_documentation_fragment:
+  - kubernaut.coverage.attributes
+  - kubernaut.coverage.attributes.idempotent
 attributes:
   check_mode:
-    description: Tells what would change without changing anything.
     support: full
     details:
       - Says which way would be tried first. That a registry answers and a build succeeds can only be known by doing it.
   diff_mode:
-    description: Shows what would change.
     support: full
   idempotent:
-    description: A second run changes nothing.
     support: full
 seealso:
   - module: containers.podman.podman_image

@@ -21,17 +21,17 @@ author:
 requirements:
   - podman
   - Go 1.24 or later, for a Go module
+extends_documentation_fragment:
+  - kubernaut.coverage.attributes
 attributes:
   check_mode:
     support: partial
-    description: Can run in C(check_mode) and return changed status prediction without modifying target.
     details:
       - For a Go module the prediction is exact, and what does not exist is an error already in check mode.
       - What a Containerfile builds cannot be known without building it. A change is predicted when no image of this
         service, or of the given O(reference), is there.
   diff_mode:
     support: none
-    description: Returns details on what has changed, or needs changing in C(check_mode), when in diff mode.
 options:
   service:
     description: Name of the service; becomes the name of the image. Small letters, digits and single separators.

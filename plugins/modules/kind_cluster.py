@@ -20,15 +20,14 @@ author:
 requirements:
   - kind 0.30
   - podman 4.3
+extends_documentation_fragment:
+  - kubernaut.coverage.attributes
 attributes:
   check_mode:
     support: full
-    description: Can run in C(check_mode) and return changed status prediction without modifying target.
     details: All inputs, the node image, mounts and ports are checked for real.
   diff_mode:
     support: full
-    description: >-
-      Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
 options:
   name:
     description:

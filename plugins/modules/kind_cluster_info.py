@@ -14,15 +14,14 @@ author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
   - podman 4.3
+extends_documentation_fragment:
+  - kubernaut.coverage.attributes
 attributes:
   check_mode:
     support: full
-    description: Can run in C(check_mode) and return changed status prediction without modifying target.
     details: It changes nothing.
   diff_mode:
     support: none
-    description: >-
-      Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
 options:
   name:
     description: List only the cluster of that name.

@@ -17,15 +17,15 @@ author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
   - podman
+extends_documentation_fragment:
+  - kubernaut.coverage.attributes
 attributes:
   check_mode:
     support: full
-    description: Can run in C(check_mode) and return changed status prediction without modifying target.
     details:
       - A cluster that is missing is taken for one that is going to be made.
   diff_mode:
     support: none
-    description: Returns details on what has changed, or needs changing in C(check_mode), when in diff mode.
 options:
   archive:
     description: The image as a docker archive.

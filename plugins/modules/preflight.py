@@ -15,16 +15,15 @@ description:
   - Nothing is changed.
 author:
   - the kubernaut.coverage authors (@kubernaut)
+extends_documentation_fragment:
+  - kubernaut.coverage.attributes
 attributes:
   check_mode:
     support: full
-    description: Can run in C(check_mode) and return changed status prediction without modifying target.
     details:
       - Changes nothing in any mode.
   diff_mode:
     support: none
-    description: >-
-      Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
 options:
   image:
     description: What is going to be built, as in M(kubernaut.coverage.instrumented_image). Not checked where missing.

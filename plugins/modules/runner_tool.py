@@ -45,17 +45,17 @@ options:
     type: str
     choices: [present, absent]
     default: present
+extends_documentation_fragment:
+  - kubernaut.coverage.attributes
+  - kubernaut.coverage.attributes.idempotent
 attributes:
   check_mode:
-    description: Tells what would change without changing anything.
     support: full
     details:
       - Says which way would be tried first. That it leads there can only be known by going it.
   diff_mode:
-    description: Shows what would change.
     support: none
   idempotent:
-    description: A second run changes nothing.
     support: full
 """
 

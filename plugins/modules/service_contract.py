@@ -15,14 +15,13 @@ description:
   - Also makes the two facts of a run that are made once, its id and its folder.
 author:
   - the kubernaut.coverage authors (@kubernaut)
+extends_documentation_fragment:
+  - kubernaut.coverage.attributes
 attributes:
   check_mode:
     support: full
-    description: Can run in C(check_mode) and return changed status prediction without modifying target.
   diff_mode:
     support: none
-    description: >-
-      Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
 options:
   service:
     description: Name of the service.

@@ -132,15 +132,15 @@ options:
     description: Name or path of podman.
     type: str
     default: podman
+extends_documentation_fragment:
+  - kubernaut.coverage.attributes
+  - kubernaut.coverage.attributes.idempotent
 attributes:
   check_mode:
-    description: Tells what would change without changing anything.
     support: full
   diff_mode:
-    description: Shows what would change.
     support: none
   idempotent:
-    description: A second run changes nothing.
     support: full
 """
 

@@ -20,16 +20,15 @@ author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
   - kubernetes (Python library)
+extends_documentation_fragment:
+  - kubernaut.coverage.attributes
 attributes:
   check_mode:
     support: full
-    description: Can run in C(check_mode) and return changed status prediction without modifying target.
     details:
       - Changes nothing.
   diff_mode:
     support: none
-    description: >-
-      Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
 options:
   kubeconfig:
     description: Kubeconfig of the cluster.

@@ -17,6 +17,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._contract impor
     merged_contract,
     shipped_contract,
 )
+from yaml_nodes import nodes
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("roles/*/README.md"))]
@@ -75,17 +76,6 @@ def role_options(role: str) -> dict[str, t.Any]:
     """The options of all entry points of a role."""
     specs = yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
     return {name: rule for spec in specs["argument_specs"].values() for name, rule in spec.get("options", {}).items()}
-
-
-def nodes(value: t.Any) -> t.Iterator[dict[str, t.Any]]:
-    """Every dictionary in some YAML."""
-    if isinstance(value, dict):
-        yield value
-        for item in value.values():
-            yield from nodes(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from nodes(item)
 
 
 @every_page

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import role_readme
 import yaml
+from yaml_nodes import nodes
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = [path.name for path in role_readme.roles(ROOT)]
@@ -32,17 +33,6 @@ def task_files(role: str) -> list[Path]:
     """Task and handler files of a role."""
     folder = ROOT / "roles" / role
     return sorted([*folder.glob("tasks/**/*.yml"), *folder.glob("handlers/*.yml")])
-
-
-def nodes(value: t.Any) -> t.Iterator[dict[str, t.Any]]:
-    """Every mapping in a YAML document."""
-    if isinstance(value, dict):
-        yield value
-        for item in value.values():
-            yield from nodes(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from nodes(item)
 
 
 def task_nodes(role: str) -> list[dict[str, t.Any]]:

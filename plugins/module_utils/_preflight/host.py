@@ -135,11 +135,11 @@ def facts(host: Host, *, quick: bool = False) -> Facts:
         "root": uid == 0,
         "user": user,
         "rootless": {
-            "subuid": _host.subordinate_ids(_read("/etc/subuid"), user, uid),
-            "subgid": _host.subordinate_ids(_read("/etc/subgid"), user, uid),
+            "subuid": _host.subordinate_ids(_host.read_or_empty("/etc/subuid"), user, uid),
+            "subgid": _host.subordinate_ids(_host.read_or_empty("/etc/subgid"), user, uid),
             "newuidmap": bool(shutil.which("newuidmap")),
         },
-        "cgroup": _host.cgroup_mode(_read("/proc/self/mounts")),
+        "cgroup": _host.cgroup_mode(_host.read_or_empty("/proc/self/mounts")),
         "podman": {
             **_host.podman_facts({}),
             "proof": None,
@@ -150,11 +150,11 @@ def facts(host: Host, *, quick: bool = False) -> Facts:
         "modules_folder": _host.MODULES_FOLDER.is_dir(),
         "tools": {"kind": {**_host.find_tool("kind"), "version": ""}},
         "limits": {"nofile": nofile, "nproc": nproc},
-        "memory": _host.memory(_read("/proc/meminfo")),
+        "memory": _host.memory(_host.read_or_empty("/proc/meminfo")),
         "sysctls": {
             name: int(value)
             for name in SYSCTLS
-            if (value := _read(_host.SYSCTL_FOLDER / name.replace(".", "/")).strip()).isdigit()
+            if (value := _host.read_or_empty(_host.SYSCTL_FOLDER / name.replace(".", "/")).strip()).isdigit()
         },
     }
     gathered["checks"] = [asdict(check) for check in _host.checks(gathered, _host.Wanted())]
@@ -184,16 +184,9 @@ def graph_root(uid: int) -> str:
     if uid:
         files, found = [home / ".config/containers/storage.conf"], str(home / ".local/share/containers/storage")
     for file in files:
-        value = _host.settings_in(_read(file)).get(("storage", "graphroot"), "").strip("\"'")
+        value = _host.settings_in(_host.read_or_empty(file)).get(("storage", "graphroot"), "").strip("\"'")
         found = value or found
     return found
-
-
-def _read(path: t.Union[str, Path]) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
 
 
 def _named(gathered: Facts, *names: str) -> list[_host.Check]:

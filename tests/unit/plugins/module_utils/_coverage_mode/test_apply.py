@@ -12,7 +12,6 @@ from __future__ import annotations
 import copy
 import json
 import typing as t
-from pathlib import Path
 
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode import (
@@ -129,15 +128,6 @@ def wanted(kind: str = "Deployment", **more: t.Any) -> Wanted:
     options = {key: more.pop(key) for key in list(more) if key in ("run", "container", "resources", "replicas")}
     settings = Settings(**{"container": "app", "image": "localhost/cart:1", "run": "1", "component": "cart", **options})
     return Wanted(kind, "shop", more.pop("name", "cart"), settings, **{"permission": "writable", **more})
-
-
-@pytest.fixture
-def podman(tmp_path: Path) -> Podman:
-    """What podman is told is run on this machine."""
-    script = tmp_path / "podman"
-    script.write_text('#!/bin/sh\nshift 2\nexec "$@"\n')
-    script.chmod(0o755)
-    return Podman(str(script))
 
 
 def live(cluster: Dictionary, kind: str = "Deployment") -> Object:

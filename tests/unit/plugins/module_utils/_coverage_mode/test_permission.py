@@ -15,15 +15,6 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
 
 
-@pytest.fixture
-def podman(tmp_path: Path) -> Podman:
-    """C(podman exec NODE COMMAND...) that runs the command in this machine's own folders."""
-    script = tmp_path / "podman"
-    script.write_text('#!/bin/sh\nshift 2\nexec "$@"\n')
-    script.chmod(0o755)
-    return Podman(str(script))
-
-
 def test_a_folder_that_is_open_is_left_as_it_is(podman: Podman, tmp_path: Path) -> None:
     folder = tmp_path / "open"
     folder.mkdir()

@@ -12,7 +12,6 @@ import shutil
 import typing as t
 import xml.etree.ElementTree
 import zlib
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import DataError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.build import Options, Report, make_report
+from go_page import go_ranges
 from go_programs import HERE, HTTPBIN, RECORDED, Go, live
 
 MODULE = "example.com/program"
@@ -264,51 +264,6 @@ def test_cobertura_and_lcov_agree(run: Path) -> None:
     assert text[counted] > 600
     assert text[missed] == 0
     assert 1 not in text
-
-
-class Spans(HTMLParser):
-    """Covered and uncovered ranges of the pages that go tool cover -html writes: per file (begin, end, count)."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.names: list[str] = []
-        self.files: list[tuple[str, list[tuple[int, int, int]]]] = []
-        self.open: tuple[int, int] | None = None
-        self.inside = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        if tag == "option":
-            self.inside = "option"
-            self.names.append("")
-        elif tag == "pre":
-            self.inside = "pre"
-            self.files.append(("", []))
-        elif tag == "span" and self.inside == "pre":
-            self.open = (len(self.files[-1][0]), int(given["title"] or 0))
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "span" and self.inside == "pre" and self.open:
-            text, ranges = self.files[-1]
-            if len(text) > self.open[0]:
-                ranges.append((self.open[0], len(text), self.open[1]))
-            self.open = None
-        elif tag in ("pre", "option"):
-            self.inside = ""
-
-    def handle_data(self, data: str) -> None:
-        if self.inside == "option":
-            self.names[-1] += data
-        elif self.inside == "pre":
-            text, ranges = self.files[-1]
-            self.files[-1] = (text + data, ranges)
-
-
-def go_ranges(page: str) -> dict[str, tuple[str, list[tuple[int, int, int]]]]:
-    spans = Spans()
-    spans.feed(page)
-    names = [name.rsplit(" (", 1)[0] for name in spans.names]
-    return dict(zip(names, spans.files, strict=True))
 
 
 def unpack(content: bytes) -> dict[str, t.Any]:

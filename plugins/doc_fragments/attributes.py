@@ -1,0 +1,25 @@
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the attributes of a module mean; how far it supports each of them says the module."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Descriptions of all attributes, of which a module fills in C(support) and C(details)."""
+
+    DOCUMENTATION = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Tells what would change without changing anything.
+  diff_mode:
+    description: Shows what would change.
+"""
+    IDEMPOTENT = r"""
+options: {}
+attributes:
+  idempotent:
+    description: A second run changes nothing.
+"""
