@@ -19,6 +19,8 @@ from pathlib import Path
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.dict_transformations import dict_merge
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.options import check_options
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.order import check_order
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._ports import HostPort
 
@@ -28,13 +30,24 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
     "source": {
         "type": "dict",
         "required": True,
-        "description": "Where the program's source is: a Go module, or a checkout.",
-        "mutually_exclusive": [("module", "dir")],
-        "required_one_of": [("module", "dir")],
-        "required_by": {"module": ("version",), "dir": ("containerfile",)},
+        "description": "Where the program's source is: a Go module, a checkout, or a repository to check out.",
+        "mutually_exclusive": [("module", "dir"), ("module", "repository"), ("dir", "repository")],
+        "required_one_of": [("module", "dir", "repository")],
+        "required_by": {
+            "module": ("version",),
+            "dir": ("containerfile",),
+            "repository": ("version", "containerfile"),
+        },
         "options": {
             "module": {"type": "str", "description": "Go module path."},
-            "version": {"type": "str", "description": "Version of the Go module."},
+            "repository": {
+                "type": "str",
+                "description": "Git repository, as git takes it; checked out once for all services that name it.",
+            },
+            "version": {
+                "type": "str",
+                "description": "Version of the Go module; branch, tag or commit of the repository.",
+            },
             "package": {
                 "type": "str",
                 "default": "",
@@ -103,13 +116,25 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
     "dependencies": {
         "type": "dict",
         "default": {},
-        "description": "Servers that the service needs, by the name under which it reaches them.",
+        "description": "What the service needs, by name: servers, and manifests of anything else. A server is reached"
+        " under its name.",
         "values": {
             "kind": {
                 "type": "str",
                 "required": True,
-                "choices": ["postgresql", "redis"],
+                "choices": ["postgresql", "redis", "manifests"],
                 "description": "What it is.",
+            },
+            "after": {
+                "type": "list",
+                "elements": "str",
+                "default": [],
+                "description": "Names of dependencies that have to be ready first. All others start side by side.",
+            },
+            "timeout": {
+                "type": "int",
+                "default": 0,
+                "description": "Seconds until it is ready; 0 for C(service_dependencies_timeout).",
             },
             "version": {
                 "type": "str",
@@ -139,12 +164,15 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
             "resources": {"type": "dict", "default": {}, "description": "Requests and limits of its container."},
             "migrations": {
                 "type": "dict",
-                "description": "SQL files that make the schema (PostgreSQL).",
+                "description": "What makes the schema (PostgreSQL): SQL files, a command or a Job.",
+                "mutually_exclusive": [("command", "job")],
+                "required_one_of": [("dir", "command", "job", "init_sql")],
                 "options": {
                     "dir": {
                         "type": "str",
-                        "required": True,
-                        "description": "Folder of C(*.sql), relative to O(source.dir).",
+                        "default": "",
+                        "description": "Folder of C(*.sql), relative to O(source.dir). With a command or a Job, what"
+                        " those apply: they run again when its content is another.",
                     },
                     "format": {
                         "type": "str",
@@ -158,7 +186,124 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
                         "default": [],
                         "description": "Tables that have to be there afterwards.",
                     },
+                    "init_sql": {
+                        "type": "str",
+                        "default": "",
+                        "description": "SQL that is run once, before all else: roles and grants.",
+                    },
+                    "command": {
+                        "type": "list",
+                        "elements": "str",
+                        "default": [],
+                        "description": "Program and arguments that migrate, run on the runner. The way to the database"
+                        " is in its environment: see [dependencies](dependencies.md#migrations).",
+                    },
+                    "chdir": {
+                        "type": "str",
+                        "default": "",
+                        "description": "Folder that the command runs in, relative to O(source.dir);"
+                        " O(dependencies.<name>.migrations.dir) or else O(source.dir) where empty.",
+                    },
+                    "environment": {
+                        "type": "dict",
+                        "default": {},
+                        "description": "More variables for the command; C($NAME) in a value is one of those it has.",
+                    },
+                    "job": {
+                        "type": "dict",
+                        "description": "A Job that migrates, in the namespace of the service.",
+                        "required_one_of": [("manifests", "objects")],
+                        "options": {
+                            "manifests": {
+                                "type": "list",
+                                "elements": "str",
+                                "default": [],
+                                "description": "Files with the Job and what it needs, relative to O(source.dir).",
+                            },
+                            "objects": {
+                                "type": "list",
+                                "elements": "dict",
+                                "default": [],
+                                "description": "The same, inline.",
+                            },
+                        },
+                    },
+                    "timeout": {
+                        "type": "int",
+                        "default": 600,
+                        "description": "Seconds after which the command or the Job has failed.",
+                    },
                 },
+            },
+            "manifests": {
+                "type": "list",
+                "elements": "str",
+                "default": [],
+                "description": "Files, folders and kustomize folders, relative to O(source.dir).",
+            },
+            "urls": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "description": "Manifests in the network.",
+                "options": {
+                    "url": {"type": "str", "required": True, "description": "C(https://...)."},
+                    "checksum": {
+                        "type": "str",
+                        "default": "",
+                        "description": "C(sha256:...) of it; then it is fetched once, and kept.",
+                    },
+                },
+            },
+            "objects": {"type": "list", "elements": "dict", "default": [], "description": "Manifests, inline."},
+            "namespace": {
+                "type": "str",
+                "default": "",
+                "description": "Namespace of manifests that name none; that of the service where empty.",
+            },
+            "until": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "description": "What manifests are ready by, all of it; what their kinds say where empty.",
+                "options": {
+                    "kind": {"type": "str", "required": True, "description": "Kind of the object."},
+                    "name": {"type": "str", "default": "", "description": "Its name; or a selector."},
+                    "selector": {
+                        "type": "str",
+                        "default": "",
+                        "description": "Labels; the condition is then over C({items: [...]}).",
+                    },
+                    "api_version": {
+                        "type": "str",
+                        "default": "",
+                        "description": "Its C(apiVersion); the one that the cluster prefers where empty.",
+                    },
+                    "namespace": {"type": "str", "default": "", "description": "Its namespace; that of the manifests."},
+                    "condition": {
+                        "type": "str",
+                        "required": True,
+                        "description": "JMESPath over the live object; true when it is not null, false or empty.",
+                    },
+                },
+            },
+        },
+    },
+    "components": {
+        "type": "dict",
+        "default": {},
+        "description": "Other instrumented services that this one needs, by name. Each is built, started before it,"
+        " and reported beside it.",
+        "values": {
+            "service": {
+                "type": "str",
+                "default": "",
+                "description": "The service whose contract it has; that of the component's name where empty.",
+            },
+            "overrides": {
+                "type": "dict",
+                "default": {},
+                "description": "Laid over that contract; its namespace is this service's unless given here.",
             },
         },
     },
@@ -299,6 +444,31 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
             },
             "environment": {"type": "dict", "default": {}, "description": "Environment variables."},
             "base_url": {"type": "str", "default": "", "description": "Given to the tests as E(E2E_BASE_URL)."},
+            "port_forward": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "description": "Ports of the host that lead to Services or pods while the tests run.",
+                "options": {
+                    "target": {"type": "str", "required": True, "description": "C(service/NAME) or C(pod/NAME)."},
+                    "port": {"type": "str", "required": True, "description": "Number or name of its port."},
+                    "variable": {
+                        "type": "str",
+                        "required": True,
+                        "description": "Environment variable that tells the tests the address.",
+                    },
+                    "namespace": {"type": "str", "default": "", "description": "The workload's where empty."},
+                    "local_port": {"type": "int", "default": 0, "description": "Port on the host; 0 for a free one."},
+                    "scheme": {"type": "str", "default": "http", "description": "Comes before the address."},
+                    "path": {"type": "str", "default": "", "description": "Comes after the address."},
+                },
+            },
+            "junit": {
+                "type": "str",
+                "default": "",
+                "description": "JUnit files that the command writes, relative to its folder, also as a pattern. Ginkgo"
+                " and C(go test) are asked for a report where this is empty.",
+            },
             "timeout": {"type": "int", "default": 900, "description": "Seconds after which the tests are ended."},
         },
     },
@@ -423,12 +593,24 @@ def merged_contract(
 
 def dependency_servers(contract: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
     """Return the dependencies of a validated contract as the module service_dependencies takes them."""
+    base = Path(contract["source"]["dir"] or "/")
+
+    def inside(paths: t.Sequence[str]) -> list[str]:
+        return [str(base / path) for path in paths]
+
     servers = []
     for name, entry in contract["dependencies"].items():
         server = {"name": name, **{key: value for key, value in entry.items() if value is not None}}
+        server["manifests"] = inside(entry["manifests"])
         if entry["migrations"]:
-            folder = Path(contract["source"]["dir"] or "/") / entry["migrations"]["dir"]
-            server["migrations"] = {**entry["migrations"], "dir": str(folder)}
+            migrations = {key: value for key, value in entry["migrations"].items() if value is not None}
+            if migrations["dir"]:
+                migrations["dir"] = str(base / migrations["dir"])
+            if migrations["chdir"] or (migrations["command"] and not migrations["dir"]):
+                migrations["chdir"] = str(base / migrations["chdir"])
+            if "job" in migrations:
+                migrations["job"] = {**migrations["job"], "manifests": inside(migrations["job"]["manifests"])}
+            server["migrations"] = migrations
         servers.append(server)
     return servers
 
@@ -535,12 +717,18 @@ def _unknown_keys(value: t.Any, specification: t.Mapping[str, t.Any], path: str)
 
 
 def _drop_other_source(shipped: dict[str, t.Any], inventory: t.Mapping[str, t.Any]) -> None:
-    """A checkout named in the inventory takes the place of the Go module that ships, and the other way round."""
+    """A source of one kind in the inventory takes the place of one of another kind that ships.
+
+    A checkout has the same files as the repository that ships, so what is said of those stays.
+    """
     mine, theirs = inventory.get("source"), shipped.get("source")
     if isinstance(mine, dict) and isinstance(theirs, dict):
-        for chosen, other in (("dir", "module"), ("module", "dir")):
-            if chosen in mine and other in theirs:
-                shipped["source"] = {}
+        chosen = [kind for kind in ("module", "dir", "repository") if mine.get(kind)]
+        others = [kind for kind in ("module", "dir", "repository") if kind in theirs and kind not in chosen]
+        if chosen == ["dir"] and others == ["repository"]:
+            shipped["source"] = {key: value for key, value in theirs.items() if key not in ("repository", "version")}
+        elif chosen and others:
+            shipped["source"] = {}
 
 
 def _nearest(name: str, known: t.Sequence[str]) -> str:
@@ -564,6 +752,7 @@ def _without_descriptions(specification: t.Mapping[str, t.Any]) -> dict[str, t.A
 def _contradictions(contract: t.Mapping[str, t.Any]) -> t.Iterator[str]:
     """What no argument specification can say."""
     workload, cluster = contract["workload"], contract["cluster"]
+    has_checkout = contract["source"]["dir"] or contract["source"]["repository"]
     for path, name in (
         ("workload.namespace", workload["namespace"]),
         ("workload.name", workload["name"]),
@@ -584,9 +773,21 @@ def _contradictions(contract: t.Mapping[str, t.Any]) -> t.Iterator[str]:
     if not contract["tests"]["command"]:
         yield "tests.command: is empty."
     for name, dependency in contract["dependencies"].items():
-        folder = (dependency["migrations"] or {}).get("dir", "")
-        if folder and not folder.startswith("/") and not contract["source"]["dir"]:
-            yield f"dependencies.{name}.migrations.dir: needs source.dir, the folder that it lies in."
+        migrations = dependency["migrations"] or {}
+        for path, files in (
+            ("manifests", dependency["manifests"]),
+            ("migrations.dir", [migrations.get("dir", "")]),
+            ("migrations.chdir", [migrations.get("chdir", "")]),
+            ("migrations.job.manifests", (migrations.get("job") or {}).get("manifests", [])),
+        ):
+            if not has_checkout and any(file and not file.startswith("/") for file in files):
+                yield f"dependencies.{name}.{path}: needs source.dir, the folder that it lies in."
+    try:
+        check_order({name: item["after"] for name, item in contract["dependencies"].items()}, "")
+        for item in dependency_servers(contract):
+            check_options(item)
+    except InputError as error:
+        yield f"dependencies: {' '.join(filter(None, (error.message, error.remedy)))}"
     if workload["objects"] and not workload["manifests"]:
         names = [(item.get("kind"), (item.get("metadata") or {}).get("name")) for item in workload["objects"]]
         if (workload["kind"], workload["name"]) not in names:
@@ -595,7 +796,7 @@ def _contradictions(contract: t.Mapping[str, t.Any]) -> t.Iterator[str]:
                 f"workload.name: the objects have no {workload['kind']} {workload['name']!r}."
                 f"{_nearest(workload['name'], workloads)}"
             )
-    elif workload["manifests"] and not contract["source"]["dir"]:
+    elif workload["manifests"] and not has_checkout:
         yield "workload.manifests: need source.dir, the folder that they lie in."
     ports: list[HostPort] = []
     for index, mapping in enumerate(cluster["port_mappings"]):

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
@@ -14,16 +15,42 @@ import typing as t
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._command import CommandError, last_lines, run
+from ansible_collections.kubernaut.coverage.plugins.module_utils._command import (
+    CommandError,
+    describe_exit,
+    last_lines,
+    run,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._progress import report_progress
+from ansible_collections.kubernaut.coverage.plugins.module_utils._test_results import (
+    GoTestEvents,
+    ReportError,
+    Results,
+    age_of,
+    read_junit,
+    reporting_command,
+)
 
-LOG, OUTCOME = "e2e-tests.log", "e2e-tests.json"
+LOG, OUTCOME, JUNIT = "e2e-tests.log", "e2e-tests.json", "e2e-tests-junit.xml"
+NAMED = 5  # failed tests that a sentence names
+
+
+class WhyNot(t.NamedTuple):
+    """Why tests did not pass; nothing where they did."""
+
+    cause: str = ""
+    sentence: str = ""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How the tests ended. C(returncode) is None where the time limit ended them."""
+    """How the tests ended.
+
+    :ivar returncode: None where the time limit ended them. :ivar counts: total, passed, failed, skipped; None where
+        the command reports no tests. :ivar junit: the JUnit files, kept with the log. :ivar cause: identifier, and
+    :ivar sentence: words for why they did not pass; both empty where they did.
+    """
 
     command: list[str]
     passed: bool
@@ -31,6 +58,12 @@ class Outcome:
     seconds: float
     log: str
     last_lines: list[str]
+    counts: t.Optional[dict[str, int]] = None
+    failed_tests: t.Optional[list[str]] = None
+    skipped_tests: t.Optional[list[str]] = None
+    junit: t.Optional[list[str]] = None
+    cause: str = ""
+    sentence: str = ""
 
 
 def check_command(
@@ -68,28 +101,39 @@ def run_tests(
     environment: t.Mapping[str, str],
     timeout: float,
     results: str,
+    junit: str = "",
 ) -> Outcome:
-    """Run the tests to their end, or to the time limit, and keep log and outcome in C(results).
+    """Run the tests to their end, or to the time limit, and keep log, report and outcome in C(results).
 
+    :arg junit: path or pattern, relative to C(directory), of the JUnit files that the command writes. Without it a
+        Ginkgo command is made to write one, and C(go test) to print events.
     :raises InputError: as C(check_command). A failing test is an outcome, not an error.
     """
     check_command(command, directory, environment)
-    folder = Path(results)
+    folder = Path(results).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / LOG
+    for old in folder.glob("e2e-tests-junit*.xml"):
+        old.unlink()
+    reporting = reporting_command(command, directory, str(folder), junit, JUNIT)
+    before = {path: age_of(path) for path in glob.glob(reporting.junit)}
+    events = GoTestEvents() if reporting.go_events else None
     lock = threading.Lock()
     with log.open("w", encoding="utf-8") as stream:
 
         def keep(line: str) -> None:
             with lock:
-                stream.write(f"{line}\n")
+                text = f"{line}\n" if events is None else events.feed(line)
+                if text is None:
+                    return
+                stream.write(text)
                 stream.flush()  # whoever looks on sees each line as it comes
-            if line.strip():
-                report_progress(line.strip()[:100])
+            if text.strip():
+                report_progress(text.strip()[:100])
 
         try:
             completed = run(
-                command,
+                reporting.argv,
                 purpose="run the end-to-end tests",
                 cwd=directory,
                 environment=environment,
@@ -104,13 +148,79 @@ def run_tests(
                 raise
             returncode, seconds = None, timeout
             keep(f"ended by the time limit of {timeout:g} s")
+    found, files, problem = None, None, None
+    if events is not None:
+        # without events it was not go test that spoke: it could not even begin
+        found = events.results() if events.seen else None
+    elif reporting.junit:
+        files = _kept(reporting.junit, before, folder)
+        try:
+            found = _read(files) if files else None
+        except ReportError as error:
+            problem = WhyNot(error.cause, error.message)
+        if not files:
+            problem = WhyNot(
+                cause="tests-report-missing", sentence=f"the tests' command wrote no report {reporting.junit}"
+            )
+    cause, sentence = _why_not(returncode, timeout, found, problem)
     outcome = Outcome(
         command=list(command),
-        passed=returncode == 0,
+        passed=not cause,
         returncode=returncode,
         seconds=round(seconds, 2),
         log=str(log),
         last_lines=last_lines(log.read_text(encoding="utf-8")),
+        counts=found.counts() if found else None,
+        failed_tests=found.failed if found else None,
+        skipped_tests=found.skipped if found else None,
+        junit=files,
+        cause=cause,
+        sentence=sentence,
     )
     (folder / OUTCOME).write_text(json.dumps(asdict(outcome), indent=1), encoding="utf-8")
     return outcome
+
+
+def _kept(pattern: str, before: t.Mapping[str, t.Any], folder: Path) -> list[str]:
+    """Copy the reports that this run wrote to its folder; return where they lie now."""
+    written = [path for path in sorted(glob.glob(pattern)) if age_of(path) != before.get(path)]
+    kept = []
+    for number, path in enumerate(written, 1):
+        name = folder / (JUNIT if len(written) == 1 else f"e2e-tests-junit-{number}.xml")
+        if Path(path) != name:
+            shutil.copyfile(path, name)
+        kept.append(str(name))
+    return kept
+
+
+def _read(files: t.Sequence[str]) -> Results:
+    results = Results()
+    for path in files:
+        results.extend(read_junit(path))
+    return results
+
+
+def _why_not(
+    returncode: t.Optional[int],
+    timeout: float,
+    found: t.Optional[Results],
+    problem: t.Optional[WhyNot],
+) -> WhyNot:
+    """Return cause and sentence for tests that did not pass; empty ones for tests that did."""
+    counts = found.counts() if found else {}
+    named = ""
+    if found and found.failed:
+        more = f" and {len(found.failed) - NAMED} more" if len(found.failed) > NAMED else ""
+        ran = counts["passed"] + counts["failed"]
+        named = f"{counts['failed']} of {ran} tests failed: {'; '.join(found.failed[:NAMED])}{more}"
+    if returncode is None:
+        sentence = f"the time limit of {timeout:g} s ended them" + (f"; {named}" if named else "")
+        return WhyNot(cause="tests-timeout", sentence=sentence)
+    if named:
+        return WhyNot(cause="tests-failed", sentence=f"{named} (the command {describe_exit(returncode)})")
+    if found is not None and not found.passed:
+        left = f", {counts['skipped']} were skipped or left out by a filter" if counts["skipped"] else ""
+        return WhyNot(cause="no-tests-run", sentence=f"no test was run{left} (the command {describe_exit(returncode)})")
+    if returncode:
+        return WhyNot(cause="tests-failed", sentence=f"the command {describe_exit(returncode)}")
+    return problem or WhyNot()

@@ -10,6 +10,9 @@ module: e2e_tests
 short_description: Run the end-to-end tests of a service
 description:
   - Runs any command with a time limit. Its output is written to a log as it comes, its last line is shown as progress.
+  - A command of Ginkgo is given C(--junit-report) and C(go test) is given C(-json), unless they have it; so tests are
+    counted and named. Any other command can name the JUnit files that it writes, with O(junit).
+  - Where tests are counted, that none was run is a failure as well.
   - A failing test is an outcome and does not fail the task, because the counters have to come home first. See
     RV(passed).
 author:
@@ -41,8 +44,59 @@ options:
     description: Seconds after which the tests, and all that they started, are ended.
     type: int
     default: 900
+  junit:
+    description:
+      - JUnit files that the command writes, relative to O(dir); may be a pattern such as V(reports/*.xml).
+      - One that was there before and is not written anew does not count.
+    type: str
+    default: ""
+  kubeconfig:
+    description: Kubeconfig of the cluster, for O(port_forward).
+    type: path
+    default: ""
+  namespace:
+    description: Namespace of what O(port_forward) leads to, where an entry has none of its own.
+    type: str
+    default: ""
+  port_forward:
+    description:
+      - Ports of this host that lead to Services or pods of the cluster while the tests run.
+      - They outlive the pods behind them, because each connection goes to a pod that is ready then.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      target:
+        description: V(service/NAME) or V(pod/NAME).
+        type: str
+        required: true
+      port:
+        description: Number or name of its port.
+        type: str
+        required: true
+      variable:
+        description: Environment variable that tells the tests the address; it takes the place of one in O(environment).
+        type: str
+        required: true
+      namespace:
+        description: Namespace of the target.
+        type: str
+        default: ""
+      local_port:
+        description: Port on this host; V(0) is one that is free.
+        type: int
+        default: 0
+      scheme:
+        description: What comes before the address, as V(http). Empty is V(127.0.0.1:PORT) alone.
+        type: str
+        default: http
+      path:
+        description: What comes after the address, as V(/metrics).
+        type: str
+        default: ""
   results:
-    description: Folder for the log C(e2e-tests.log) and the outcome C(e2e-tests.json).
+    description: >-
+      Folder for the log C(e2e-tests.log), the outcome C(e2e-tests.json) and the report C(e2e-tests-junit.xml).
     type: path
     required: true
 """
@@ -55,11 +109,23 @@ EXAMPLES = r"""
     environment:
       E2E_BASE_URL: http://127.0.0.1:38080
     results: ~/coverage-results/httpbin/20261123-154210-123
+
+- name: Run a Ginkgo suite against a Service that has no port on this host
+  kubernaut.coverage.e2e_tests:
+    command: [go, tool, ginkgo, --procs=4, --label-filter=e2e, ./test/e2e/datastorage]
+    dir: ~/src/kubernaut
+    kubeconfig: ~/.cache/kubernaut-coverage/clusters/datastorage-e2e/kubeconfig
+    namespace: datastorage-e2e
+    port_forward:
+      - target: service/datastorage
+        port: http
+        variable: E2E_BASE_URL
+    results: ~/coverage-results/datastorage/20261123-154210-123
 """
 
 RETURN = r"""
 passed:
-  description: Whether the command exited with 0.
+  description: Whether the command exited with 0 and, where tests are counted, some were run and none failed.
   returned: success
   type: bool
 returncode:
@@ -74,6 +140,48 @@ log:
   description: Where their output lies.
   returned: success
   type: str
+counts:
+  description: Numbers of tests. None where the command does not tell.
+  returned: success
+  type: dict
+  contains:
+    total:
+      description: All that are known.
+      type: int
+    passed:
+      description: Those that passed.
+      type: int
+    failed:
+      description: Those that failed.
+      type: int
+    skipped:
+      description: Those that were not run.
+      type: int
+failed_tests:
+  description: Names of those that failed.
+  returned: success
+  type: list
+  elements: str
+skipped_tests:
+  description: Names of those that were not run.
+  returned: success
+  type: list
+  elements: str
+junit:
+  description: JUnit files of this run.
+  returned: success
+  type: list
+  elements: str
+cause:
+  description: >-
+    V(tests-failed), V(tests-timeout), V(no-tests-run), V(tests-report-missing) or V(tests-report-unreadable); empty
+    where the tests passed.
+  returned: success
+  type: str
+sentence:
+  description: The same in words, with the names of tests that failed.
+  returned: success
+  type: str
 last_lines:
   description: The end of their output.
   returned: success
@@ -81,11 +189,13 @@ last_lines:
   elements: str
 """
 
+import contextlib
 from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kubernaut.coverage.plugins.module_utils._e2e import check_command, run_tests
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._port_forward import PortForward, parse_target
 
 
 def main() -> None:
@@ -95,23 +205,51 @@ def main() -> None:
             "dir": {"type": "path", "required": True},
             "environment": {"type": "dict", "default": {}},
             "timeout": {"type": "int", "default": 900},
+            "junit": {"type": "str", "default": ""},
+            "kubeconfig": {"type": "path", "default": ""},
+            "namespace": {"type": "str", "default": ""},
+            "port_forward": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "target": {"type": "str", "required": True},
+                    "port": {"type": "str", "required": True},
+                    "variable": {"type": "str", "required": True},
+                    "namespace": {"type": "str", "default": ""},
+                    "local_port": {"type": "int", "default": 0},
+                    "scheme": {"type": "str", "default": "http"},
+                    "path": {"type": "str", "default": ""},
+                },
+            },
             "results": {"type": "path", "required": True},
         },
         supports_check_mode=True,
     )
     options = module.params
     environment = {str(key): str(value) for key, value in options["environment"].items()}
+    if options["kubeconfig"]:
+        environment.setdefault("KUBECONFIG", options["kubeconfig"])
     try:
+        targets = [parse_target(entry, options["namespace"]) for entry in options["port_forward"]]
         if module.check_mode:
             check_command(options["command"], options["dir"], environment)
             module.exit_json(changed=False, skipped=True, passed=True)
-        outcome = run_tests(
-            options["command"],
-            options["dir"],
-            environment=environment,
-            timeout=options["timeout"],
-            results=options["results"],
-        )
+        check_command(options["command"], options["dir"], environment)
+        with contextlib.ExitStack() as open_ones:
+            addresses = {}
+            for target in targets:
+                forward = PortForward(options["kubeconfig"], target)
+                open_ones.callback(forward.close)
+                addresses[target.variable] = forward.address
+            outcome = run_tests(
+                options["command"],
+                options["dir"],
+                environment={**environment, **addresses},
+                timeout=options["timeout"],
+                results=options["results"],
+                junit=options["junit"],
+            )
     except CoverageError as error:
         module.fail_json(**error.result())
     # a log for every run is what was asked for; nothing else on this host is changed by us

@@ -32,9 +32,13 @@ options:
     type: path
     required: true
   overrides:
-    description: The inventory's dictionary of services; only the entry of O(service) is used.
+    description: The inventory's dictionary of services; the entries of O(service) and of its components are used.
     type: dict
     default: {}
+  sources:
+    description: Folder on the managed host for checkouts of repositories.
+    type: str
+    default: ~/.cache/kubernaut-coverage/sources
   results:
     description: Folder in which every run of every service has a folder of its own.
     type: path
@@ -61,7 +65,21 @@ contract:
   returned: success
   type: dict
 dependencies:
-  description: The contract's dependencies as M(kubernaut.coverage.service_dependencies) takes them.
+  description:
+    - The contract's dependencies as M(kubernaut.coverage.service_dependencies) takes them, without those that a
+      component has brought up in the same namespace.
+  returned: success
+  type: list
+  elements: dict
+components:
+  description:
+    - The components that the service needs, in the order of their start, each with C(name), C(service), C(contract) and
+      C(dependencies).
+  returned: success
+  type: list
+  elements: dict
+checkouts:
+  description: The repositories to be checked out, each with C(repository), C(version) and C(dir).
   returned: success
   type: list
   elements: dict
@@ -75,17 +93,14 @@ run:
     base: /home/me/coverage-results/httpbin
 """
 
+import dataclasses
 import datetime
 import re
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.kubernaut.coverage.plugins.module_utils._contract import (
-    dependency_servers,
-    merged_contract,
-    new_run_id,
-    shipped_contract,
-)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._components import Contracts, resolve
+from ansible_collections.kubernaut.coverage.plugins.module_utils._contract import new_run_id
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError, InputError
 
 
@@ -95,25 +110,31 @@ def main() -> None:
             "service": {"type": "str", "required": True},
             "shipped": {"type": "path", "required": True},
             "overrides": {"type": "dict", "default": {}},
+            "sources": {"type": "str", "default": "~/.cache/kubernaut-coverage/sources"},
             "results": {"type": "path", "required": True},
             "run_id": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
-    service, overrides = module.params["service"], module.params["overrides"]
+    service = module.params["service"]
+    contracts = Contracts(module.params["shipped"], module.params["overrides"], module.params["sources"])
     try:
-        shipped = shipped_contract(module.params["shipped"], service)
-        known = {path.stem for path in Path(module.params["shipped"]).glob("*.yml")} | set(overrides)
-        inventory = overrides.get(service)
-        contract = merged_contract(service, shipped, {} if inventory is None else inventory, known=sorted(known))
+        contract, components = resolve(service, contracts)
         run_id = module.params["run_id"] or new_run_id(datetime.datetime.now(datetime.UTC))
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", run_id):
             raise InputError(f"The run id {run_id!r} cannot be the name of a folder.", setting="coverage_run_id")
     except CoverageError as error:
         module.fail_json(**error.result())
     base = Path(module.params["results"]).absolute() / service
-    run = {"id": run_id, "base": str(base), "dir": str(base / run_id)}
-    module.exit_json(changed=False, contract=contract, dependencies=dependency_servers(contract), run=run)
+    *others, own = map(dataclasses.asdict, components)
+    module.exit_json(
+        changed=False,
+        contract=contract,
+        dependencies=own["dependencies"],
+        components=others,
+        checkouts=contracts.checkouts,
+        run={"id": run_id, "base": str(base), "dir": str(base / run_id)},
+    )
 
 
 if __name__ == "__main__":

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: service_dependencies
-short_description: Run PostgreSQL and Redis for a service under test
+short_description: Run what a service under test needs, PostgreSQL, Redis, manifests of anything else
 version_added: 0.1.0
 description:
-  - Brings real servers up in a namespace, side by side, and returns when each has answered a query through its Service
-    and has the schema that its migrations make.
+  - Brings dependencies up in a namespace, side by side where none comes after another. A server is ready when it has
+    answered a query through its Service and has the schema that its migrations make. Manifests are ready when what
+    is said of them holds.
+  - What is wrong with a dependency, its files included, is told before anything is changed.
   - An image is had by the first of several ways. Where no registry is in reach it is built from Debian packages.
   - Credentials are given, or made up once and kept in a Secret. They are in no result and in no log.
 author:
@@ -19,8 +21,9 @@ author:
 options:
   state:
     description:
-      - V(present) brings the servers up.
-      - V(absent) deletes them with their data, their Secrets and claims. The namespace stays.
+      - V(present) brings the dependencies up.
+      - V(absent) deletes servers with their data, their Secrets and claims, and of manifests what this module made,
+        CustomResourceDefinitions included. The namespace stays.
     type: str
     choices: [present, absent]
     default: present
@@ -38,19 +41,28 @@ options:
     elements: str
     default: []
   servers:
-    description: The servers.
+    description: The dependencies.
     type: list
     elements: dict
     required: true
     suboptions:
       name:
-        description: Name of the Service, the Deployment and the claim.
+        description: Name of the dependency. A server's Service, Deployment and claim are called so.
         type: str
         required: true
       kind:
-        description: What it is, V(postgresql) or V(redis).
+        description: What it is, V(postgresql), V(redis) or V(manifests).
         type: str
         required: true
+      after:
+        description: Names of those that have to be ready first.
+        type: list
+        elements: str
+        default: []
+      timeout:
+        description: Seconds until it is ready, from when it is started. O(timeout) where 0.
+        type: int
+        default: 0
       version:
         description:
           - Version in the registry, V(16) or V(7) by default. A built image has the version of Debian's packages
@@ -90,13 +102,56 @@ options:
         type: dict
         default: {}
       migrations:
-        description: SQL files that make the schema. PostgreSQL only.
+        description:
+          - What makes the schema. PostgreSQL only. Files, or a command, or a Job; then the tables are looked up.
+          - A command or a Job is run once for each database and content, which is all of it and every file of
+            O(servers[].migrations.dir).
         type: dict
         suboptions:
           dir:
-            description: Folder of C(*.sql) on the managed host, applied in the order of their numbers.
+            description:
+              - Folder of C(*.sql) on the managed host, applied in the order of their numbers.
+              - With a command or a Job, the folder with what those apply.
             type: path
-            required: true
+            default: ""
+          init_sql:
+            description: SQL that is run once, before all else.
+            type: str
+            default: ""
+          command:
+            description:
+              - Program and arguments, run on the managed host while a port of it leads to the database.
+              - Its environment has E(DATABASE_URL), E(PGHOST), E(PGPORT), E(PGUSER), E(PGPASSWORD), E(PGDATABASE),
+                E(PGSSLMODE), E(GOOSE_DRIVER) and E(GOOSE_DBSTRING).
+            type: list
+            elements: str
+            default: []
+          chdir:
+            description: Folder that the command runs in, O(servers[].migrations.dir) where empty.
+            type: path
+            default: ""
+          environment:
+            description: More variables for the command. C($NAME) in a value is one of those above.
+            type: dict
+            default: {}
+          job:
+            description: Objects of which one is a Job. Exclusive with O(servers[].migrations.command).
+            type: dict
+            suboptions:
+              manifests:
+                description: Files and folders.
+                type: list
+                elements: path
+                default: []
+              objects:
+                description: The objects themselves.
+                type: list
+                elements: dict
+                default: []
+          timeout:
+            description: Seconds for the command or the Job.
+            type: int
+            default: 600
           format:
             description:
               - V(goose) applies the Up part of each file, in a transaction unless it says C(NO TRANSACTION).
@@ -110,6 +165,68 @@ options:
             type: list
             elements: str
             default: []
+      manifests:
+        description:
+          - Files, folders (their C(.yaml), C(.yml) and C(.json)) and kustomize folders, which O(kubectl) builds.
+          - Manifests only, as are the options that follow.
+        type: list
+        elements: path
+        default: []
+      urls:
+        description: Manifests in the network.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          url:
+            description: C(https://...).
+            type: str
+            required: true
+          checksum:
+            description: C(sha256:...) of it. Then it is fetched once and kept in O(cache_dir), else each time.
+            type: str
+            default: ""
+      objects:
+        description: Manifests, inline.
+        type: list
+        elements: dict
+        default: []
+      namespace:
+        description: Namespace of what names none. O(namespace) where empty. It is made where it is missing.
+        type: str
+        default: ""
+      until:
+        description:
+          - What is waited for, all of it. A workload that will never be ready ends the wait at once, with the cause.
+          - Without it, until each workload is rolled out, each Job complete and each definition established.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          kind:
+            description: Kind of the object.
+            type: str
+            required: true
+          name:
+            description: Its name. Either this or O(servers[].until[].selector).
+            type: str
+            default: ""
+          selector:
+            description: Labels. The condition is then over all objects that have them, as the list C(items).
+            type: str
+            default: ""
+          api_version:
+            description: Its C(apiVersion), the one that the cluster prefers where empty.
+            type: str
+            default: ""
+          namespace:
+            description: Its namespace, O(servers[].namespace) where empty.
+            type: str
+            default: ""
+          condition:
+            description: JMESPath over the live object. It is true when it is not null, false or empty.
+            type: str
+            required: true
   recipe:
     description: Folder of the recipe that builds an image from Debian packages.
     type: path
@@ -125,21 +242,32 @@ options:
     choices: [present, archive, registry, build]
     default: [present, registry, build]
   timeout:
-    description: Seconds for all servers to answer.
+    description: Seconds for each dependency to be ready, from when it is started.
     type: int
     default: 120
   podman:
     description: Name or path of podman.
     type: str
     default: podman
+  kubectl:
+    description: Name or path of kubectl, which builds kustomize folders.
+    type: str
+    default: kubectl
+requirements:
+  - kubernetes (Python library)
+  - jmespath (Python library), for conditions
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
   - kubernaut.coverage.attributes.idempotent
 attributes:
   check_mode:
     support: full
+    details:
+      - Asks the API server for a dry run. Without a cluster yet, files are read and URLs fetched all the same.
   diff_mode:
-    support: none
+    support: full
+    details:
+      - Shows the objects. Values of Secrets are left out.
   idempotent:
     support: full
 """
@@ -159,42 +287,59 @@ EXAMPLES = r"""
           tables: [audit_events]
       - name: redis
         kind: redis
+      - name: crds
+        kind: manifests
+        manifests: [~/src/kubernaut/config/crd]
+      - name: pipelines
+        kind: manifests
+        after: [crds]
+        urls:
+          - url: https://example.org/pipelines/v1.7.0/release.yaml
+        until:
+          - kind: EndpointSlice
+            namespace: pipelines
+            selector: kubernetes.io/service-name=pipelines-webhook
+            condition: items[].endpoints[] | [?conditions.ready]
     recipe: ~/recipes/database_servers
     cache_dir: ~/.cache/kubernaut-coverage/service_dependencies
 """
 
 RETURN = r"""
 servers:
-  description: What the service has to know of each server. Credentials are in the Secret alone.
+  description: What the service has to know of each dependency. Credentials are in the Secret alone.
   returned: when O(state=present)
   type: list
   elements: dict
   contains:
     name:
-      description: Name of its Service.
+      description: Its name; of a server, that of its Service.
       type: str
     kind:
       description: What it is.
       type: str
     host:
-      description: Its name in the cluster's DNS.
+      description: A server's name in the cluster's DNS.
       type: str
       sample: postgresql.datastorage-e2e.svc.cluster.local
     port:
-      description: Its port.
+      description: A server's port.
       type: int
       sample: 5432
     node_port:
-      description: Its NodePort, 0 for none.
+      description: A server's NodePort, 0 for none.
       type: int
     database:
       description: The database. Empty for Redis.
       type: str
     secret:
-      description: Name of the Secret with the credentials.
+      description: Name of the Secret with a server's credentials.
       type: str
+    objects:
+      description: Objects of manifests.
+      type: list
+      elements: str
     version:
-      description: Version that runs. Empty in check mode.
+      description: Version of a server that runs. Empty in check mode.
       type: str
       sample: "15.18"
     applied:
@@ -202,7 +347,7 @@ servers:
       type: list
       elements: str
     seconds:
-      description: Seconds until it answered its first query, from when its image was on the nodes.
+      description: Seconds from when it was started until it was ready, without migrations.
       type: float
 changes:
   description: What was changed, one phrase each.
@@ -217,49 +362,69 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.bring_up import (
     ImageSettings,
+    Ready,
     bring_up,
+    read_contents,
     take_down,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.servers import (
-    Migrations,
-    Server,
-    check,
-    describe,
-)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.entries import describe_entry, entry_of
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.manifests import differences
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.sources import Tools
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster
 
-# of a server that does not run yet
-UNKNOWN: dict[str, t.Any] = {"version": "", "applied": [], "seconds": 0.0}
+STRINGS: dict[str, t.Any] = {"type": "list", "elements": "str", "default": []}
+PATHS: dict[str, t.Any] = {"type": "list", "elements": "path", "default": []}
+OBJECTS: dict[str, t.Any] = {"type": "list", "elements": "dict", "default": []}
+TEXT: dict[str, t.Any] = {"type": "str", "default": ""}
+NEEDED: dict[str, t.Any] = {"type": "str", "required": True}
 SERVER = {
-    "name": {"type": "str", "required": True},
-    "kind": {"type": "str", "required": True},
-    "version": {"type": "str", "default": ""},
-    "image": {"type": "str", "default": ""},
+    "name": NEEDED,
+    "kind": NEEDED,
+    "after": STRINGS,
+    "timeout": {"type": "int", "default": 0},
+    "version": TEXT,
+    "image": TEXT,
     "database": {"type": "str", "default": "coverage"},
     "user": {"type": "str"},
     "password": {"type": "str", "no_log": True},
     # the name of a Secret is none
     "secret": {"type": "str", "default": "", "no_log": False},
     "node_port": {"type": "int", "default": 0},
-    "storage": {"type": "str", "default": ""},
+    "storage": TEXT,
     "resources": {"type": "dict", "default": {}},
     "migrations": {
         "type": "dict",
         "options": {
-            "dir": {"type": "path", "required": True},
+            "dir": {"type": "path", "default": ""},
             "format": {"type": "str", "choices": ["auto", "plain", "goose"], "default": "auto"},
-            "tables": {"type": "list", "elements": "str", "default": []},
+            "tables": STRINGS,
+            "init_sql": TEXT,
+            "command": STRINGS,
+            "chdir": {"type": "path", "default": ""},
+            "environment": {"type": "dict", "default": {}},
+            "job": {"type": "dict", "options": {"manifests": PATHS, "objects": OBJECTS}},
+            "timeout": {"type": "int", "default": 600},
+        },
+    },
+    "manifests": PATHS,
+    "urls": {"type": "list", "elements": "dict", "default": [], "options": {"url": NEEDED, "checksum": TEXT}},
+    "objects": OBJECTS,
+    "namespace": TEXT,
+    "until": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "kind": NEEDED,
+            "name": TEXT,
+            "selector": TEXT,
+            "api_version": TEXT,
+            "namespace": TEXT,
+            "condition": NEEDED,
         },
     },
 }
-
-
-def _server(given: dict[str, t.Any]) -> Server:
-    migrations = given["migrations"]
-    if migrations:
-        migrations = Migrations(migrations["dir"], format=migrations["format"], tables=tuple(migrations["tables"]))
-    return Server(**{**given, "migrations": migrations})
 
 
 def main() -> None:
@@ -280,28 +445,29 @@ def main() -> None:
             },
             "timeout": {"type": "int", "default": 120},
             "podman": {"type": "str", "default": "podman"},
+            "kubectl": {"type": "str", "default": "kubectl"},
         },
         supports_check_mode=True,
     )
-    given = module.params
-    servers = [_server(item) for item in given["servers"]]
+    given, namespace = module.params, module.params["namespace"]
+    tools = Tools(given["kubectl"], given["cache_dir"], keep=not module.check_mode)
     try:
+        entries = [entry_of(item) for item in given["servers"]]
         if module.check_mode and not Path(given["kubeconfig"]).is_file():
             # the cluster itself is to be made, too
-            check(servers)
-            module.exit_json(
-                changed=given["state"] == "present",
-                changes=[],
-                servers=[{**describe(server, given["namespace"]), **UNKNOWN} for server in servers],
-            )
+            present = given["state"] == "present"
+            if present:
+                read_contents(entries, tools)
+            told = [describe_entry(entry, namespace) | _outcome(Ready(entry)) for entry in entries]
+            module.exit_json(changed=present, changes=[], servers=told)
         cluster = Cluster(given["kubeconfig"])
         if given["state"] == "absent":
-            changes = take_down(cluster, servers, given["namespace"], check=module.check_mode)
-            module.exit_json(changed=bool(changes), changes=changes)
+            changes, pairs = take_down(cluster, entries, namespace, check=module.check_mode)
+            module.exit_json(changed=bool(changes), changes=changes, **_shown(module, pairs))
         results = bring_up(
             cluster,
-            servers,
-            given["namespace"],
+            entries,
+            namespace,
             nodes=given["nodes"],
             images=ImageSettings(
                 recipe=given["recipe"],
@@ -310,32 +476,40 @@ def main() -> None:
                 podman=given["podman"],
             ),
             timeout=given["timeout"],
+            tools=tools,
             check=module.check_mode,
         )
     except CoverageError as error:
         module.fail_json(**error.result())
     for result in results:
-        asked, runs = result.server.version, result.version
+        asked, runs = getattr(result.entry, "version", ""), result.version
         if asked and runs and not f"{runs}.".startswith(f"{asked}."):
             module.warn(
-                f"{result.server.name}: version {asked} was asked for, and {runs} runs. No registry gave the image, so"
+                f"{result.entry.name}: version {asked} was asked for, and {runs} runs. No registry gave the image, so"
                 " it was built from Debian packages, which have one version."
             )
     changes = [change for result in results for change in result.changed]
-    changes += [f"migration {name} of {result.server.name}" for result in results for name in result.applied]
+    changes += [f"migration {name} of {result.entry.name}" for result in results for name in result.applied]
     module.exit_json(
         changed=bool(changes),
         changes=changes,
-        servers=[
-            {
-                **describe(result.server, given["namespace"]),
-                "version": result.version,
-                "applied": result.applied,
-                "seconds": result.seconds,
-            }
-            for result in results
-        ],
+        servers=[describe_entry(result.entry, namespace) | _outcome(result) for result in results],
+        **_shown(module, [pair for result in results for pair in result.pairs]),
     )
+
+
+def _shown(module: AnsibleModule, pairs: t.Sequence[t.Any]) -> dict[str, t.Any]:
+    """Return what C(--diff) shows, where it is asked for."""
+    return {"diff": differences(pairs)} if module._diff else {}
+
+
+def _outcome(result: Ready) -> dict[str, t.Any]:
+    return {
+        "version": result.version,
+        "applied": result.applied,
+        "objects": result.objects,
+        "seconds": result.seconds,
+    }
 
 
 if __name__ == "__main__":

@@ -9,9 +9,14 @@ functions ran is as it was, but for some that are left out in every tenth file, 
 chance between a half and the double, so that sizes are those of real files and no two are equal (none is above
 200,000). The 20,000 files are the 2,000 under ten names each.
 
-Go's tools are built beforehand. Both sides start a process for each task; Python's start and imports count. Ratios are
-taken pair by pair, so they hold on a machine whose speed drifts. Peak memory is ru_maxrss; of ours it is the sum of
-both processes where there are two.
+Go's tools are built beforehand. Both sides start a process for each task; Python's start and imports count. What a
+task writes is taken away before each round: ours would leave a file alone that is right already. Ratios are taken pair
+by pair, so they hold on a machine whose speed drifts. Peak memory is ru_maxrss; of ours it is the sum of both processes
+where there are two.
+
+The page is compared twice: as C(html), with C(cover -html) alone, from a text profile that is there already, while ours
+reads covmeta and covcounters; and as C(html, all), with all that Go needs from the same input: C(covdata textfmt), then
+C(cover -html).
 """
 
 from __future__ import annotations
@@ -65,15 +70,18 @@ MOST = 200_000  # a count; so many that the sum of all files has no overflow, of
 
 @dataclass(frozen=True)
 class Task:
-    """One thing that both do. C(target): the ratio of seconds, of memory; nothing where none was set."""
+    """One thing that both do. C(target): the ratio of seconds, of memory; nothing where none was set.
+
+    :ivar go: commands, one after the other. C(written): files that one of both has to write.
+    """
 
     name: str
-    go: list[str]
+    go: list[list[str]]
     ours: list[str]
     rounds: float = 1.0
     target: t.Optional[float] = None
     memory_target: t.Optional[float] = None
-    result: t.Optional[Path] = None
+    written: tuple[Path, ...] = ()
     cwd: Path = CACHE
 
 
@@ -178,8 +186,17 @@ def make_sources(file: Path, module: Path) -> None:
     file.write_text(json.dumps(dict(row.split(" ", 1) for row in sorted(set(rows)))))
 
 
-def measure(argv: t.Sequence[str], cwd: Path, into: Measured) -> bytes:
-    """Run a command; note its seconds and its peak memory, and return what it printed."""
+def measure(commands: t.Sequence[t.Sequence[str]], cwd: Path, into: Measured) -> bytes:
+    """Run commands one after the other; note their seconds and peak memory, and return what the last one printed."""
+    parts = Measured()
+    texts = [_measure(argv, cwd, parts) for argv in commands]
+    into.seconds.append(sum(parts.seconds))
+    into.processor.append(sum(parts.processor))
+    into.peak.append(max(parts.peak))
+    return texts[-1]
+
+
+def _measure(argv: t.Sequence[str], cwd: Path, into: Measured) -> bytes:
     peak = CACHE / "peak"
     peak.unlink(missing_ok=True)
     output, errors = CACHE / "stdout", CACHE / "stderr"
@@ -236,7 +253,7 @@ def make_tasks() -> list[Task]:
         gos, our = CACHE / "out-go", CACHE / "out-ours"
         return Task(
             name,
-            [tool, "merge", f"-i={folder}", f"-o={gos}"],
+            [[tool, "merge", f"-i={folder}", f"-o={gos}"]],
             [*ours, "merge", str(folder), str(our)],
             rounds=rounds,
             target=target,
@@ -244,25 +261,39 @@ def make_tasks() -> list[Task]:
         )
 
     texts = [
-        Task(name, [tool, name, f"-i={whole}", *more_go], [*ours, name, str(whole), *more_ours], target=1.0)
-        for name, more_go, more_ours in (
-            ("percent", [], []),
-            ("textfmt", [f"-o={CACHE / 'go.txt'}"], [str(CACHE / "ours.txt")]),
-            ("func", [], []),
+        Task(
+            name,
+            [[tool, name, f"-i={whole}", *(f"-o={path}" for path in written[:1])]],
+            [*ours, name, str(whole), *map(str, written[1:])],
+            target=1.0,
+            written=written,
+        )
+        for name, written in (
+            ("percent", ()),
+            ("textfmt", (CACHE / "go.txt", CACHE / "ours.txt")),
+            ("func", ()),
         )
     ]
-    page = Task(
-        "html",
-        [str(cover), f"-html={profile}", f"-o={CACHE / 'go.html'}"],
-        [*ours, "html", str(whole), str(CACHE / "ours.html"), str(sources)],
-        target=0.5,
-        cwd=module,
-    )
+    between = CACHE / "between.txt"
+    pages = [
+        Task(
+            name,
+            [*before, [str(cover), f"-html={source}", f"-o={CACHE / 'go.html'}"]],
+            [*ours, "html", str(whole), str(CACHE / "ours.html"), str(sources)],
+            target=target,
+            written=(CACHE / "go.html", CACHE / "ours.html"),
+            cwd=module,
+        )
+        for name, before, source, target in (
+            ("html", [], profile, 0.5),
+            ("html, all", [[tool, "textfmt", f"-i={whole}", f"-o={between}"]], between, None),
+        )
+    ]
     return [
         merge(f"merge {FILES:,}", files, 1.0, 0.8),
         merge(f"merge {MANY:,}", many, 0.34, None),
         *texts,
-        page,
+        *pages,
     ]
 
 
@@ -288,11 +319,27 @@ def run(task: Task, rounds: int) -> tuple[Measured, Measured]:
     for _round in range(max(1, round(rounds * task.rounds))):
         empty(CACHE / "out-go")
         empty(CACHE / "out-ours")
-        texts = [measure(argv, task.cwd, side) for argv, side in ((task.go, gos), (task.ours, ours))]
+        for path in task.written:
+            path.unlink(missing_ok=True)
+        texts = [measure(commands, task.cwd, side) for commands, side in ((task.go, gos), ([task.ours], ours))]
+        lacking = [str(path) for path in task.written if not path.exists()]
+        if lacking:
+            sys.exit(f"{task.name}: nobody wrote {', '.join(lacking)}.")
         same_texts(task.name, *texts)
         if task.name.startswith("merge"):
-            same_merge(task.go[0])
+            same_merge(task.go[0][0])
     return gos, ours
+
+
+def starts(rounds: int) -> tuple[float, float]:
+    """Return the seconds in which Python starts, alone and with numpy: what no code of ours can go below."""
+    medians = []
+    for code in ("pass", "import numpy"):
+        side = Measured()
+        for _round in range(max(1, rounds)):
+            measure([[sys.executable, "-c", code]], CACHE, side)
+        medians.append(statistics.median(side.seconds))
+    return medians[0], medians[1]
 
 
 def verdict(ratio: float, target: t.Optional[float]) -> str:
@@ -338,9 +385,11 @@ def main() -> None:
             f"\n{MANY:,} files: {growth:.1f} times the seconds of {FILES:,}, "
             f"{verdict(peaks[many] / peaks[few], 1.1)} of the memory"
         )
-    if (CACHE / "ours.html").exists() and (CACHE / "go.html").exists():
+    alone, with_numpy = starts(rounds)
+    print(f"start: Python {alone:.2f} s, with numpy {with_numpy:.2f} s: it is in each number of ours")
+    if any(task.name.startswith("html") for task in tasks):
         sizes = size_of(CACHE / "go.html"), size_of(CACHE / "ours.html")
-        print(f"html: Go {sizes[0]:.1f} MB, ours {sizes[1]:.1f} MB, {verdict(sizes[1] / sizes[0], 0.2)}")
+        print(f"html, size: Go {sizes[0]:.1f} MB, ours {sizes[1]:.1f} MB, {verdict(sizes[1] / sizes[0], 0.2)}")
 
 
 if __name__ == "__main__":

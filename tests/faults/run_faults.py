@@ -562,7 +562,7 @@ def main() -> int:
         return 2
     # whoever ends this run wants nothing of it left
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    started = time.monotonic()
+    started, load = time.monotonic(), os.getloadavg()[0]
     try:
         cluster = options.cluster or OWN_CLUSTER
         kubeconfig = str(CLUSTERS / cluster / "kubeconfig") if options.cluster else own_cluster("present")
@@ -577,6 +577,14 @@ def main() -> int:
     OUTPUT.mkdir(parents=True, exist_ok=True)
     (OUTPUT / "table.md").write_text(f"{text}\n")
     (OUTPUT / "results.json").write_text(json.dumps([dataclasses.asdict(result) for result in results], indent=1))
+    facts = {
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "cpus": os.cpu_count(),
+        "load": load,
+        "at_once": AT_ONCE,
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    (OUTPUT / "run.json").write_text(json.dumps(facts, indent=1))
     if options.junit:
         options.junit.write_text(library.junit(results))
     print(f"\n{text}\n\n{time.monotonic() - started:.0f} s in all.")

@@ -12,19 +12,16 @@ is the authority: both give the same, or that one's error. Many files are shared
 
 from __future__ import annotations
 
-import errno
 import os
-import pickle
 import stat
-import struct
 import typing as t
-import warnings
 from dataclasses import dataclass, field
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import counters as covcounters
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import uleb128
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.meta import Meta
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import FormatError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.sharing import cores, share
 
 try:
     import numpy as np
@@ -41,10 +38,7 @@ BUFFER = 1 << 16  # bytes; grows with the largest file
 LARGEST_FILE = 1 << 30  # bytes: a hundred times what the largest programs write
 KEPT_BUFFER = 1 << 22  # bytes; a larger one is not kept for the next file
 CHUNK = 32  # files that a process takes at a time
-TOKEN = struct.Struct("<H")
-MOST_CHUNKS = 1 << 11  # their tokens fit the smallest pipe, so that filling it never waits
 WORTHWHILE = 1 << 23  # bytes of files from which on a second process pays
-PROCESSES = 4  # at most
 
 
 def common_arguments(executions: t.Sequence[dict[str, str]]) -> dict[str, str]:
@@ -337,129 +331,48 @@ def add_files(
     :arg progress: called with the number of the file that is added next, now and then.
     :arg processes: how many share the work; 0 lets their size decide.
     """
-    numbers = range(0, len(paths), CHUNK)
-    helpers = max(1, min(processes or _worthwhile(paths), len(numbers))) - 1
-    if not helpers or len(numbers) > MOST_CHUNKS:
-        return _add_chunks(meta, paths, numbers, each_life=each_life, progress=progress)[0]
-    # whoever is free takes the next chunk: the numbers lie in a pipe, and a read of two bytes takes one out
-    source, fill = os.pipe()
-    try:
-        pipes = _fork(meta, paths, source, fill, helpers, each_life=each_life, progress=progress)
-        for index in range(len(numbers)):
-            os.write(fill, TOKEN.pack(index))
-    finally:
-        os.close(fill)
-    result, done = _add_chunks(meta, paths, _tokens(source), each_life=each_life, progress=progress)
-    os.close(source)
-    for process, pipe in pipes:
-        other = _collect(process, pipe)
-        if other is not None:
-            _join(result, other[0])
-            done |= other[1]
-    left = [number for number in numbers if number not in done]
-    if left:  # a process was killed: what it had taken is done here
-        _join(result, _add_chunks(meta, paths, left, each_life=each_life, progress=progress)[0])
-    return result
+
+    def work(numbers: t.Iterable[int]) -> Sum:
+        return _add_chunks(meta, paths, numbers, each_life=each_life, progress=progress)
+
+    first, *others = share(-(-len(paths) // CHUNK), work, processes or _worthwhile(paths))
+    for other in others:
+        _join(first, other)
+    return first
 
 
 def _worthwhile(paths: t.Sequence[str]) -> int:
     """Return how many processes pay: a fork and its answer cost what some megabytes of counters cost."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    if cores < 2 or len(paths) < 2 * CHUNK:
+    if len(paths) < 2 * CHUNK:
         return 1
     try:
         size = os.stat(paths[len(paths) // 2]).st_size
     except OSError:
         return 1
-    return min(cores, PROCESSES) if size * len(paths) >= WORTHWHILE else 1
+    return cores() if size * len(paths) >= WORTHWHILE else 1
 
 
 def _add_chunks(
     meta: Meta,
     paths: t.Sequence[str],
-    starts: t.Iterable[int],
+    chunks: t.Iterable[int],
     *,
     each_life: bool,
     progress: t.Callable[[int], None],
-) -> tuple[Sum, set[int]]:
-    """Add the chunks that begin at these numbers; return their sum and which they were."""
+) -> Sum:
+    """Add up the chunks of these numbers."""
     accumulator = Accumulator(meta, each_life=each_life)
     bad: dict[int, tuple[str, str]] = {}
-    done: set[int] = set()
-    for start in starts:
+    for chunk in chunks:
+        start = chunk * CHUNK
         progress(start)
         for number in range(start, min(start + CHUNK, len(paths))):
             try:
                 accumulator.add_file(paths[number])
             except FormatError as error:
                 bad[number] = (error.kind, error.message)
-        done.add(start)
     accumulator.finish()
-    return Sum(accumulator.total, accumulator.never, accumulator.arguments, bad), done
-
-
-def _tokens(source: int) -> t.Iterator[int]:
-    """Yield where the chunks begin that nobody else took."""
-    while True:
-        token = os.read(source, TOKEN.size)
-        if not token:
-            return
-        yield TOKEN.unpack(token)[0] * CHUNK
-
-
-def _fork(
-    meta: Meta,
-    paths: t.Sequence[str],
-    source: int,
-    fill: int,
-    helpers: int,
-    *,
-    each_life: bool,
-    progress: t.Callable[[int], None],
-) -> list[tuple[int, int]]:
-    """Start processes that take chunks from C(source); return each one's id and the pipe of its answer."""
-    pipes: list[tuple[int, int]] = []
-    for _helper in range(helpers):
-        answer, tell = os.pipe()
-        try:
-            with warnings.catch_warnings():
-                # of threads: those of numpy's linear algebra, which is not used in here
-                warnings.simplefilter("ignore", DeprecationWarning)
-                process = os.fork()
-        except OSError:  # no room for a process: there are fewer then
-            os.close(answer)
-            os.close(tell)
-            break
-        if process:
-            os.close(tell)
-            pipes.append((process, answer))
-            continue
-        status = 1
-        try:
-            os.close(fill)
-            os.close(answer)
-            result = _add_chunks(meta, paths, _tokens(source), each_life=each_life, progress=progress)
-            with os.fdopen(tell, "wb") as stream:
-                pickle.dump(result, stream, protocol=pickle.HIGHEST_PROTOCOL)
-            status = 0
-        finally:
-            # no way out of here but this one: the rest belongs to the process that forked
-            os._exit(status)
-    return pipes
-
-
-def _collect(process: int, pipe: int) -> t.Optional[tuple[Sum, set[int]]]:
-    """Return a process's answer; nothing if it ended without one."""
-    with os.fdopen(pipe, "rb") as stream:
-        answer = stream.read()
-    try:
-        _process, status = os.waitpid(process, 0)
-    except OSError as error:
-        if error.errno != errno.ECHILD:
-            raise
-        status = 1
-    # our own process wrote it, and ended well
-    return pickle.loads(answer) if status == 0 else None  # noqa: S301
+    return Sum(accumulator.total, accumulator.never, accumulator.arguments, bad)
 
 
 def _join(result: Sum, other: Sum) -> None:

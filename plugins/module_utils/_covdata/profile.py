@@ -263,11 +263,16 @@ def order_units(
         if all is; without it, if they are the same range of the same file.
     :returns: the order, and where in it each unit begins that is not equal to the one before (nothing: all of them).
     """
-    key = pack_columns([(place, places), *((units[column], None) for column in PLACE)])
+    # of blocks that begin on one line the ends sort as their heights do, and those take fewer bits
+    end = units[END_LINE]
+    if (end >= units[START_LINE]).all():
+        end = end - units[START_LINE]
+    columns = (units[START_LINE], end, units[START_COLUMN], units[END_COLUMN])  # as in C(PLACE)
+    key = pack_columns([(place, places), *((column, None) for column in columns)])
     if key is not None:
         if (key[1:] > key[:-1]).all():
             return np.arange(len(key)), None
-        order = np.argsort(key)
+        order = np.argsort(key, kind="stable")  # quickest, as most are in order already
         ordered = key[order]
         new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
         if new.all():

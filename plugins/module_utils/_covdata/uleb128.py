@@ -170,9 +170,14 @@ def first_strings(data: bytes, offset: int, number: int) -> list[str]:
     _count, offset = decode_one(data, offset)
     strings = []
     for _index in range(number):
-        length, offset = decode_one(data, offset)
-        strings.append(data[offset : offset + length].decode("utf-8", "surrogateescape"))
-        offset += length
+        length = data[offset]
+        if length < CONTINUED:
+            offset += 1
+        else:
+            length, offset = decode_one(data, offset)
+        end = offset + length
+        strings.append(data[offset:end].decode("utf-8", "surrogateescape"))
+        offset = end
     return strings
 
 

@@ -22,6 +22,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.s
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError, InputError
 
 SETTING = "service_dependencies_servers[].migrations"
+INIT = "init_sql"
 MARK = re.compile(r"^--\s*\+goose\s+(.+?)\s*$", re.IGNORECASE)
 NUMBER = re.compile(r"(\d+)")
 # what psql says: psql:<stdin>:12: ERROR:  ...
@@ -71,16 +72,27 @@ class Migration:
     transaction: bool
 
 
+def init_migration(sql: str) -> Migration:
+    """Return what is run before all else as a migration of its own, which is recorded as one."""
+    return Migration(INIT, INIT, hashlib.sha256(sql.encode()).hexdigest(), sql, None, transaction=False)
+
+
 def read_migrations(wanted: Migrations) -> list[Migration]:
     """Return the migrations of a folder in the order in which they are applied.
 
+    Of a folder whose migrations a command or a Job applies, none: only that it is there is looked at.
+
     :raises InputError: no such folder, no migration in it, two of one number, or a file that is not what it should be.
     """
+    if not wanted.dir:
+        return []
     folder = Path(wanted.dir)
     if not folder.is_dir():
         raise InputError(
             f"The folder of migrations {folder} is not there.", setting=SETTING, cause="migrations-missing"
         )
+    if wanted.command or wanted.job:
+        return []
     found = [_read(path, wanted.format) for path in folder.glob("*.sql") if path.is_file()]
     if not found:
         raise InputError(

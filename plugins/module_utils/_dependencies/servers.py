@@ -11,11 +11,16 @@ from Debian packages: both read the same environment variables.
 from __future__ import annotations
 
 import base64
-import difflib
 import re
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.options import (
+    DEFAULT_DATABASE,
+    POSTGRESQL,
+    REDIS,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.sources import Sources
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 
 Object = dict[str, t.Any]
@@ -24,7 +29,6 @@ NAME_LABEL = "app.kubernetes.io/name"
 COMPONENT_LABEL = "app.kubernetes.io/component"
 MANAGED_LABEL = "app.kubernetes.io/managed-by"
 MANAGER = "kubernaut.coverage"
-POSTGRESQL, REDIS = "postgresql", "redis"
 # a data folder below the mount: a volume may bring a lost+found of its own
 DATA_MOUNT = {POSTGRESQL: "/var/lib/postgresql/data", REDIS: "/data"}
 PGDATA = "/var/lib/postgresql/data/pgdata"
@@ -32,7 +36,7 @@ PORT = {POSTGRESQL: 5432, REDIS: 6379}
 DEFAULT_VERSION = {POSTGRESQL: "16", REDIS: "7"}
 REGISTRY_IMAGE = {POSTGRESQL: "docker.io/library/postgres:{}-alpine", REDIS: "docker.io/library/redis:{}-alpine"}
 LOCAL_IMAGE = "localhost/kubernaut-coverage/{}:{}"
-DEFAULT_USER = DEFAULT_DATABASE = "coverage"
+DEFAULT_USER = "coverage"
 # nothing of a throwaway database has to survive a power cut, and its tests are quicker for it
 THROWAWAY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 NODE_PORTS = range(30000, 32768)
@@ -40,16 +44,26 @@ NODE_PORTS = range(30000, 32768)
 
 @dataclass(frozen=True)
 class Migrations:
-    """SQL files that make the schema.
+    """What makes the schema.
 
-    :ivar dir: folder of C(*.sql), applied in the order of their names (by leading number).
+    :ivar dir: folder of C(*.sql), applied in the order of their names (by leading number); with a command or a Job,
+        what those apply: its content decides whether they run again.
     :ivar format: C(plain), C(goose), or C(auto): goose where a file has its marks.
     :ivar tables: tables that have to be there afterwards, with their schema where it is not public.
+    :ivar init_sql: SQL that is run once before all else. :ivar command: program and arguments, run on this host.
+    :ivar chdir: where the command runs; C(dir) where empty. :ivar environment: its variables, see R(runs.environment).
+    :ivar job: objects of which one is a Job. :ivar timeout: seconds for the command or the Job.
     """
 
-    dir: str
+    dir: str = ""
     format: str = "auto"
     tables: tuple[str, ...] = ()
+    init_sql: str = ""
+    command: tuple[str, ...] = ()
+    chdir: str = ""
+    environment: t.Mapping[str, str] = field(default_factory=dict)
+    job: t.Optional[Sources] = None
+    timeout: float = 600.0
 
 
 @dataclass(frozen=True)
@@ -72,6 +86,8 @@ class Server:
     storage: str = ""
     resources: t.Mapping[str, t.Any] = field(default_factory=dict)
     migrations: t.Optional[Migrations] = None
+    after: tuple[str, ...] = ()
+    timeout: float = 0.0
 
     @property
     def wanted_version(self) -> str:
@@ -104,20 +120,8 @@ def check(servers: t.Sequence[Server]) -> None:
 
     :raises InputError: the first thing that is wrong.
     """
-    seen: dict[str, Server] = {}
     for server in servers:
         where = f"service_dependencies_servers ({server.name})"
-        if server.kind not in PORT:
-            near = difflib.get_close_matches(server.kind, list(PORT), n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {' and '.join(PORT)}."
-            raise InputError(
-                f"Dependency {server.name} is of kind {server.kind!r}, which is not known: {hint}",
-                setting=where,
-                cause="dependency-unknown",
-            )
-        if server.name in seen:
-            raise InputError(f"There are two dependencies called {server.name}.", setting=where)
-        seen[server.name] = server
         if (server.user is None) != (server.password is None) and server.kind == POSTGRESQL:
             given, lacking = ("user", "password") if server.password is None else ("password", "user")
             raise InputError(
@@ -138,11 +142,28 @@ def check(servers: t.Sequence[Server]) -> None:
             )
         if server.kind == REDIS and server.migrations is not None:
             raise InputError(f"Dependency {server.name} is a Redis, which has no migrations.", setting=where)
+        if server.migrations is not None:
+            _check_migrations(server.name, server.migrations, where)
         if server.node_port and server.node_port not in NODE_PORTS:
             raise InputError(
                 f"Dependency {server.name} asks for NodePort {server.node_port}; Kubernetes gives 30000 to 32767.",
                 setting=where,
             )
+
+
+def _check_migrations(name: str, wanted: Migrations, where: str) -> None:
+    if wanted.command and wanted.job:
+        raise InputError(
+            f"The migrations of dependency {name} are applied by a command and by a Job: one of them.",
+            setting=f"{where}.migrations",
+        )
+    if not (wanted.dir or wanted.command or wanted.job or wanted.init_sql):
+        raise InputError(
+            f"The migrations of dependency {name} are neither a folder, nor a command, nor a Job.",
+            remedy="Give dir, command or job.",
+            setting=f"{where}.migrations",
+            cause="migrations-missing",
+        )
 
 
 def credentials(server: Server, kept: t.Optional[Object], make_up: t.Callable[[], str]) -> dict[str, str]:

@@ -6,16 +6,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster, Object
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster, KubernetesError, Object
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.look import (
     APPS,
     BATCH,
     CORE,
+    FORBIDDEN,
     Target,
     observe_once,
 )
@@ -40,19 +42,37 @@ NOTHING_ASKED = ("scaled-to-zero", "workload-suspended")
 
 
 def workloads(cluster: Cluster, namespace: str) -> list[Target]:
-    """Return all workloads of a namespace that no other workload made."""
+    """Return all workloads of a namespace that no other workload made.
+
+    Kinds that the user may not list are named in C(unseen) of the first one.
+
+    :raises KubernetesError: nothing of what he may list is there, so it cannot be told whether there is anything.
+    """
     lists = [(kind, APPS) for kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")]
     lists += [("CronJob", BATCH), ("Job", BATCH), ("Pod", CORE)]
 
+    refused: dict[str, KubernetesError] = {}
+
     def of(kind: str, group: str) -> list[Target]:
+        try:
+            items = cluster.list(f"{group}/namespaces/{namespace}/{kind.lower()}s")
+        except KubernetesError as error:
+            if error.status not in FORBIDDEN:
+                raise
+            refused[kind] = error
+            return []
         return [
             Target(kind, namespace, item["metadata"]["name"])
-            for item in cluster.list(f"{group}/namespaces/{namespace}/{kind.lower()}s")
+            for item in items
             if not any(owner.get("controller") for owner in item["metadata"].get("ownerReferences") or [])
         ]
 
     with ThreadPoolExecutor(len(lists)) as pool:
-        return [target for found in pool.map(lambda item: of(*item), lists) for target in found]
+        every = [target for found in pool.map(lambda item: of(*item), lists) for target in found]
+    if refused and not every:
+        raise next(iter(refused.values()))
+    unseen = tuple(f"{kind}s: {error.message}" for kind, error in sorted(refused.items()))
+    return [dataclasses.replace(target, unseen=unseen if not at else ()) for at, target in enumerate(every)]
 
 
 def diagnose(cluster: Cluster, targets: t.Sequence[Target]) -> list[dict[str, t.Any]]:
@@ -72,7 +92,13 @@ def targets_of(cluster: Cluster, namespace: str, kind: str, name: str) -> list[T
         raise InputError("Kind and name go together: both, or none for all workloads of the namespace.")
     if name:
         return [Target(kind, namespace, name)]
-    if cluster.get(f"{CORE}/namespaces/{namespace}") is None:
+    try:
+        missing_space = cluster.get(f"{CORE}/namespaces/{namespace}") is None
+    except KubernetesError as error:
+        if error.status not in FORBIDDEN:
+            raise
+        missing_space = False  # who may only look into it cannot be told whether it is there
+    if missing_space:
         raise InputError(f"There is no namespace {namespace}.", remedy="Correct its name, or the kubeconfig's cluster.")
     return workloads(cluster, namespace)
 

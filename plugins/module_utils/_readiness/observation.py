@@ -31,6 +31,7 @@ BLANK = "(redacted)"
 
 
 REVISION = "deployment.kubernetes.io/revision"
+HASH = "pod-template-hash"
 TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 
 
@@ -279,7 +280,9 @@ class Observation:
             return True
         newest_set = self.newest_replica_set
         if newest_set is None:
-            return False
+            # who may not see the ReplicaSets goes by the newest pod
+            newest = max(self.pods, key=lambda item: str(item["metadata"].get("creationTimestamp")))
+            return labels.get(HASH) == (newest["metadata"].get("labels") or {}).get(HASH)
         return labels.get("pod-template-hash") == (newest_set["metadata"].get("labels") or {}).get("pod-template-hash")
 
     def events_of(self, *items: t.Optional[Object], reason: str = "") -> list[Object]:

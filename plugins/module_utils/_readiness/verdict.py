@@ -16,7 +16,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.obse
     moment,
 )
 
-SETTLING = 3.0  # seconds in which what is still being made (a token, a mount, covmeta) may be missing
+SETTLING = 2.0  # seconds in which what is still being made (a token, a mount, covmeta) may be missing
 LOG_LINES = 12
 # where a workload comes from: its manifest, or the contract's own objects
 MANIFEST = "coverage_mode_objects"

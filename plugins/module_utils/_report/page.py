@@ -7,11 +7,10 @@
 from __future__ import annotations
 
 import base64
-import concurrent.futures
 import dataclasses
+import functools
 import itertools
 import json
-import os
 import typing as t
 import zlib
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profil
     STATEMENTS,
     Profile,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.sharing import cores, share
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.sources import (
     Blocks,
     Sources,
@@ -43,8 +43,8 @@ except ImportError:  # the module says so before anything here is called
 
 # zlib's levels: the best where it costs nothing, a fast one where there is much to pack
 BEST, FAST = 6, 4
-MUCH = 8 << 20  # bytes of source from which on time counts more than size
-BATCH = 2 << 20  # bytes of source looked at together
+MUCH = 1 << 16  # blocks from which on time counts more than size, and a second process pays; some 8 MB of source
+BATCH = 1 << 13  # blocks whose sources are looked at together; some MB of source
 SHOWN_MISSING = 3  # files named in one problem
 PLACE = b"<!--data-->"  # where the template wants the packed sources; nothing from data can write this
 
@@ -63,226 +63,253 @@ def make_page(
     tiers: t.Optional[Tiers] = None,
 ) -> tuple[bytes, list[Problem]]:
     """Return the page, and problems with sources that came up on the way (they are on the page too)."""
+    contents = {
+        number: _Contents(section.profile, sources)
+        for number, section in enumerate(sections)
+        if section.profile is not None
+    }
+    much = sum(entry.size() for entry in contents.values()) >= MUCH
+    jobs = [(number, *batch) for number, entry in contents.items() for batch in entry.batches()]
+
+    def work(chosen: t.Iterable[int]) -> list[tuple[int, _Made]]:
+        return [(job, _make(contents, *jobs[job], FAST if much else BEST)) for job in chosen]
+
+    # the template is made ready while others are at work already
+    results = itertools.chain(*share(len(jobs), work, cores() if much else 1, _template))
+    made = [entry for _job, entry in sorted(results, key=lambda result: result[0])]
     found: list[Problem] = []
-    shown = []
-    data: list[bytes] = []
-    # zlib works beside the rest: it holds no lock of the interpreter
-    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as workers:
-        packed: list[tuple[str, concurrent.futures.Future[bytes]]] = []
-        for number, section in enumerate(sections):
-            rows: list[dict[str, t.Any]] = []
-            if section.profile is not None:
-                contents = _package_contents(section, section.profile, sources, found)
-                for index, (content, much) in enumerate(contents):
-                    task = workers.submit(_pack, content, FAST if much else BEST)
-                    packed.append((f"{number}.{index}", task))
-                for index, (row, short) in enumerate(zip(section.packages, short_paths(section.packages), strict=True)):
-                    # a path is shown as its folder, dimmed, and its last element
-                    folder, slash, last = short.rpartition("/")
-                    name = {"key": f"{number}.{index}", "folder": folder + slash, "last": last}
-                    rows.append({**name, "row": row, "percent": row.exact()})
-            modules = {row.module for row in section.packages}
-            shown.append(
-                {
-                    "section": section,
-                    "headline": headline(section),
-                    "percent": section.exact(),
-                    "module": modules.pop() if len(modules) == 1 else "",
-                    "rows": rows,
-                }
-            )
-        page = _render(
-            service=service,
-            run_id=run_id,
-            shown=shown,
-            thresholds=thresholds,
-            shortfalls=shortfalls,
-            problems=[*problems, *found],
-            lives=lives,
-            stages=stages or {},
-            tiers=tiers.as_list() if tiers else [],
-        )
-        for key, task in packed:
-            data += [b'<script type="text/plain" id="d', key.encode(), b'">', task.result(), b"</script>\n"]
+    for number, section in enumerate(sections):
+        here = [entry for entry in made if entry.section == number]
+        missing = [name for entry in here for name in entry.missing]
+        other = [name for entry in here for name in entry.other]
+        found += _source_problems(section.component.name, missing, other)
+    page = _template().render(
+        service=service,
+        run_id=run_id,
+        shown=[_shown(number, section) for number, section in enumerate(sections)],
+        thresholds=thresholds,
+        shortfalls=shortfalls,
+        problems=[*problems, *found],
+        lives=lives,
+        stages=stages or {},
+        tiers=tiers.as_list() if tiers else [],
+    )
     before, _place, after = page.encode("utf-8", "replace").partition(PLACE)
+    data = []
+    for entry in made:
+        for index, packed in enumerate(entry.packed, entry.first):
+            key = f"{entry.section}.{index}".encode()
+            data += [b'<script type="text/plain" id="d', key, b'">', packed, b"</script>\n"]
     return b"".join([before, *data, after]), found
 
 
-def _render(**names: t.Any) -> str:
+def _shown(number: int, section: Section) -> dict[str, t.Any]:
+    """Return what the template shows of a section."""
+    rows: list[dict[str, t.Any]] = []
+    if section.profile is not None:
+        for index, (row, short) in enumerate(zip(section.packages, short_paths(section.packages), strict=True)):
+            # a path is shown as its folder, dimmed, and its last element
+            folder, slash, last = short.rpartition("/")
+            name = {"key": f"{number}.{index}", "folder": folder + slash, "last": last}
+            rows.append({**name, "row": row, "percent": row.exact()})
+    modules = {row.module for row in section.packages}
+    return {
+        "section": section,
+        "headline": headline(section),
+        "percent": section.exact(),
+        "module": modules.pop() if len(modules) == 1 else "",
+        "rows": rows,
+    }
+
+
+@functools.lru_cache(maxsize=1)
+def _template() -> t.Any:
     import jinja2
     from ansible_collections.kubernaut.coverage.plugins.module_utils._report.template import PAGE
 
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    return environment.from_string(PAGE).render(**names)
-
-
-def _pack(content: bytes, level: int) -> bytes:
-    return base64.b64encode(zlib.compress(content, level))
+    return environment.from_string(PAGE)
 
 
 @dataclass
-class _Files:
-    """The files of a profile in the order of their packages, and their blocks.
+class _Made:
+    """What the page has of some packages of a section, from number C(first) on: each packed, in the page's letters.
 
-    :ivar order: index of each in the profile. C(package): of each. C(first): (packages + 1) where each's files begin.
-    :ivar blocks, bounds: as R(file_blocks) returns them. C(missed): by file, [first, last] line of what did not run.
+    :ivar missing: files whose source is not at hand. C(other): those whose source is of another version.
     """
 
-    order: list[int]
-    first: list[int]
-    blocks: Blocks
-    bounds: np.ndarray
-    missed: t.Callable[[int], list[list[int]]]
+    section: int
+    first: int
+    packed: list[bytes]
+    missing: list[str]
+    other: list[str]
 
 
-def _order_files(profile: Profile) -> _Files:
-    package_of = np.full(len(profile.files), -1, dtype=np.int64)
-    # a file of two packages is shown in the first
-    package_of[profile.function_file[::-1]] = profile.function_package[::-1]
-    order = np.argsort(package_of, kind="stable")
-    order = order[np.searchsorted(package_of[order], 0) :]
-    rank = np.empty(len(profile.files), dtype=np.int64)
-    rank[order] = np.arange(len(order))
-    file = rank[profile.file]
-    blocks, bounds = file_blocks(file, len(order), profile.units, profile.counts, profile.mode)
-    first = np.searchsorted(package_of[order], np.arange(len(profile.packages) + 1))
-
-    missed: t.Optional[tuple[np.ndarray, np.ndarray]] = None
-
-    def lines(number: int) -> list[list[int]]:
-        nonlocal missed
-        if missed is None:
-            missed = _missed_lines(file, profile, len(order))
-        return missed[0][missed[1][number] : missed[1][number + 1]].tolist()
-
-    return _Files(order.tolist(), first.tolist(), blocks, bounds, lines)
+def _make(contents: t.Mapping[int, _Contents], section: int, begin: int, end: int, level: int) -> _Made:
+    made = _Made(section, begin, [], [], [])
+    for content in contents[section].make(begin, end, made):
+        made.packed.append(base64.b64encode(zlib.compress(content, level)))
+    return made
 
 
-def _missed_lines(file: np.ndarray, profile: Profile, files: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the stretches of lines (N, 2) that have a block that did not run, and where each file's begin."""
-    chosen = np.flatnonzero((profile.units[STATEMENTS] > 0) & (profile.counts == 0))
-    file = file[chosen]
-    begin = profile.units[START_LINE][chosen].astype(np.int64)
-    end = np.maximum(profile.units[END_LINE][chosen], begin)
-    order = np.lexsort((end, begin, file))
-    file, begin, end = file[order], begin[order], end[order]
-    # the furthest end so far within each file: files are told apart by what is above 32 bits
-    reach = np.maximum.accumulate(end + (file << 32)) if len(file) else end
-    new = np.ones(len(file), dtype=bool)
-    new[1:] = begin[1:] + (file[1:] << 32) > reach[:-1] + 1
-    starts = np.flatnonzero(new)
-    stops = np.append(starts[1:], len(file)) - 1 if len(starts) else starts
-    stretches = np.stack([begin[starts], reach[stops] & 0xFFFFFFFF], axis=1)
-    return stretches, np.searchsorted(file[starts], np.arange(files + 1))
+class _Contents:
+    """What the page unpacks of the packages of a profile, made some packages at a time."""
 
+    def __init__(self, profile: Profile, sources: Sources) -> None:
+        self.profile = profile
+        self.sources = sources
+        package_of = np.full(len(profile.files), -1, dtype=np.int64)
+        # a file of two packages is shown in the first
+        package_of[profile.function_file[::-1]] = profile.function_package[::-1]
+        order = np.argsort(package_of, kind="stable")
+        order = order[np.searchsorted(package_of[order], 0) :]
+        rank = np.full(len(profile.files), -1, dtype=np.int64)
+        rank[order] = np.arange(len(order))
+        #: index in the profile of each file, in the order of their packages; what is said of files is in this order
+        self.order: list[int] = order.tolist()
+        #: (packages + 1) where each package's files begin
+        self.first = np.searchsorted(package_of[order], np.arange(len(profile.packages) + 1))
+        #: (U) the file of each unit; and the blocks as R(file_blocks) returns them
+        self.file = rank[profile.file]
+        self.blocks, self.bounds = file_blocks(self.file, len(order), profile.units, profile.counts, profile.mode)
+        covered, statements = profile.by(profile.file, len(profile.files))
+        self.statements = np.stack([covered[order], statements[order]], axis=1).tolist()
+        self._order_functions(rank)
 
-def _package_contents(
-    section: Section, profile: Profile, sources: Sources, found: list[Problem]
-) -> t.Iterator[tuple[bytes, bool]]:
-    """Yield of each package what the page unpacks, and whether there is much to pack.
+    def _order_functions(self, rank: np.ndarray) -> None:
+        """Put the functions in order: by package, file and line."""
+        profile = self.profile
+        size = len(profile.function_name)
+        line = np.zeros(size, dtype=np.int64)
+        # the units are sorted: written backwards, the first line of each function stays
+        line[profile.function[::-1]] = profile.units[START_LINE][::-1]
+        file, package = rank[profile.function_file], profile.function_package
+        inside = (file >= self.first[package]) & (file < self.first[package + 1])
+        # a text profile tells no functions: its blocks are in nameless ones
+        inside &= np.fromiter(map(bool, profile.function_name), dtype=bool, count=size)
+        order = np.lexsort((line, file, package))
+        order = order[inside[order]]
+        covered, statements = profile.by(profile.function, size)
+        self.functions = order
+        places = np.stack([line[order], (file - self.first[package])[order]])
+        package = package[order]
+        # what little they grow by packs better; a package's first are as they are
+        inner = np.flatnonzero(package[1:] == package[:-1]) + 1
+        steps = places.copy()
+        steps[:, inner] -= places[:, inner - 1]
+        self.columns = np.stack([steps[0], covered[order], statements[order], steps[1]])
+        self.function_bounds = np.searchsorted(package, np.arange(len(profile.packages) + 1)).tolist()
 
-    A line of JSON, behind it the sources (UTF-8) one after the other, behind them their ranges as ULEB128 numbers: gap,
-    length, count and so on, in UTF-16 units. Keys: C(f) files {n name, c covered, s statements, t bytes of the source,
-    r bytes of its ranges, or else m missed lines as [first, last]* and x whether another source is at hand};
-    C(u) functions [name, line, covered, statements, file]*.
-    """
-    files = _order_files(profile)
-    functions = _function_rows(profile, files)
-    covered, statements = (column.tolist() for column in profile.by(profile.file, len(profile.files)))
-    missing: list[str] = []
-    other: list[str] = []
-    read = 0
-    package, packages = 0, len(profile.packages)
-    while package < packages:
-        start, begin, size = package, files.first[package], 0
-        contents: list[t.Optional[bytes]] = []
-        while package < packages and size < BATCH:
-            for number in range(begin + len(contents), files.first[package + 1]):
-                contents.append(sources.read(profile.files[files.order[number]]))
-                size += len(contents[-1] or b"")
-            package += 1
-        read += size
-        entries = list(_source_entries(contents, files, begin))
-        for index in range(start, package):
+    def size(self) -> int:
+        """Return how many blocks there are."""
+        return int(self.bounds[-1])
+
+    def batches(self) -> list[tuple[int, int]]:
+        """Return the first package, and the one behind the last, of what is worth being made together."""
+        if not self.profile.packages:
+            return []
+        begins = self.bounds[self.first]  # of each package's blocks
+        edges = np.flatnonzero(np.diff(begins[:-1] // BATCH)) + 1
+        return list(itertools.pairwise([0, *edges.tolist(), len(self.profile.packages)]))
+
+    def make(self, begin: int, end: int, made: _Made) -> t.Iterator[bytes]:
+        """Yield of each package what the page unpacks; add to C(made) the files that are shown without their source.
+
+        A line of JSON, behind it the sources (UTF-8) one after the other, behind them their ranges as ULEB128 numbers:
+        gap, length, count and so on, in UTF-16 units. Keys: C(f) files {n name, c covered, s statements, t bytes of the
+        source, r bytes of its ranges, or else m missed lines as [first, last]* and x whether another source is at
+        hand}; C(u) functions, as columns: [name*, line*, covered*, statements*, file*], where line and file are how
+        much they are more than those of the function before.
+        """
+        edges = self.first[begin : end + 1].tolist()
+        start, stop = edges[0], edges[-1]
+        names = [self.profile.files[number] for number in self.order[start:stop]]
+        entries = list(self._source_entries([self.sources.read(name) for name in names], start))
+        lacking = np.zeros(len(self.order), dtype=bool)
+        lacking[start:stop] = [not isinstance(entry, tuple) for entry in entries]
+        missed = self._missed_lines(lacking) if lacking.any() else {}
+        encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+        for package, (first, last) in enumerate(itertools.pairwise(edges), begin):
             rows, texts, marks = [], [], []
-            for number in range(files.first[index], files.first[index + 1]):
-                file = files.order[number]
-                row: dict[str, t.Any] = {"n": profile.files[file], "c": covered[file], "s": statements[file]}
-                entry = entries[number - begin]
+            for number in range(first, last):
+                name, entry = names[number - start], entries[number - start]
+                covered, statements = self.statements[number]
+                row: dict[str, t.Any] = {"n": name, "c": covered, "s": statements}
                 if isinstance(entry, tuple):
                     row.update(t=len(entry[0]), r=len(entry[1]))
                     texts.append(entry[0])
                     marks.append(entry[1])
                 else:
-                    (other if entry else missing).append(profile.files[file])
-                    row.update(m=files.missed(number), x=entry)
+                    (made.other if entry else made.missing).append(name)
+                    row.update(m=missed.get(number, []), x=entry)
                 rows.append(row)
-            head = json.dumps({"f": rows, "u": functions[index]}, ensure_ascii=False, separators=(",", ":"))
-            yield b"".join([head.encode("utf-8", "replace"), b"\n", *texts, *marks]), read >= MUCH
-    found += _source_problems(section.component.name, missing, other)
+            head = encode({"f": rows, "u": self._function_columns(package)})
+            yield b"".join([head.encode("utf-8", "replace"), b"\n", *texts, *marks])
 
+    def _function_columns(self, package: int) -> list[list[t.Any]]:
+        part = slice(self.function_bounds[package], self.function_bounds[package + 1])
+        names = self.profile.function_name
+        return [[names[number] for number in self.functions[part].tolist()], *self.columns[:, part].tolist()]
 
-def _source_entries(
-    contents: t.Sequence[t.Optional[bytes]], files: _Files, begin: int
-) -> t.Iterator[tuple[bytes, bytes] | bool]:
-    """Yield of each file its source and ranges; else whether there is a source, of another version."""
-    bounds = files.bounds[begin : begin + len(contents) + 1]
-    stretch = slice(int(bounds[0]), int(bounds[-1]))
-    blocks = Blocks(*(getattr(files.blocks, field.name)[stretch] for field in dataclasses.fields(Blocks)))
-    marks = mark_files([content or b"" for content in contents], blocks, bounds - bounds[0])
-    decoded: list[bytes] = []
-    starts, stops = marks.begin, marks.end
-    edges, fits = marks.bounds.tolist(), marks.fits.tolist()
-    for number, content in enumerate(contents):
-        text = content or b""
-        if not text.isascii():
-            characters, index = decode_source(text)
-            text = characters.encode("utf-8")
-            if index is not None:
-                part = slice(edges[number], edges[number + 1])
-                starts[part], stops[part] = index[starts[part]], index[stops[part]]
-        decoded.append(text)
-    gaps = starts.copy()
-    gaps[1:] -= stops[:-1]
-    # a file's first gap is from its beginning
-    first = marks.bounds[:-1][np.diff(marks.bounds) > 0]
-    gaps[first] = starts[first]
-    numbers = np.stack([gaps, stops - starts, np.minimum(marks.count, LARGEST).astype(np.int64)], axis=1).reshape(-1)
-    numbers = numbers.astype(np.uint32)
-    encoded = uleb128.encode(numbers)
-    ends = np.concatenate([[0], np.cumsum(uleb128.lengths(numbers), dtype=np.int64)])[3 * marks.bounds].tolist()
-    for number, (content, text) in enumerate(zip(contents, decoded, strict=True)):
-        if content is None or not fits[number]:
-            yield content is not None
-        else:
-            yield text, encoded[ends[number] : ends[number + 1]]
+    def _missed_lines(self, wanted: np.ndarray) -> dict[int, list[list[int]]]:
+        """Return of each wanted file the stretches of lines, [first, last], that have a block that did not run."""
+        units = self.profile.units
+        chosen = np.flatnonzero(wanted[self.file] & (units[STATEMENTS] > 0) & (self.profile.counts == 0))
+        file = self.file[chosen]
+        begin = units[START_LINE][chosen].astype(np.int64)
+        end = np.maximum(units[END_LINE][chosen], begin)
+        order = np.lexsort((end, begin, file))
+        file, begin, end = file[order], begin[order], end[order]
+        # the furthest end so far within each file: files are told apart by what is above 32 bits
+        reach = np.maximum.accumulate(end + (file << 32)) if len(file) else end
+        new = np.ones(len(file), dtype=bool)
+        new[1:] = begin[1:] + (file[1:] << 32) > reach[:-1] + 1
+        starts = np.flatnonzero(new)
+        stops = np.append(starts[1:], len(file)) - 1 if len(starts) else starts
+        stretches: dict[int, list[list[int]]] = {}
+        columns = (file[starts], begin[starts], reach[stops] & 0xFFFFFFFF)
+        for number, first, last in zip(*(column.tolist() for column in columns), strict=True):
+            stretches.setdefault(number, []).append([first, last])
+        return stretches
 
-
-def _function_rows(profile: Profile, files: _Files) -> list[list[list[t.Any]]]:
-    """Return for each package its functions, by file and line."""
-    size = len(profile.function_name)
-    covered, statements = profile.by(profile.function, size)
-    line = np.zeros(size, dtype=np.int64)
-    # the units are sorted: written backwards, the first line of each function stays
-    line[profile.function[::-1]] = profile.units[START_LINE][::-1]
-    rank = np.full(len(profile.files), -1, dtype=np.int64)
-    rank[files.order] = np.arange(len(files.order))
-    file, package = rank[profile.function_file], profile.function_package
-    first = np.asarray(files.first)
-    inside = (file >= first[package]) & (file < first[package + 1])
-    order = np.lexsort((line, file, package))
-    order = order[inside[order]]
-    names = profile.function_name
-    columns = (line[order], covered[order], statements[order], (file - first[package])[order])
-    rows = [
-        [names[function], *numbers]
-        for function, *numbers in zip(order.tolist(), *(column.tolist() for column in columns), strict=True)
-    ]
-    edges = np.searchsorted(package[order], np.arange(len(profile.packages) + 1)).tolist()
-    # a text profile tells no functions: its blocks are in nameless ones
-    return [[row for row in rows[begin:end] if row[0]] for begin, end in itertools.pairwise(edges)]
+    def _source_entries(
+        self, contents: t.Sequence[t.Optional[bytes]], begin: int
+    ) -> t.Iterator[tuple[bytes, bytes] | bool]:
+        """Yield of each file its source and ranges; else whether there is a source, of another version."""
+        bounds = self.bounds[begin : begin + len(contents) + 1]
+        stretch = slice(int(bounds[0]), int(bounds[-1]))
+        blocks = Blocks(*(getattr(self.blocks, field.name)[stretch] for field in dataclasses.fields(Blocks)))
+        marks = mark_files([content or b"" for content in contents], blocks, bounds - bounds[0])
+        decoded: list[bytes] = []
+        starts, stops = marks.begin, marks.end
+        edges, fits = marks.bounds.tolist(), marks.fits.tolist()
+        for number, content in enumerate(contents):
+            text = content or b""
+            if not text.isascii():
+                characters, index = decode_source(text)
+                text = characters.encode("utf-8")
+                if index is not None:
+                    part = slice(edges[number], edges[number + 1])
+                    starts[part], stops[part] = index[starts[part]], index[stops[part]]
+            decoded.append(text)
+        gaps = starts.copy()
+        gaps[1:] -= stops[:-1]
+        # a file's first gap is from its beginning
+        first = marks.bounds[:-1][np.diff(marks.bounds) > 0]
+        gaps[first] = starts[first]
+        numbers = np.stack([gaps, stops - starts, np.minimum(marks.count, LARGEST).astype(np.int64)], axis=1).reshape(
+            -1
+        )
+        numbers = numbers.astype(np.uint32)
+        encoded = uleb128.encode(numbers)
+        ends = np.concatenate([[0], np.cumsum(uleb128.lengths(numbers), dtype=np.int64)])[3 * marks.bounds].tolist()
+        for number, (content, text) in enumerate(zip(contents, decoded, strict=True)):
+            if content is None or not fits[number]:
+                yield content is not None
+            else:
+                yield text, encoded[ends[number] : ends[number + 1]]
 
 
 def _source_problems(component: str, missing: t.Sequence[str], other: t.Sequence[str]) -> list[Problem]:

@@ -43,19 +43,23 @@ class Sources:
                     remedy="Name a folder that exists, or leave the entry out.",
                     setting=setting,
                 )
-        ordered = sorted(folders.items(), key=lambda item: -len(item[0]))
-        self.folders = [(prefix.rstrip("/"), os.path.expanduser(folder)) for prefix, folder in ordered]
+        self.folders: dict[str, str] = {}
+        for prefix, folder in sorted(folders.items(), key=lambda item: -len(item[0])):
+            self.folders.setdefault(prefix.rstrip("/"), os.path.expanduser(folder))
 
     def find(self, file: str) -> str:
         """Return where a file of a profile should lie on disk; empty if no prefix fits."""
-        for prefix, folder in self.folders:
-            if file.startswith(prefix + "/"):
-                rest = file[len(prefix) + 1 :]
+        cut = file.rfind("/")
+        while cut >= 0:
+            folder = self.folders.get(file[:cut])
+            if folder is not None:
+                rest = file[cut + 1 :]
                 # the common case, in which nothing is to be resolved
                 if "/." not in rest and "//" not in rest and not rest.startswith((".", "/")):
                     return f"{folder}/{rest}"
                 path = os.path.normpath(os.path.join(folder, rest))
                 return path if path.startswith(os.path.join(os.path.normpath(folder), "")) else ""
+            cut = file.rfind("/", 0, cut)
         return ""
 
     def read(self, file: str) -> t.Optional[bytes]:

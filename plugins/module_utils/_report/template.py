@@ -205,9 +205,13 @@ const head = (path, ...tools) =>
 
 const showPackage = (key, data) => {
   const files = data.f.map((file, index) => [[link(`${key}.${index}`, base(file.n))], file.c, file.s]);
-  const functions = data.u.map(([name, line, covered, total, file]) => {
+  const [names, lines, covered, totals, places] = data.u;
+  let line = 0, file = 0;
+  const functions = names.map((name, index) => {
+    line += lines[index];
+    file += places[index];
     const where = make("span", {class: "dim"}, `  ${base(data.f[file].n)}:${line}`);
-    return [[link(`${key}.${file}:${line}`, name), where], covered, total];
+    return [[link(`${key}.${file}:${line}`, name), where], covered[index], totals[index]];
   });
   // a text profile tells no functions
   const below = functions.length ? [make("h2", {}, "Functions"), table("Function", functions)] : [];

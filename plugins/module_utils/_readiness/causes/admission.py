@@ -49,6 +49,9 @@ KNOWN_FAILURES: tuple[tuple[str, str, str], ...] = (
     ),
 )
 
+# the account of a new namespace is made a moment after it, on a busy host some more
+DEFAULT_ACCOUNT, ACCOUNT = 'serviceaccount "default" not found', 10.0  # seconds
+
 
 def pods_not_created(seen: Observation) -> t.Iterator[Verdict]:
     """The controller may not make pods; that hangs at the ReplicaSet (or Job, StatefulSet ...), not at a pod."""
@@ -58,8 +61,9 @@ def pods_not_created(seen: Observation) -> t.Iterator[Verdict]:
     if seen.newest_replica_set is None and not messages:
         owner = seen.newest_job or seen.workload
         messages = [event.get("message", "") for event in seen.events_of(owner, reason="FailedCreate")]
-    # the default account of a new namespace is made a moment after it
     if not messages or seen.current_pods or seen.waited < SETTLING:
+        return
+    if DEFAULT_ACCOUNT in messages[-1] and seen.waited < ACCOUNT:
         return
     cause, remedy = refusal(messages[-1])
     yield Verdict(

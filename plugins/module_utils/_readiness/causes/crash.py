@@ -236,7 +236,9 @@ def crash_verdict(seen: Observation, pod: Object, status: Object, ended: Object)
     return verdict(
         cause="crash",
         sentence=f"{who} ends with exit code {code} each time it starts{said}",
-        remedy="The log's end says what it lacks: often a configuration file, an argument or a dependency.",
+        remedy="The log's end says what it lacks: often a configuration file, an argument or a dependency."
+        if not any(item.startswith(f"log of {name}/{container}") for item in seen.unseen)
+        else "Its log would say what it lacks, and this user may not read it: give it get of pods/log, and look again.",
     ), True
 
 

@@ -181,11 +181,14 @@ def killed_by_probe(seen: Observation, pod: Object, status: Object, evidence: li
             for item in seen.events_of(pod, reason="Unhealthy")
             if item.get("message", "").lower().startswith(f"{kind} probe") and _is_of(item, container)
         ]
+        # what it met most often; of what it met as often, a late answer says more than none: each new life has a moment
+        # in which nothing listens yet
+        failed.sort(key=lambda item: (int(item.get("count") or 1), _is_late(item)))
         said = failed[-1]["message"] if failed else ""
         proof = [killed, *([said] if said else []), *evidence]
         if failed:
             verdict, _sure = judged(seen, pod, container, kind, failed[-1])
-            proved = verdict.cause in ("probe-path", "probe-command", "probe-scheme") or (
+            proved = verdict.cause in ("probe-path", "probe-command", "probe-scheme", "probe-timeout") or (
                 verdict.cause == "probe-port" and any(item["status"] for item in _of_pod(seen, name))
             )
             if proved:
@@ -208,6 +211,10 @@ def killed_by_probe(seen: Observation, pod: Object, status: Object, evidence: li
             subject=container,
         )
     return None
+
+
+def _is_late(event: Object) -> bool:
+    return any(sign in event.get("message", "") for sign in TIMEOUT_SIGNS)
 
 
 def slow_start(seen: Observation) -> t.Iterator[Verdict]:

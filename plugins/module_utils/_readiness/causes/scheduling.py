@@ -30,6 +30,8 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.verd
 
 # seconds in which the scheduler looks again at a pod that fitted no node (its podMaxBackoffSeconds, and some)
 SCHEDULER_BACKOFF = 15.0
+# and in which the volume controller looks again at a claim whose volume was not there (its resync period, and some)
+BINDING = 20.0
 STARTING_NODE = (
     "node.kubernetes.io/not-ready",
     "node.kubernetes.io/unreachable",
@@ -119,6 +121,8 @@ def _may_come(seen: Observation, pod: Object, reason: str) -> bool:
     if reason == "unbound":
         return not list(claims_that_wait(seen))
     if reason in ("cpu", "memory"):
+        if not seen.nodes:
+            return True  # who may not see them cannot tell what is more than they have
         needed = requested(pod["spec"], reason)
         # a pod that ends frees its share; what is more than any node has, no one can free
         return any(needed <= _allocatable(node, reason) for node in _open_nodes(seen, pod))
@@ -140,8 +144,10 @@ def _verdict(seen: Observation, pod: Object, message: str, reason: str) -> Verdi
         more = _taints(seen, spec)
     elif reason in ("cpu", "memory"):
         needed, most = requested(spec, reason), max((_allocatable(node, reason) for node in seen.nodes), default=0.0)
-        amounts = f"it asks for {_amount(needed, reason)}, the largest node has {_amount(most, reason)}"
-        more = amounts if needed > most else f"{amounts}, and others use too much of that"
+        more = f"it asks for {_amount(needed, reason)}"
+        if seen.nodes:
+            more += f", the largest node has {_amount(most, reason)}"
+            more += "" if needed > most else ", and others use too much of that"
         if reason == "cpu":
             remedy, cause = "Ask for less CPU, or use larger nodes.", "cpu-request"
         else:
@@ -175,7 +181,8 @@ def claims_that_wait(seen: Observation) -> t.Iterator[Verdict]:
         name = claim["metadata"]["name"]
         if name not in wanted or (claim.get("status") or {}).get("phase") != "Pending":
             continue
-        if seconds_since(seen, claim["metadata"].get("creationTimestamp", "")) < SETTLING:
+        age = seconds_since(seen, claim["metadata"].get("creationTimestamp", ""))
+        if age < SETTLING:
             continue
         events = [
             event for event in seen.events_of(claim) if event.get("reason") in ("ProvisioningFailed", "FailedBinding")
@@ -193,8 +200,9 @@ def claims_that_wait(seen: Observation) -> t.Iterator[Verdict]:
                 remedy="Correct storageClassName, or install the provisioner.",
                 setting=MANIFEST,
             )
-        elif said or not wanted_class:
-            why = short(said[-1]) if said else "it names no StorageClass, and there is no default."
+        elif said or age >= BINDING:
+            # without a word of the controller, it may only not have come to it: a claim on a volume just made has none
+            why = short(said[-1]) if said else _why_unbound(claim, wanted_class)
             yield Verdict(
                 cause="claim-pending",
                 sentence=f"{start}: {why}",
@@ -202,6 +210,13 @@ def claims_that_wait(seen: Observation) -> t.Iterator[Verdict]:
                 remedy="Give it a StorageClass that provides volumes, or create a PersistentVolume that fits.",
                 setting=MANIFEST,
             )
+
+
+def _why_unbound(claim: Object, wanted_class: t.Optional[str]) -> str:
+    volume = (claim.get("spec") or {}).get("volumeName")
+    if volume:
+        return f"it names PersistentVolume {volume}, which does not take it."
+    return "nobody has said why." if wanted_class else "it names no StorageClass, and there is no default."
 
 
 # what the pod asks for, held against the nodes
@@ -216,6 +231,9 @@ def _selected(seen: Observation, spec: Object) -> list[Object]:
 
 
 def _selector(seen: Observation, spec: Object) -> str:
+    if not seen.nodes:
+        wanted = ", ".join(f"{key}={value}" for key, value in sorted((spec.get("nodeSelector") or {}).items()))
+        return f"it asks for a node with {wanted}" if wanted else ""
     for key, value in sorted((spec.get("nodeSelector") or {}).items()):
         labels = [(node["metadata"].get("labels") or {}) for node in seen.nodes]
         values = sorted({item[key] for item in labels if key in item})

@@ -116,7 +116,16 @@ def test_a_file_that_is_no_contract_is_named(tmp_path: Path, text: str, says: st
 
 
 # each of these says where something else comes from, or has names of its own, and has a test of its own
-TIED = {"dependencies", "source.dir", "source.containerfile", "workload.manifests", "workload.kind", "workload.name"}
+TIED = {
+    "components",
+    "dependencies",
+    "source.repository",
+    "source.dir",
+    "source.containerfile",
+    "workload.manifests",
+    "workload.kind",
+    "workload.name",
+}
 
 
 @pytest.mark.parametrize("path", sorted(set(LEAVES) - TIED))
@@ -184,12 +193,32 @@ def test_a_module_in_the_inventory_takes_the_place_of_the_checkout_that_ships() 
     source = lib.merged_contract("httpbin", shipped, {"source": {"module": "example.org/m", "version": "v1"}})["source"]
     assert source == {
         "module": "example.org/m",
+        "repository": None,
         "version": "v1",
         "package": "",
         "dir": None,
         "containerfile": None,
         "target": "",
     }
+
+
+REPOSITORY = {"repository": "https://example.org/shop.git", "version": "v1", "containerfile": "cart.Dockerfile"}
+
+
+def test_a_checkout_of_the_repository_that_ships_keeps_what_is_said_of_its_files() -> None:
+    source = lib.merged_contract("cart", {**HTTPBIN, "source": REPOSITORY}, {"source": {"dir": "/src"}})["source"]
+    assert (source["dir"], source["repository"], source["version"]) == ("/src", None, None)
+    assert source["containerfile"] == "cart.Dockerfile"
+
+
+def test_a_repository_in_the_inventory_takes_the_place_of_the_module_that_ships() -> None:
+    source = merged({"source": REPOSITORY})["source"]
+    assert (source["module"], source["repository"], source["package"]) == (None, REPOSITORY["repository"], "")
+
+
+def test_only_another_version_of_the_repository_keeps_it() -> None:
+    source = lib.merged_contract("cart", {**HTTPBIN, "source": REPOSITORY}, {"source": {"version": "v2"}})["source"]
+    assert (source["repository"], source["version"]) == (REPOSITORY["repository"], "v2")
 
 
 def test_only_another_version_keeps_the_module() -> None:
@@ -286,6 +315,21 @@ def test_dependencies_become_servers_with_their_migrations_in_the_checkout() -> 
     assert "migrations" not in cache
 
 
+def test_manifests_and_commands_of_a_dependency_lie_in_the_checkout() -> None:
+    migrations = {"command": ["go", "run", "./cmd/migrate"]}
+    inventory = {
+        "source": {"dir": "/src/shop", "containerfile": "Containerfile"},
+        "dependencies": {
+            "crds": {"kind": "manifests", "manifests": ["config/crd", "/elsewhere"]},
+            "db": {"kind": "postgresql", "after": ["crds"], "migrations": migrations},
+        },
+    }
+    crds, db = lib.dependency_servers(merged(inventory))
+    assert crds["manifests"] == ["/src/shop/config/crd", "/elsewhere"]
+    assert (db["after"], db["migrations"]["chdir"]) == (["crds"], "/src/shop")
+    assert "job" not in db["migrations"]
+
+
 @pytest.mark.parametrize(
     ("dependencies", "says"),
     [
@@ -299,6 +343,11 @@ def test_dependencies_become_servers_with_their_migrations_in_the_checkout() -> 
             {"db": {"kind": "postgresql", "migrations": {"dir": "migrations"}}},
             "dependencies.db.migrations.dir: needs source.dir",
         ),
+        ({"crds": {"kind": "manifests"}}, "dependencies: Dependency crds is of kind manifests and has none."),
+        ({"crds": {"kind": "manifests", "manifests": ["crds"]}}, "dependencies.crds.manifests: needs source.dir"),
+        ({"db": {"kind": "redis", "after": ["db"]}}, "wait for each other: db after db"),
+        ({"db": {"kind": "redis", "after": ["crd"]}, "crds": {"kind": "redis"}}, "Did you mean 'crds'?"),
+        ({"db": {"kind": "redis", "until": [{"kind": "Pod", "condition": "a"}]}}, "which only manifests takes"),
         (
             {"db": {"kind": "postgresql", "migrations": {"folder": "m"}}},
             "dependencies.db.migrations.folder is not a key",
@@ -386,6 +435,9 @@ def test_a_missing_section_is_named(missing: str) -> None:
         ({"module": "m", "version": "v1", "dir": "/src", "containerfile": "Containerfile"}, "mutually exclusive"),
         ({"module": "m"}, "version"),
         ({"dir": "/src"}, "containerfile"),
+        ({"repository": "https://example.org/shop.git"}, "version"),
+        ({"repository": "https://example.org/shop.git", "version": "v1"}, "containerfile"),
+        ({**REPOSITORY, "dir": "/src"}, "mutually exclusive"),
         ({"package": "cmd"}, "module, dir"),
     ],
 )

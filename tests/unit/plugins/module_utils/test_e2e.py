@@ -150,3 +150,85 @@ def test_the_search_path_of_the_tests_counts(tmp_path: Path) -> None:
         ["only-here"], str(tmp_path), environment={"PATH": path}, timeout=60, results=str(tmp_path / "results")
     )
     assert outcome.passed
+
+
+# what the tests say of themselves
+
+
+def write_report(name: str, *cases: str) -> str:
+    return f"echo '<testsuite>{''.join(cases)}</testsuite>' > {name}"
+
+
+PASS = '<testcase name="good"/>'
+FAIL = '<testcase name="bad"><failure/></testcase>'
+SKIP = '<testcase name="later"><skipped/></testcase>'
+
+
+@pytest.mark.parametrize(
+    ("cases", "returncode", "cause", "says"),
+    [
+        ((PASS, SKIP), 0, "", ""),
+        ((PASS, FAIL, SKIP), 1, "tests-failed", "1 of 2 tests failed: bad (the command exited with 1)"),
+        ((FAIL,), 0, "tests-failed", "1 of 1 tests failed: bad (the command exited with 0)"),
+        ((FAIL,) * 7, 1, "tests-failed", "7 of 7 tests failed: bad; bad; bad; bad; bad and 2 more"),
+        ((SKIP, SKIP), 0, "no-tests-run", "no test was run, 2 were skipped or left out by a filter"),
+        ((), 0, "no-tests-run", "no test was run (the command exited with 0)"),
+        ((PASS,), 3, "tests-failed", "the command exited with 3"),
+    ],
+)
+def test_a_report_is_believed(tmp_path: Path, cases: tuple[str, ...], returncode: int, cause: str, says: str) -> None:
+    outcome = run(tmp_path, f"{write_report('r.xml', *cases)}; exit {returncode}", junit="r.xml")
+    assert outcome.cause == cause
+    assert outcome.sentence.startswith(says)
+    assert outcome.passed is (cause == "")
+    assert outcome.counts is not None
+    assert outcome.counts["total"] == len(cases)
+    assert outcome.junit == [str(tmp_path / "results" / lib.JUNIT)]
+    assert Path(outcome.junit[0]).read_text() == (tmp_path / "r.xml").read_text()
+
+
+def test_several_reports_are_one_outcome(tmp_path: Path) -> None:
+    outcome = run(tmp_path, f"{write_report('a.xml', PASS)}; {write_report('b.xml', FAIL)}; exit 1", junit="*.xml")
+    assert outcome.counts == {"total": 2, "passed": 1, "failed": 1, "skipped": 0}
+    assert len(outcome.junit or []) == 2
+
+
+def test_a_report_of_before_does_not_count(tmp_path: Path) -> None:
+    assert run(tmp_path, write_report("r.xml", PASS), junit="r.xml").passed
+    outcome = run(tmp_path, "true", junit="r.xml")
+    assert (outcome.passed, outcome.cause, outcome.counts) == (False, "tests-report-missing", None)
+    assert not (tmp_path / "results" / lib.JUNIT).exists()
+
+
+def test_a_report_that_is_none_is_said(tmp_path: Path) -> None:
+    outcome = run(tmp_path, "echo broken > r.xml", junit="r.xml")
+    assert (outcome.passed, outcome.cause) == (False, "tests-report-unreadable")
+
+
+def test_the_time_limit_comes_before_what_failed(tmp_path: Path) -> None:
+    outcome = run(tmp_path, f"{write_report('r.xml', FAIL)}; sleep 60", junit="r.xml", timeout=0.5)
+    assert outcome.cause == "tests-timeout"
+    assert outcome.failed_tests == ["bad"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "cause", "counts"),
+    [("TestGood", "", [1, 0]), ("TestBad", "tests-failed", [0, 1]), ("TestNone", "no-tests-run", [0, 0])],
+)
+def test_go_test_is_counted(tmp_path: Path, pattern: str, cause: str, counts: list[int]) -> None:
+    (tmp_path / "go.mod").write_text("module example.com/m\n\ngo 1.24\n")
+    (tmp_path / "m_test.go").write_text(
+        'package m\n\nimport "testing"\n\nfunc TestGood(t *testing.T) {}\n\nfunc TestBad(t *testing.T) { t.Fail() }\n'
+    )
+    outcome = lib.run_tests(
+        ["go", "test", "-run", pattern, "./..."],
+        str(tmp_path),
+        environment={},
+        timeout=120,
+        results=str(tmp_path / "results"),
+    )
+    assert outcome.cause == cause
+    assert outcome.counts is not None
+    assert [outcome.counts["passed"], outcome.counts["failed"]] == counts
+    assert outcome.command == ["go", "test", "-run", pattern, "./..."]
+    assert '"Action"' not in Path(outcome.log).read_text()

@@ -185,6 +185,28 @@ def test_columns_that_do_not_fit_a_word_are_not_packed() -> None:
     assert packed.tolist() == [3, 4, 5]
 
 
+PLACES = st.lists(
+    st.tuples(*[st.integers(0, 2)] * 2, *[st.sampled_from([0, 1, 2, 3, 200, 1 << 20, (1 << 32) - 1])] * 4), max_size=30
+)
+
+
+@given(PLACES, st.booleans())
+def test_the_order_is_that_of_go_whether_or_not_it_fits_a_word(rows: list[tuple[int, ...]], small: bool) -> None:
+    """Ends before their starts, too: nothing in a covmeta forbids them."""
+    table = np.asarray(rows, dtype=np.int64).reshape(-1, 6)
+    place, function, columns = table[:, 0], table[:, 1], table[:, 2:].T % (4 if small else 1 << 32)
+    units = np.concatenate([columns, np.ones((1, len(rows)), dtype=np.int64)]).astype(np.uint32)
+    start_line, start_column, end_line, end_column = columns
+    keys = (place, start_line, end_line, start_column, end_column, function)
+    order, starts = order_units(place, 3, units, function)
+    sorted_rows = list(zip(*(key[order].tolist() for key in keys), strict=True))
+    assert sorted(order.tolist()) == list(range(len(rows)))
+    assert sorted_rows == sorted(zip(*(key.tolist() for key in keys), strict=True)) or starts is None
+    assert [row[:5] for row in sorted_rows] == sorted(row[:5] for row in sorted_rows)
+    distinct = len(set(sorted_rows))
+    assert (len(rows) if starts is None else len(starts)) == distinct
+
+
 def test_equal_ranges_are_one_where_no_function_tells_them_apart() -> None:
     units_of = np.asarray([[1, 1, 2], [1, 1, 1], [3, 3, 3], [4, 4, 4], [1, 2, 1]], dtype=np.uint32)
     place = np.zeros(3, dtype=np.int64)

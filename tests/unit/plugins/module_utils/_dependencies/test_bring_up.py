@@ -28,8 +28,8 @@ def bring_up(servers: list[Server], folder: Path, **image: t.Any) -> None:
 
 
 def test_bad_input_is_refused_before_anything_is_made(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="not known"):
-        bring_up([Server("db", "postgres")], tmp_path)
+    with pytest.raises(InputError, match="none of the dependencies"):
+        bring_up([Server("db", "postgresql", after=("crds",))], tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -139,3 +139,10 @@ def test_a_failure_without_a_line_has_what_was_said(tmp_path: Path) -> None:
     error = lib.failure(migration, "postgresql", "server closed the connection\n", applied=0, left=0)
     assert error.message.endswith("init.sql: server closed the connection")
     assert "what came before that line was kept" in error.evidence[-1]
+
+
+def test_a_folder_that_a_command_applies_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "main.go").write_text("package main")
+    assert lib.read_migrations(Migrations(str(tmp_path), command=("go", "run", "."))) == []
+    with pytest.raises(InputError, match="is not there"):
+        lib.read_migrations(Migrations(str(tmp_path / "none"), command=("go", "run", ".")))

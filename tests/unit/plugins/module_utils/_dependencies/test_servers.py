@@ -37,9 +37,11 @@ def pod_of(server: Server, secret: t.Optional[dict[str, str]] = None) -> dict[st
 @pytest.mark.parametrize(
     ("servers", "cause", "words"),
     [
-        ([Server("db", "postgres")], "dependency-unknown", "did you mean 'postgresql'"),
-        ([Server("db", "mongodb")], "dependency-unknown", "there are postgresql and redis"),
-        ([POSTGRESQL, Server("postgresql", "redis")], "bad-input", "two dependencies called postgresql"),
+        (
+            [Server("db", "postgresql", migrations=Migrations())],
+            "migrations-missing",
+            "neither a folder, nor a command",
+        ),
         ([Server("db", "postgresql", user="me")], "credentials-incomplete", "a user and no password"),
         ([Server("db", "postgresql", password="x")], "credentials-incomplete", "a password and no user"),
         ([Server("db", "postgresql", user="me", password="")], "credentials-incomplete", "is empty"),

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import http.server
+import json
 import re
 import socket
 import threading
@@ -14,11 +15,19 @@ import typing as t
 from pathlib import Path
 
 import pytest
+import situations
 from ansible_collections.kubernaut.coverage.plugins.module_utils._command import CommandError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import KubernetesError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import diagnosis
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import look as lib
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.observation import Dependency
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.observation import (
+    HASH,
+    Dependency,
+    Observation,
+)
 
+NOBODY: t.Any = None
 TARGET = lib.Target(kind="Deployment", namespace="demo", name="program", container="program")
 
 
@@ -147,23 +156,15 @@ PROCESS = 41
     ],
 )
 def test_whether_a_running_program_is_instrumented(
-    tmp_path: Path, programs: dict[int, bytes], instrumented: bool, cover: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, programs: dict[int, bytes], instrumented: bool, cover: bool
 ) -> None:
-    for number, content in programs.items():
-        (tmp_path / "proc" / str(number) / "task" / str(number)).mkdir(parents=True)
-        (tmp_path / "proc" / str(number) / "exe").write_bytes(content)
-        children = " ".join(str(other) for other in programs if other > number)
-        (tmp_path / "proc" / str(number) / "task" / str(number) / "children").write_text(children)
-    # podman exec NODE ctr --namespace k8s.io tasks ls; all else reads /proc, which is a folder here
-    podman = fake_podman(
-        tmp_path,
-        f"""shift 2
-if [ "$1" = ctr ]; then printf 'TASK PID STATUS\nabc {PROCESS} RUNNING\n'; exit; fi
-cd {tmp_path} || exit 125
-for word; do shift; set -- "$@" "${{word#/proc/*}}"; done
-for word; do shift; case "$word" in [0-9]*/*) word="proc/$word";; esac; set -- "$@" "$word"; done
-exec "$@" """,
-    )
+    for number, content in {**programs, 7: b"runtime/coverage.initHook of another container"}.items():
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "exe").write_bytes(content)
+        (tmp_path / str(number) / "cgroup").write_text(f"0::/kubepods/{'abc' if number != 7 else 'def'}\n")
+    # podman exec NODE COMMAND: the command runs here, over folders like those of /proc
+    monkeypatch.setattr(lib, "PROC", str(tmp_path))
+    podman = fake_podman(tmp_path, 'shift 2; exec "$@"')
     found = lib.program(podman, "node", "abc")
     assert (found["instrumented"], found["cover"], found["node"]) == (instrumented, cover, "node")
     with pytest.raises(ValueError, match="does not run"):
@@ -221,3 +222,99 @@ def test_who_does_not_say_whom_he_asked_is_told_of_a_service() -> None:
 )
 def test_the_path_of_each_kind(kind: str, path: str) -> None:
     assert lib.Target(kind, "a", "b").path == path
+
+
+# what a user may not see
+
+
+def recorded_with_owners(fault: str) -> Observation:
+    """A recording, with what is not kept of the pods: the ReplicaSet that made each."""
+    seen = Observation.from_dict(json.loads((situations.FAULTS / f"{fault}.json").read_text(encoding="utf-8")))
+    for pod in seen.pods:
+        name = f"{seen.name}-{pod['metadata']['labels'][HASH]}"
+        owner = {"kind": "ReplicaSet", "name": name, "uid": f"uid of {name}", "controller": True}
+        pod["metadata"]["ownerReferences"] = [owner]
+    return seen
+
+
+class Narrow:
+    """A cluster as a user sees it who may read pods, events and the workload of one namespace, and nothing else."""
+
+    def __init__(self, seen: Observation) -> None:
+        self.seen = seen
+
+    def get(self, path: str) -> t.Any:
+        return self.seen.workload if path.endswith(f"/deployments/{self.seen.name}") else self.refuse(path)
+
+    def list(self, path: str, **_options: t.Any) -> list[t.Any]:
+        what = path.rpartition("/")[2]
+        if what in ("pods", "events"):
+            return t.cast("list[t.Any]", getattr(self.seen, what))
+        return t.cast("list[t.Any]", self.refuse(path))
+
+    def logs(self, _namespace: str, pod: str, *_arguments: t.Any, **_options: t.Any) -> str:
+        return str(self.refuse(f"pods/{pod}/log"))
+
+    def refuse(self, path: str) -> t.Any:
+        raise KubernetesError(f"The API server refused to GET {path}", status=403)
+
+
+@pytest.mark.parametrize(
+    ("fault", "cause", "says"),
+    [
+        ("image-name-wrong", "image-not-on-node", "is not on node"),
+        ("configmap-missing", "config-map-missing", "service-settings"),
+        ("node-selector-without-node", "node-selector", "it asks for a node with"),
+        ("cpu-request-too-large", "cpu-request", "it asks for"),
+        ("panic-at-start", "panic", "panics"),
+        ("panic-at-start", "crash", "exit code 2"),
+    ],
+)
+def test_a_verdict_from_what_one_may_see_names_what_one_may_not(fault: str, cause: str, says: str) -> None:
+    recorded = recorded_with_owners(fault)
+    if cause == "crash":
+        # where the kubelet has kept no words either (terminationMessagePolicy: File)
+        for status in recorded.pods[0]["status"]["containerStatuses"]:
+            for state in (status["state"], status["lastState"]):
+                state.get("terminated", {}).pop("message", None)
+    target = lib.Target("Deployment", recorded.namespace, recorded.name)
+    seen = lib.observe_once(t.cast("t.Any", Narrow(recorded)), NOBODY, target)
+    verdict = diagnosis.described(seen)["verdict"]
+    assert verdict["cause"] == cause, verdict
+    assert says in verdict["sentence"]
+    for unknown in ("none has", "0 CPUs", "largest node"):
+        assert unknown not in verdict["sentence"]
+    unseen = "\n".join(seen.unseen)
+    assert "ReplicaSets: " in unseen
+    assert "nodes: " in unseen
+    if cause == "crash":
+        assert "pods/log" in verdict["remedy"]
+
+
+def test_pods_of_another_workload_with_the_same_labels_are_not_taken_for_ones_own() -> None:
+    pod = {
+        "metadata": {
+            "labels": {"pod-template-hash": "6d4f"},
+            "ownerReferences": [{"kind": "ReplicaSet", "name": "x-6d4f"}],
+        }
+    }
+    assert lib._named_after([pod], {"metadata": {"name": "x"}}) == [pod]
+    assert lib._named_after([pod], {"metadata": {"name": "y"}}) == []
+
+
+@pytest.mark.parametrize("name", ["image-name-wrong", "node-selector-without-node"])
+def test_of_a_namespace_what_may_be_listed_is_told(name: str) -> None:
+    recorded = recorded_with_owners(name)
+
+    class Lists(Narrow):
+        def list(self, path: str, **options: t.Any) -> list[t.Any]:
+            return [self.seen.workload] if path.endswith("/deployments") else super().list(path, **options)
+
+    found = diagnosis.targets_of(t.cast("t.Any", Lists(recorded)), recorded.namespace, "", "")
+    assert [target.name for target in found] == [recorded.name]
+    assert [item.partition(":")[0] for item in found[0].unseen] == [
+        *("CronJobs", "DaemonSets", "Jobs", "ReplicaSets", "StatefulSets")
+    ]
+    with pytest.raises(KubernetesError):
+        # only pods, and each of them belongs to something that may not be listed
+        diagnosis.targets_of(t.cast("t.Any", Narrow(recorded)), recorded.namespace, "", "")

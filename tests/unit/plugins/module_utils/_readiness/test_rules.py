@@ -331,3 +331,113 @@ def test_a_message_in_a_sentence_is_one_short_line(text: str, repeat: int) -> No
     short = verdict_lib.short(text * repeat)
     assert len(short) <= 200
     assert "\n" not in short
+
+
+# what a real cluster showed to be wrong
+
+
+def unbound(age: float, *, said: str = "", **claim: t.Any) -> Observation:
+    """A pod that no node takes, because its claim is not bound yet."""
+    message = "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found"
+    pod = {
+        "metadata": {"name": "p", "uid": "p", "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "spec": {
+            "containers": [{"name": "c"}],
+            "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "x"}}],
+        },
+        "status": {
+            "phase": "Pending",
+            "conditions": [
+                {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message},
+            ],
+        },
+    }
+    volume_claim = {
+        "metadata": {"name": "x", "uid": "x", "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "spec": {"storageClassName": "", **claim},
+        "status": {"phase": "Pending"},
+    }
+    event = {"reason": "FailedBinding", "message": said, "involvedObject": {"uid": "x"}}
+    now = f"2026-01-01T00:00:{age:06.3f}Z"
+    seen = Observation("Pod", "a", "p", workload=pod, pods=[pod], claims=[volume_claim], now=now, waited=age, full=True)
+    seen.events = [event] if said else []
+    return seen
+
+
+def test_a_claim_on_a_volume_that_was_just_made_is_given_the_time_to_be_bound() -> None:
+    # seen in molecule/coverage_extraction: the volume controller came to it seconds after the scheduler
+    assert lib.terminal_verdict(unbound(3.1, volumeName="made-with-it")) is None
+    late = lib.terminal_verdict(unbound(25, volumeName="made-with-it"))
+    assert late is not None
+    assert late.cause == "claim-pending"
+    assert "made-with-it, which does not take it" in late.sentence
+    said = lib.terminal_verdict(unbound(3.1, said="no persistent volumes available for this claim"))
+    assert said is not None
+    assert "no persistent volumes available" in said.sentence
+
+
+def killed(*messages: tuple[str, int]) -> Observation:
+    """A container that its liveness probe has had killed twice, with what the probe met and how often."""
+    events = [
+        {
+            "reason": "Unhealthy",
+            "message": f"Liveness probe failed: {text}",
+            "count": count,
+            "lastTimestamp": f"2026-01-01T00:00:{at:02d}Z",
+            "involvedObject": {"uid": "p", "fieldPath": "spec.containers{c}"},
+        }
+        for at, (text, count) in enumerate(messages)
+    ]
+    events.append(
+        {
+            "reason": "Killing",
+            "message": "Container c failed liveness probe, will be restarted",
+            "count": 2,
+            "lastTimestamp": "2026-01-01T00:00:30Z",
+            "involvedObject": {"uid": "p", "fieldPath": "spec.containers{c}"},
+        }
+    )
+    ended = {"terminated": {"exitCode": 2, "startedAt": "2026-01-01T00:00:00Z", "finishedAt": "2026-01-01T00:00:09Z"}}
+    probe = {"httpGet": {"path": "/alive", "port": 8080}, "periodSeconds": 1, "timeoutSeconds": 1}
+    pod = {
+        "metadata": {"name": "p", "uid": "p"},
+        "spec": {"containers": [{"name": "c", "livenessProbe": probe}]},
+        "status": {
+            "phase": "Running",
+            "containerStatuses": [
+                {
+                    "name": "c",
+                    "ready": False,
+                    "restartCount": 2,
+                    "state": {"running": {"startedAt": "2026-01-01T00:00:10Z"}},
+                    "lastState": ended,
+                }
+            ],
+        },
+    }
+    return Observation(
+        "Pod", "a", "p", workload=pod, pods=[pod], events=events, now="2026-01-01T00:00:31Z", waited=31, full=True
+    )
+
+
+LATE = 'Get "http://10.0.0.1:8080/alive": context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
+REFUSED = 'Get "http://10.0.0.1:8080/alive": dial tcp 10.0.0.1:8080: connect: connection refused'
+
+
+@pytest.mark.parametrize(
+    ("met", "cause"),
+    [
+        ([(LATE, 4)], "probe-timeout"),
+        # which of the two came last hangs on the moment; the late answer says more
+        ([(LATE, 2), (REFUSED, 2)], "probe-timeout"),
+        ([(REFUSED, 2), (LATE, 2)], "probe-timeout"),
+        ([(LATE, 4), (REFUSED, 1)], "probe-timeout"),
+        # one late answer among many that were refused is no matter of the time-out
+        ([(LATE, 1), (REFUSED, 6)], "killed-by-probe"),
+    ],
+)
+def test_who_is_killed_for_late_answers_is_told_so_at_any_moment(met: list[tuple[str, int]], cause: str) -> None:
+    verdict = lib.terminal_verdict(killed(*met))
+    assert verdict is not None
+    assert verdict.cause == cause, verdict.sentence
+    assert "liveness" in verdict.sentence

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import shutil
 import typing as t
@@ -20,6 +21,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import uleb128
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import DataError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._report import page
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.build import Options, Report, make_report
 from go_page import go_ranges
 from go_programs import HERE, HTTPBIN, RECORDED, Go, live
@@ -335,6 +337,54 @@ def test_ranges_of_go_httpbin_are_those_of_go(go: Go, tmp_path: Path) -> None:
     assert our_ranges((tmp_path / "out" / "e2e-coverage.html").read_text()) == expected
     ours, theirs = (tmp_path / "out" / "e2e-coverage.html").stat().st_size, page.stat().st_size
     assert ours < theirs / 2
+
+
+def packages(page: str) -> dict[str, dict[str, t.Any]]:
+    """What is packed in our page of the service, by the path of the package."""
+    path_of = {key: path for path, key in re.findall(r'class="path" data-v="([^"]+)">\s*<a href="#([\d.]+)"', page)}
+    blobs = re.findall(r'<script type="text/plain" id="d(0[\d.]+)">([^<]*)</script>', page)
+    return {path_of[key]: unpack(zlib.decompress(base64.b64decode(blob))) for key, blob in blobs}
+
+
+def test_functions_of_the_page_are_those_of_the_text(run: Path) -> None:
+    report(run, sources=SOURCES, exclude=[".../generated"])
+    found = []
+    for path, data in packages((run / "e2e-coverage.html").read_text()).items():
+        if not path.startswith(f"{MODULE}/"):
+            continue
+        names, lines, covered, statements, files = data["u"]
+        for name, line, part, whole, file in zip(
+            names, np.cumsum(lines), covered, statements, np.cumsum(files), strict=True
+        ):
+            if not re.fullmatch(r"func\.L\d+\.C\d+", name):  # Go's list leaves out literals
+                found.append(f"{data['f'][file]['n']}:{line}: {name} {100.0 * part / (whole or 1):.1f}%")
+    text = (run / "e2e-coverage-func.txt").read_text().splitlines()[:-1]
+    expected = [re.sub(r"\s+", " ", line) for line in text]
+    assert len(found) > 10
+    assert sorted(found) == sorted(expected)
+
+
+@pytest.mark.parametrize("sources", [SOURCES, {}])
+def test_the_page_is_the_same_however_its_making_is_shared_out(
+    run: Path, monkeypatch: pytest.MonkeyPatch, sources: dict[str, str]
+) -> None:
+    report(run, sources=sources)
+    plain = everything(run)
+    monkeypatch.setattr(page, "MUCH", 1)
+    monkeypatch.setattr(page, "FAST", page.BEST)
+    monkeypatch.setattr(page, "BATCH", 1)
+    monkeypatch.setattr(page, "cores", lambda: 3)
+    forks: list[int] = []
+    fork = os.fork
+
+    def counted() -> int:
+        forks.append(os.getpid())
+        return fork()
+
+    monkeypatch.setattr(os, "fork", counted)
+    assert not report(run, sources=sources).changed
+    assert everything(run) == plain
+    assert len(forks) >= 2
 
 
 def test_sources_that_are_missing_or_differ_are_said(run: Path, tmp_path: Path) -> None:

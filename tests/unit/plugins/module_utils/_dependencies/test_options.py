@@ -1,0 +1,36 @@
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which options each kind takes."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import options as lib
+from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"kind": "postgres"}, "did you mean 'postgresql'"),
+        ({"kind": "mongodb"}, "there are postgresql, redis and manifests"),
+        ({"kind": "manifests"}, "of kind manifests and has none"),
+        (
+            {"kind": "manifests", "objects": [{}], "storage": "1Gi"},
+            "has 'storage', which only postgresql and redis takes",
+        ),
+        ({"kind": "redis", "until": [{}]}, "has 'until', which only manifests takes"),
+        ({"kind": "redis", "migrations": {"dir": "/m"}}, "has 'migrations', which only postgresql takes"),
+        ({"kind": "redis", "user": "me"}, "has 'user', which only postgresql takes"),
+    ],
+)
+def test_what_a_kind_does_not_take_is_refused(given: dict[str, t.Any], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        lib.check_options({"name": "db", **given})
+
+
+def test_a_default_is_nothing_that_was_given() -> None:
+    lib.check_options({"name": "cache", "kind": "redis", "database": "coverage", "node_port": 0, "until": []})
