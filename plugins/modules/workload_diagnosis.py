@@ -13,7 +13,8 @@ description:
     why - with the evidence and the remedy. It needs a kubeconfig and nothing else; nothing has to be instrumented.
   - Changes nothing and waits for nothing. A pod whose probe fails is asked with GET through the API server, as the
     kubelet asks it. No Secret is read, only the names of those that there are.
-  - What the user of the kubeconfig may not read is left out, and named in C(unseen).
+  - The user of the kubeconfig has to be allowed to get the workload and to list pods and events of its namespace. What
+    else it may not read is left out, and named in C(unseen).
   - A workload that starts at this moment may not be told from one that does not; the module
     M(kubernaut.coverage.readiness_gate) waits.
 author:
