@@ -259,7 +259,7 @@ def run_scenarios(names: t.Sequence[str]) -> Count:
         ok = run_molecule("test", "--scenario-name", name, "--destroy", "never")
         report_check(f"molecule {name}", time.monotonic() - started, ok=ok)
         if not ok:
-            # molecule leaves a failed scenario as it stands; what it holds (a node port, say) would fail the next ones too
+            # molecule leaves a failed scenario as it stands; what it holds (a node port, say) would fail the next ones
             run_molecule("cleanup", "--scenario-name", name)
         count += Count.one(f"molecule {name}", ok=ok)
     if not run_molecule("destroy", "--scenario-name", "default"):
