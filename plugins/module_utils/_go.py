@@ -149,13 +149,11 @@ class Go:
         if not (work / "go.mod").exists():
             (work / "go.mod").write_text(f"module {WRAPPER_MODULE}\n", encoding="utf-8")
         report_progress(f"looking up Go module {path}@{version}")
-        found = self.objects(
-            *["list", "-m", "-e", "-json", "-versions", f"{path}@{version}"],
-            purpose=f"look up Go module {path}@{version}",
-            cwd=folder,
-        )[0]
+        found = self._look_up(path, version, folder)
         if "Error" in found:
-            raise self._module_error(path, version, found)
+            # what versions there are is asked only now: some proxies give a module away and no list of its versions
+            versions = self._look_up(path, version, folder, "-versions").get("Versions")
+            raise self._module_error(path, version, {**found, "Versions": versions})
         report_progress(f"downloading Go module {path}@{found['Version']}")
         fetched = json.loads(
             self.run(
@@ -168,6 +166,13 @@ class Go:
         if fetched.get("Error"):
             raise self._module_error(path, version, {**found, "Error": {"Err": fetched["Error"]}})
         return GoModule(path, found["Version"], fetched["Dir"], fetched["GoMod"], found.get("GoVersion", ""))
+
+    def _look_up(self, path: str, version: str, folder: str, *options: str) -> dict[str, t.Any]:
+        return self.objects(
+            *["list", "-m", "-e", "-json", *options, f"{path}@{version}"],
+            purpose=f"look up Go module {path}@{version}",
+            cwd=folder,
+        )[0]
 
     def _module_error(self, path: str, version: str, found: dict[str, t.Any]) -> InputError:
         said = found["Error"]["Err"]

@@ -55,6 +55,7 @@ RESERVED_PATHS = frozenset({"/", "/var", "/tmp", "/run", "/lib/modules"})  # noq
 # kubeadm's own limit is 4 minutes for the control plane and 5 for each worker that joins
 CREATION_LIMIT = 900
 LOCK_INTERVAL = 0.2
+STANDING_RECORDS = "standing-*.json"  # what playbooks keep of a run beside the kubeconfig
 READY_RUNNER = "Run playbooks/runner.yml, which readies this host."
 
 
@@ -969,6 +970,8 @@ class Kind:
                     found.append(path)
             except (OSError, UnicodeDecodeError):
                 continue
+            if path.parent.name == name:
+                found += sorted(path.parent.glob(STANDING_RECORDS))
         if lock.left_behind():
             found.append(lock.path)
         return found

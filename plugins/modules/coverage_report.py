@@ -88,6 +88,13 @@ options:
     type: list
     elements: dict
     default: []
+  records:
+    description:
+      - Files that M(kubernaut.coverage.coverage_extraction) kept of lives, as its option O(ignore:record); they add to
+        O(lives). One that is not there adds none.
+    type: list
+    elements: path
+    default: []
   stages:
     description: Seconds by stage of the run, shown in the reports.
     type: dict
@@ -242,9 +249,12 @@ verdict:
   type: dict
 """
 
+from dataclasses import asdict
+
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.arguments import READING
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction import recorded
 from ansible_collections.kubernaut.coverage.plugins.module_utils._libraries import missing_libraries
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.build import Options, make_report
 
@@ -274,6 +284,7 @@ def main() -> None:
                 "options": {"total": {"type": "float"}, "packages": {"type": "dict", "default": {}}},
             },
             "lives": {"type": "list", "elements": "dict", "default": []},
+            "records": {"type": "list", "elements": "path", "default": []},
             "stages": {"type": "dict", "default": {}},
             **READING,
             "policy": {**READING["policy"], "choices": ["fail", "quarantine", "warn"]},
@@ -290,8 +301,10 @@ def main() -> None:
     )
     for name, trace in missing_libraries("numpy", "jinja2").items():
         module.fail_json(msg=missing_required_lib(name), exception=trace)
+    records = module.params.pop("records")
     options = Options(check=module.check_mode, **module.params)
     try:
+        options.lives = [*options.lives, *(asdict(life) for record in records for life in recorded(record))]
         report = make_report(options)
     except CoverageError as error:
         if module.check_mode and error.cause in NOT_YET:

@@ -24,17 +24,21 @@ options:
       - V(present) brings the dependencies up.
       - V(absent) deletes servers with their data, their Secrets and claims, and of manifests what this module made,
         CustomResourceDefinitions included. The namespace stays.
+      - V(images) only has the images of servers on this host, and on those nodes of O(cluster) that are there. So they
+        can be loaded while the cluster comes up; what is still missing is loaded with V(present).
     type: str
-    choices: [present, absent]
+    choices: [present, absent, images]
     default: present
-  kubeconfig:
-    description: The cluster's kubeconfig.
-    type: path
-    required: true
-  namespace:
-    description: Where the servers run. It is made where it is missing.
+  cluster:
+    description: With O(state=images), name of the kind cluster, which need not be there yet.
     type: str
-    required: true
+    default: ""
+  kubeconfig:
+    description: The cluster's kubeconfig. Needed but with O(state=images).
+    type: path
+  namespace:
+    description: Where the servers run. It is made where it is missing. Needed but with O(state=images).
+    type: str
   nodes:
     description: Containers of the kind nodes that get the images. Empty where the nodes have them already.
     type: list
@@ -363,6 +367,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.bring_up import (
     ImageSettings,
     Ready,
+    bring_images,
     bring_up,
     read_contents,
     take_down,
@@ -430,9 +435,10 @@ SERVER = {
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "kubeconfig": {"type": "path", "required": True},
-            "namespace": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent", "images"], "default": "present"},
+            "cluster": {"type": "str", "default": ""},
+            "kubeconfig": {"type": "path"},
+            "namespace": {"type": "str"},
             "nodes": {"type": "list", "elements": "str", "default": []},
             "servers": {"type": "list", "elements": "dict", "required": True, "options": SERVER},
             "recipe": {"type": "path", "required": True},
@@ -447,12 +453,22 @@ def main() -> None:
             "podman": {"type": "str", "default": "podman"},
             "kubectl": {"type": "str", "default": "kubectl"},
         },
+        required_if=[
+            ("state", "present", ("kubeconfig", "namespace")),
+            ("state", "absent", ("kubeconfig", "namespace")),
+        ],
         supports_check_mode=True,
     )
     given, namespace = module.params, module.params["namespace"]
     tools = Tools(given["kubectl"], given["cache_dir"], keep=not module.check_mode)
+    images = ImageSettings(
+        recipe=given["recipe"], cache_dir=given["cache_dir"], ways=tuple(given["ways"]), podman=given["podman"]
+    )
     try:
         entries = [entry_of(item) for item in given["servers"]]
+        if given["state"] == "images":
+            changes = bring_images(entries, images, given["cluster"], check=module.check_mode)
+            module.exit_json(changed=bool(changes), changes=changes)
         if module.check_mode and not Path(given["kubeconfig"]).is_file():
             # the cluster itself is to be made, too
             present = given["state"] == "present"
@@ -469,12 +485,7 @@ def main() -> None:
             entries,
             namespace,
             nodes=given["nodes"],
-            images=ImageSettings(
-                recipe=given["recipe"],
-                cache_dir=given["cache_dir"],
-                ways=tuple(given["ways"]),
-                podman=given["podman"],
-            ),
+            images=images,
             timeout=given["timeout"],
             tools=tools,
             check=module.check_mode,

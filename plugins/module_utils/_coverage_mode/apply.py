@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import time
 import typing as t
 from dataclasses import dataclass
 
@@ -84,6 +85,8 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._progress impor
 MANAGER = "kubernaut.coverage.mode"
 ATTEMPTS = 8  # somebody else may write the object between a reading and a writing
 ACCOUNT_TIMEOUT = 3.0  # seconds; the controller manager needs a fraction of one
+VOLUME_TIMEOUT = 5.0  # seconds; the volume controller needs some milliseconds
+VOLUME_POLL = 0.05
 ENFORCE = "pod-security.kubernetes.io/enforce"
 
 
@@ -254,7 +257,22 @@ def switch_on(
             changed.append(describe(item))
         if before is None and item["kind"] == "Namespace":
             missing_namespaces.add(item["metadata"]["name"])
+        if before is None and item["kind"] == "PersistentVolume" and not dry_run:
+            _wait_until_known(cluster, item)
     return changed
+
+
+def _wait_until_known(cluster: Cluster, volume: Object) -> None:
+    """Wait until the volume controller knows a volume: a claim that it meets before waits for its next resync.
+
+    See pkg/controller/volume/persistentvolume of Kubernetes: 15 s. Where it takes longer, the gate goes on waiting.
+    """
+    path, until = cluster.path(volume), time.monotonic() + VOLUME_TIMEOUT
+    while time.monotonic() < until:
+        seen = cluster.get(path) or {}
+        if (seen.get("status") or {}).get("phase", "Pending") != "Pending":
+            return
+        time.sleep(VOLUME_POLL)
 
 
 # off

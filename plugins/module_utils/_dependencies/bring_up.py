@@ -14,7 +14,7 @@ import secrets
 import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import manifests, runs
@@ -34,6 +34,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.o
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.order import Busy, run_in_order
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.servers import Server
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.sources import Tools, read_sources
+from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._images import WAYS, obtain
 from ansible_collections.kubernaut.coverage.plugins.module_utils._images import Request as ImageRequest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import (
@@ -55,6 +56,8 @@ PASSWORD_BYTES = 24
 POLL = 0.1
 QUERY_TIMEOUT = 5.0
 MIGRATION_TIMEOUT = 600.0
+COMING_TIMEOUT = 20.0  # for containerd on a node that has just been started
+NOT_THERE_YET = ("cluster-missing", "node-not-running", "containerd-not-answering")
 
 
 @dataclass(frozen=True)
@@ -134,9 +137,18 @@ def archive_of(server: Server, settings: ImageSettings) -> str:
 
 
 def load_images(
-    servers: t.Sequence[Server], settings: ImageSettings, nodes: t.Sequence[str], *, check: bool = False
+    servers: t.Sequence[Server],
+    settings: ImageSettings,
+    nodes: t.Sequence[str] = (),
+    *,
+    coming: str = "",
+    check: bool = False,
 ) -> dict[str, str]:
-    """Load every server's image on the nodes; return changes as (image: what was done)."""
+    """Load every server's image on the nodes; return changes as (image: what was done).
+
+    :arg coming: cluster in the place of C(nodes), which may still be coming up: its nodes are loaded as far as they
+        are there and answer soon. The others get the images when the servers are brought up.
+    """
     changed = {}
 
     def load(server: Server) -> bool:
@@ -144,7 +156,14 @@ def load_images(
         if check and not Path(archive).is_file():
             return True
         request = LoadRequest(archive=archive, reference=server.local_image, nodes=tuple(nodes), podman=settings.podman)
-        return load_on_nodes(request, check=check).changed
+        if not coming:
+            return load_on_nodes(request, check=check).changed
+        try:
+            return load_on_nodes(replace(request, cluster=coming, timeout=COMING_TIMEOUT), check=check).changed
+        except CoverageError as error:
+            if error.cause not in NOT_THERE_YET:
+                raise
+            return False
 
     distinct = {server.local_image: server for server in servers}
     with ThreadPoolExecutor() as pool:
@@ -152,6 +171,22 @@ def load_images(
             if loaded:
                 changed[image] = "loaded"
     return changed
+
+
+def bring_images(
+    entries: t.Sequence[Entry], settings: ImageSettings, cluster: str, *, check: bool = False
+) -> list[str]:
+    """Have the images of all servers on this host, and on the nodes of a cluster that may still be coming up.
+
+    :arg entries: of one service or of several; what is wrong between them is told where they are brought up.
+    :returns: what was changed, one phrase each.
+    :raises ImageError: no way gave an image.
+    """
+    servers = [entry for entry in entries if isinstance(entry, Server)]
+    made = have_images(servers, settings, check=check)
+    if cluster:
+        made.update(load_images(servers, settings, coming=cluster, check=check))
+    return [f"image {image} {how}" for image, how in made.items()]
 
 
 # all of them

@@ -84,6 +84,7 @@ class _Wait:
         self.lives: t.Any = None
         self.lives_since = 0.0
         self.busy_since: t.Optional[float] = None
+        self.said_since: dict[tuple[str, str], float] = {}
 
     def look(self, logs: bool = False) -> t.Optional[Observation]:
         """Look once; None where the API server was too busy to answer, and is not for long."""
@@ -117,9 +118,17 @@ class _Wait:
     def may_be_more(self, seen: Observation) -> bool:
         """Whether a pod is not ready for reasons that only a full look sees, and there was none lately."""
         since = time.monotonic() - self.last_full
+        if self.said_since:
+            return since >= SETTLING
         if seen.waited < SETTLING or since < max(FULL_LOOK, seen.waited / 10):
             return False
         return any(pod not in seen.ready_pods for pod in seen.current_pods)
+
+    def stands(self, verdict: Verdict) -> bool:
+        """Whether a verdict over a program that has to live on was found before too, long enough ago."""
+        now, which = time.monotonic(), (verdict.cause, verdict.subject)
+        self.said_since = {which: self.said_since.get(which, now)} if verdict.lives_on else {}
+        return not verdict.lives_on or now - self.said_since[which] >= SETTLING
 
 
 def wait_until_ready(cluster: Cluster, podman: Podman, target: Target, timeout: float) -> Observation:
@@ -144,6 +153,10 @@ def wait_until_ready(cluster: Cluster, podman: Podman, target: Target, timeout: 
                 if is_ready(full) and wait.is_steady(full):
                     return full
                 verdict = terminal_verdict(full)
+                if verdict is None:
+                    wait.said_since = {}
+                elif not wait.stands(verdict) and not over:
+                    verdict = None
                 if verdict is None and over:
                     verdict = timeout_verdict(full, timeout)
                 if verdict is not None:

@@ -30,8 +30,8 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.verd
 
 # seconds in which the scheduler looks again at a pod that fitted no node (its podMaxBackoffSeconds, and some)
 SCHEDULER_BACKOFF = 15.0
-# and in which the volume controller looks again at a claim whose volume was not there (its resync period, and some)
-BINDING = 20.0
+# and in which the volume controller looks twice more at a claim whose volume was not there (every 15 s), and some
+BINDING = 40.0
 STARTING_NODE = (
     "node.kubernetes.io/not-ready",
     "node.kubernetes.io/unreachable",

@@ -101,6 +101,15 @@ def test_latest_is_the_newest_release(environment: dict[str, str], tmp_path: Pat
     assert (Path(module.folder) / "greeting" / "greeting.go").is_file()
 
 
+def test_a_proxy_that_has_no_list_of_versions_will_do(tmp_path: Path) -> None:
+    PROXY["add_version"](tmp_path / "proxy", MODULE, "v1.7.0", PROXY["files_of"](FIXTURES / "service"))
+    (lists,) = (tmp_path / "proxy").rglob("@v/list")
+    lists.unlink()
+    go = Go("go", PROXY["environment"](tmp_path / "proxy", tmp_path / "modules"))
+    assert go.find_module(MODULE, "v1.7.0", str(tmp_path / "work")).version == "v1.7.0"
+    assert failure(lambda: go.find_module(MODULE, "v1.7.1", str(tmp_path / "work"))).cause == "module-unknown"
+
+
 @pytest.mark.parametrize(
     ("what", "cause", "says"),
     [

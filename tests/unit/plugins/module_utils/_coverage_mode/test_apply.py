@@ -104,9 +104,17 @@ class Dictionary(Cluster):
         self.version += 1
         item = copy.deepcopy(item)
         item["metadata"].update(resourceVersion=str(self.version), uid=f"uid-{self.version}")
+        answer = copy.deepcopy(item)
         if not dry_run:
+            if item["kind"] == "PersistentVolume":
+                self.controller(item)
             self.objects[path] = item
-        return copy.deepcopy(item)
+        return answer
+
+    @staticmethod
+    def controller(volume: Object) -> None:
+        """What the volume controller does with a volume that it knows."""
+        volume["status"] = {"phase": "Available"}
 
     @property
     def written(self) -> Names:
@@ -343,6 +351,38 @@ def test_where_a_host_path_is_refused_there_is_a_claim(podman: Podman) -> None:
     assert len(names) == 1 and names != [claims[0]["metadata"]["name"]]
     turn_off(cluster, podman, workload())
     assert cluster.list(f"{SPACE}/persistentvolumeclaims") == cluster.list("/api/v1/persistentvolumes") == []
+
+
+class LateController(Dictionary):
+    """Its volume controller knows a volume only at the third look at it."""
+
+    looks = 0
+
+    @staticmethod
+    def controller(volume: Object) -> None:
+        volume["status"] = {"phase": "Pending"}
+
+    def get(self, path: str) -> t.Optional[Object]:
+        found = super().get(path)
+        if found and "/persistentvolumes/" in path:
+            self.looks += 1
+            self.objects[path]["status"]["phase"] = "Available" if self.looks > 2 else "Pending"
+        return found
+
+
+def test_a_claim_comes_when_the_cluster_knows_its_volume(podman: Podman) -> None:
+    cluster = LateController(workload())
+    refuse_pods(cluster, volume="hostPath")
+    refuses, phases = cluster.before, []
+
+    def before(verb: str, path: str, dry_run: bool) -> None:
+        refuses(verb, path, dry_run)
+        if verb == "apply" and "/persistentvolumeclaims/" in path and not dry_run:
+            phases.append([item["status"]["phase"] for item in cluster.list("/api/v1/persistentvolumes")])
+
+    cluster.before = before
+    turn_on(cluster, podman, wanted())
+    assert phases == [["Available"]]
 
 
 def test_what_is_wanted_and_refused_is_said_before_anything_is_touched(podman: Podman) -> None:

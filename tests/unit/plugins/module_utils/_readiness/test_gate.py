@@ -80,6 +80,30 @@ def test_what_cures_itself_at_the_second_look_is_no_cause(monkeypatch: pytest.Mo
     assert replay.asked[:2] == [False, True]
 
 
+def dependency_down() -> Observation:
+    """A program that runs, and has said that nothing answers where it needs something."""
+    return Observation.from_dict(json.loads((situations.FAULTS / "dependency-not-ready.json").read_text()))
+
+
+def test_a_program_that_cannot_reach_what_it_needs_and_is_about_to_end_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ending = dependency_down()
+    assert lib.terminal_verdict(ending) is not None
+    replay = Replay(monkeypatch, [ending, ending, *moments("at-once")])
+    assert lib.wait_until_ready(NOBODY, NOBODY, TARGET, 1000).rolled_out
+    assert replay.asked[:2] == [False, True]
+
+
+def test_and_one_that_lives_on_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lib, "SETTLING", 0.02)
+    replay = Replay(monkeypatch, [dependency_down()])
+    with pytest.raises(lib.NotReady) as caught:
+        lib.wait_until_ready(NOBODY, NOBODY, TARGET, 1000)
+    assert caught.value.cause == "dependency-down"
+    assert replay.asked.count(True) > 1
+
+
 def test_when_the_time_is_over_the_likeliest_cause_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     replay = Replay(monkeypatch, moments("probe-port-wrong"))
     with pytest.raises(lib.NotReady) as caught:

@@ -367,7 +367,7 @@ def unbound(age: float, *, said: str = "", **claim: t.Any) -> Observation:
 def test_a_claim_on_a_volume_that_was_just_made_is_given_the_time_to_be_bound() -> None:
     # seen in molecule/coverage_extraction: the volume controller came to it seconds after the scheduler
     assert lib.terminal_verdict(unbound(3.1, volumeName="made-with-it")) is None
-    late = lib.terminal_verdict(unbound(25, volumeName="made-with-it"))
+    late = lib.terminal_verdict(unbound(45, volumeName="made-with-it"))
     assert late is not None
     assert late.cause == "claim-pending"
     assert "made-with-it, which does not take it" in late.sentence
