@@ -49,6 +49,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._progress import report_progress
 
 RECIPE_FORMAT = 1  # raise it when the same recipe begins to give another image
+TO_BE_BUILT = "coverage-to-be-built"  # in check mode; the real name ends in the id, which only the build tells
 LABEL = "coverage.kubernaut.io"
 SHORT = 12
 NO_BASE = "scratch"
@@ -386,14 +387,29 @@ def _from_containerfile(request: Request, check: bool) -> Outcome:
     build_args = {**request.build_args, "GOFLAGS": goflags}
     labels = {f"{LABEL}/service": request.service, f"{LABEL}/source": str(folder)}
     common = {"covermode": flag_value(goflags, "covermode") or "set", "coverpkg": coverpkg_of(goflags)}
+    recipe: dict[str, t.Any] = {
+        "containerfile": str(containerfile),
+        "build_args": build_args,
+        "labels": labels,
+        "target": request.source.target,
+        "options": request.build_options,
+    }
     if check:
         have = podman.image(request.reference) if request.reference else None
         made = podman.images_with_label(f"{LABEL}/service={request.service}")
         # those without a name are cached layers
         names = [name for item in made for name in item.get("Names") or []]
         changed = have is None if request.reference else not names
-        reference = request.reference or next(iter(names), "")
-        return Outcome(changed, {**common, "reference": reference, "id": "", "archive": "", "sources": {}})
+        reference = request.reference or next(iter(names), f"localhost/{request.service}:{TO_BE_BUILT}")
+        command = podman.build_command(str(context), tags=[reference], **recipe)
+        told: dict[str, t.Any] = {
+            "reference": reference,
+            "id": "",
+            "archive": "",
+            "sources": {},
+            "build_command": command,
+        }
+        return Outcome(changed, {**common, **told})
 
     before = podman.image(request.reference) if request.reference else None
     # a name of this run's own until the image is proved: the old one stays in place if the new one is no good
@@ -401,16 +417,7 @@ def _from_containerfile(request: Request, check: bool) -> Outcome:
     log: list[str] = []
     steps = _Steps(log)
     try:
-        built = podman.build(
-            str(context),
-            tags=[passing],
-            containerfile=str(containerfile),
-            build_args=build_args,
-            labels=labels,
-            target=request.source.target,
-            options=request.build_options,
-            on_line=steps,
-        )
+        built = podman.build(str(context), tags=[passing], on_line=steps, **recipe)
     except CommandError as error:
         raise build_error(error, containerfile, steps.last, log) from error
     service = service_folder(request)

@@ -74,7 +74,7 @@ class Podman:
         )
         return t.cast("list[dict[str, t.Any]]", json.loads(answer.stdout or "[]") or [])
 
-    def build(
+    def build_command(
         self,
         context: str,
         *,
@@ -84,13 +84,12 @@ class Podman:
         labels: t.Optional[t.Mapping[str, str]] = None,
         target: str = "",
         options: t.Sequence[str] = (),
-        on_line: t.Optional[t.Callable[[str], None]] = None,
-    ) -> Image:
-        """Build C(context) with layers cached and return the image.
+    ) -> list[str]:
+        """Return the command that builds C(context), with layers cached.
 
         Docker's format, because the id of an image then stays the same in an archive and on a node.
         """
-        arguments = ["build", "--format", "docker", "--layers"]
+        arguments = [self.executable, "build", "--format", "docker", "--layers"]
         for tag in tags:
             arguments += ["--tag", tag]
         for key, value in sorted((build_args or {}).items()):
@@ -101,7 +100,19 @@ class Podman:
             arguments += ["--file", containerfile]
         if target:
             arguments += ["--target", target]
-        self.run(*arguments, *options, context, purpose=f"build image {tags[0]}", on_line=on_line)
+        return [*arguments, *options, context]
+
+    def build(
+        self,
+        context: str,
+        *,
+        tags: t.Sequence[str],
+        on_line: t.Optional[t.Callable[[str], None]] = None,
+        **more: t.Any,
+    ) -> Image:
+        """Run the command of C(build_command), which has the other arguments, and return the image."""
+        _program, *arguments = self.build_command(context, tags=tags, **more)
+        self.run(*arguments, purpose=f"build image {tags[0]}", on_line=on_line)
         image = self.image(tags[0])
         if image is None:
             raise CommandError(f"Podman built {tags[0]} and then did not know it.")

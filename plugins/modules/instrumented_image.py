@@ -31,7 +31,9 @@ attributes:
       - What a Containerfile builds cannot be known without building it. A change is predicted when no image of this
         service, or of the given O(reference), is there.
   diff_mode:
-    support: none
+    support: partial
+    details:
+      - In check mode, shows the command that would build a checkout's Containerfile.
 options:
   service:
     description: Name of the service; becomes the name of the image. Small letters, digits and single separators.
@@ -235,6 +237,11 @@ image:
       type: list
       elements: str
       returned: when the image is there
+    build_command:
+      description: The command that would build a checkout's Containerfile; shown with C(--diff), too.
+      type: list
+      elements: str
+      returned: in check mode
     covermode:
       description: The coverage mode that was asked for.
       type: str
@@ -266,6 +273,8 @@ image:
       github.com/mccutchen/go-httpbin/v2: /root/go/pkg/mod/github.com/mccutchen/go-httpbin/v2@v2.26.0
     user: 65532:65532
 """
+
+import shlex
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
@@ -344,7 +353,13 @@ def main() -> None:
         module.fail_json(**error.result())
     for note in outcome.image.get("notes", []):
         module.warn(note)
-    module.exit_json(changed=outcome.changed, image=outcome.image)
+    shown = {}
+    command = outcome.image.get("build_command")
+    if module._diff and outcome.changed and command:
+        # a line each: options with their values
+        text = shlex.join(command).replace(" --", " \\\n  --") + "\n"
+        shown["diff"] = {"before": "", "after": text, "before_header": "", "after_header": "build command"}
+    module.exit_json(changed=outcome.changed, image=outcome.image, **shown)
 
 
 if __name__ == "__main__":

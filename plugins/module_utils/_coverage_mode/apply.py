@@ -252,6 +252,8 @@ def switch_on(
         if dry_run and item["metadata"].get("namespace") in missing_namespaces:
             changed.append(describe(item))  # what is in a namespace to be made is to be made, too
             continue
+        if item["kind"] == "PersistentVolume" and not dry_run:
+            _remove_released(cluster, item)
         after, before = cluster.apply(item, dry_run=dry_run)
         if not same(before, after):
             changed.append(describe(item))
@@ -260,6 +262,20 @@ def switch_on(
         if before is None and item["kind"] == "PersistentVolume" and not dry_run:
             _wait_until_known(cluster, item)
     return changed
+
+
+def _remove_released(cluster: Cluster, volume: Object) -> None:
+    """Remove a volume whose claim is gone, with its namespace perhaps: it takes no other. What is in it stays."""
+    path, until = cluster.path(volume), time.monotonic() + VOLUME_TIMEOUT
+    asked = False
+    while time.monotonic() < until:
+        seen = cluster.get(path)
+        if seen is None or (not asked and (seen.get("status") or {}).get("phase") != "Released"):
+            return
+        if not asked:
+            cluster.delete(path)
+            asked = True
+        time.sleep(VOLUME_POLL)
 
 
 def _wait_until_known(cluster: Cluster, volume: Object) -> None:

@@ -24,6 +24,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode 
     turn_off,
     turn_on,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.apply import switch_on
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.changes import applied, differences
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.kinds import KINDS, as_defined, kind_of
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.recreate import NotSwitched
@@ -383,6 +384,20 @@ def test_a_claim_comes_when_the_cluster_knows_its_volume(podman: Podman) -> None
     cluster.before = before
     turn_on(cluster, podman, wanted())
     assert phases == [["Available"]]
+
+
+def test_a_volume_whose_claim_is_gone_is_made_anew(podman: Podman) -> None:
+    cluster = Dictionary(workload())
+    refuse_pods(cluster, volume="hostPath")
+    turn_on(cluster, podman, wanted())
+    (path,) = [name for name in cluster.objects if "/persistentvolumes/" in name]
+    volume = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": path.rpartition("/")[2]}}
+    switch_on(cluster, podman, [], [volume])
+    assert ("delete", path, False) not in cluster.asked
+    # the namespace was deleted, and the claim with it
+    cluster.objects[path]["status"]["phase"] = "Released"
+    switch_on(cluster, podman, [], [volume])
+    assert cluster.asked[-2:] == [("delete", path, False), ("apply", path, False)]
 
 
 def test_what_is_wanted_and_refused_is_said_before_anything_is_touched(podman: Podman) -> None:

@@ -1,0 +1,122 @@
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The six services whose sources are not in reach: each playbook in check mode, over a tree that has what its contract
+names and nothing else. It shows what would be built, the cluster, and the patch of the workload, and changes nothing.
+
+The tree is the fixture of kubernaut's shape, which has DataStorage, with stand-ins for the rest.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+CONTAINERFILE = """\
+FROM registry.access.redhat.com/ubi9/go-toolset:1.25 AS builder
+ARG GOFLAGS=""
+COPY . .
+RUN GOFLAGS="${{GOFLAGS}}" go build -o program ./cmd/{service}
+FROM registry.access.redhat.com/ubi9/ubi-minimal:latest
+COPY --from=builder /opt/app-root/src/program /program
+USER 1001
+ENTRYPOINT ["/program"]
+"""
+PROVED = ("datastorage", "notification")  # by molecule/notification, in a cluster
+OWN = ("httpbin", "postgres-exporter")
+SERVICES = sorted(path.stem for path in (ROOT / "playbooks" / "vars").glob("*.yml") if path.stem not in PROVED + OWN)
+
+
+def contract_of(service: str) -> dict[str, t.Any]:
+    shipped = yaml.safe_load((ROOT / "playbooks" / "vars" / f"{service}.yml").read_text())
+    return t.cast("dict[str, t.Any]", shipped["coverage_services"][service])
+
+
+def write(path: Path, content: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+
+
+def definition(plural: str) -> dict[str, t.Any]:
+    """A CustomResourceDefinition of kubernaut's group that takes anything."""
+    kind = plural.removesuffix("s").capitalize()
+    names = {"plural": plural, "singular": plural.removesuffix("s"), "kind": kind, "listKind": f"{kind}List"}
+    version = {"name": "v1alpha1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.kubernaut.ai"},
+        "spec": {"group": "kubernaut.ai", "scope": "Namespaced", "names": names, "versions": [version]},
+    }
+
+
+def make_tree(tree: Path, service: str) -> None:
+    shutil.copytree(ROOT / "tests" / "fixtures" / "kubernaut", tree)
+    contract = contract_of(service)
+    workload = contract["workload"]
+    labels = {"app": workload["name"]}
+    container = {"name": workload["container"], "image": f"quay.io/jordigilh/{service}:latest"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    write(tree / contract["source"]["containerfile"], CONTAINERFILE.format(service=service))
+    write(tree / "cmd" / service / "main.go", "package main\n\nfunc main() {}\n")
+    write(tree / contract["tests"]["command"][-1] / "suite_test.go", f"package {service}\n")
+    write(
+        tree / workload["manifests"][0],
+        {
+            "apiVersion": "apps/v1",
+            "kind": workload["kind"],
+            "metadata": {"name": workload["name"]},
+            "spec": {"selector": {"matchLabels": labels}, "template": template},
+        },
+    )
+    for dependency in (contract.get("dependencies") or {}).values():
+        for name in dependency.get("manifests", []):
+            if not (tree / name).exists():
+                write(tree / name, definition(Path(name).stem.partition("_")[2]))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_check_mode_shows_what_would_be_done(service: str, tmp_path: Path) -> None:
+    make_tree(tmp_path / "tree", service)
+    source = {"source": {"dir": str(tmp_path / "tree")}}
+    own: dict[str, t.Any] = dict(source)
+    if service == "workflowexecution":
+        # Tekton's manifest lies on a server that is not in reach here
+        definitions = contract_of(service)["dependencies"]["crds"]["manifests"]
+        own["dependencies"] = {"tekton": {"urls": [], "manifests": definitions}}
+    overrides: dict[str, t.Any] = {
+        "coverage_services": {"datastorage": source, service: own},
+        "coverage_results_dir": str(tmp_path / "results"),
+    }
+    write(tmp_path / "overrides.yml", overrides)
+    answer = subprocess.run(
+        [
+            *[str(Path(sys.executable).parent / "ansible-playbook"), str(ROOT / "playbooks" / f"{service}.yml")],
+            *["--check", "--diff", "-e", f"@{tmp_path / 'overrides.yml'}"],
+        ],
+        cwd=ROOT,
+        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stdout[-3000:]
+    contract = contract_of(service)
+    shown = answer.stdout
+    assert f"--file {tmp_path / 'tree' / contract['source']['containerfile']}" in shown
+    assert f'+  "name": "{contract["cluster"]["name"]}"' in shown
+    for mapping in contract["cluster"].get("port_mappings", []):
+        assert f'"host_port": {mapping["host_port"]},' in shown
+    workload = contract["workload"]
+    assert f"+++ after: {workload['kind']} {workload['namespace']}/{workload['name']}" in shown
+    assert f"image: localhost/{service}:coverage-to-be-built" in shown
+    assert "Check mode: nothing was changed." in shown
+    assert not (tmp_path / "results").exists()
