@@ -387,6 +387,20 @@ def test_the_page_is_the_same_however_its_making_is_shared_out(
     assert len(forks) >= 2
 
 
+def test_the_page_has_the_same_in_it_without_the_optional_library(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert page.deflate is not None, "requirements.txt brings it"
+    html = run / "e2e-coverage.html"
+    report(run, sources=SOURCES)
+    with_library = html.read_text()
+    monkeypatch.setattr(page, "deflate", None)
+    report(run, sources=SOURCES)
+    without = html.read_text()
+    assert with_library != without  # or the library was not used
+    assert packages(with_library) == packages(without)
+    assert our_ranges(with_library) == our_ranges(without)
+    assert len(packages(without)) > 1
+
+
 def test_sources_that_are_missing_or_differ_are_said(run: Path, tmp_path: Path) -> None:
     assert [problem["kind"] for problem in report(run).summary["problems"]] == ["source-missing"] * 2
     copy = Path(shutil.copytree(HERE / "program", tmp_path / "program"))
