@@ -22,6 +22,19 @@ def test_the_page_is_up_to_date_and_says_what_is_unsure(service: str) -> None:
     assert "## What is unsure" in text and "## What is proved" in text
 
 
+def test_all_of_them_can_run_side_by_side_on_one_host() -> None:
+    clusters = [contract.get("cluster", {}).get("name", f"{service}-e2e") for service, contract in CONTRACTS.items()]
+    assert len(set(clusters)) == len(clusters)
+    ports: dict[int, set[str]] = {}
+    for service, contract in CONTRACTS.items():
+        needed = [entry.get("overrides", {}) for entry in contract.get("components", {}).values()]
+        for item in (contract, *needed):
+            for mapping in item.get("cluster", {}).get("port_mappings", []):
+                ports.setdefault(mapping["host_port"], set()).add(service)
+    assert {port: services for port, services in ports.items() if len(services) > 1} == {}
+    assert len(ports) > len(CONTRACTS)
+
+
 def test_what_is_written_by_hand_stays() -> None:
     page = f"# By hand\n\n{lib.BEGIN}\nwritten before\n{lib.END}\n\nthe end\n"
     once = lib.expected(page, "httpbin", CONTRACTS["httpbin"])
