@@ -13,7 +13,7 @@ import sys
 import typing as t
 from pathlib import Path
 
-from role_readme import describe_default, describe_type, markdown, rows
+from role_readme import describe_default, describe_type, markdown, rows, write_or_check
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "contract.md"
@@ -90,14 +90,7 @@ def main(arguments: t.Sequence[str]) -> int:
     except PageError as error:
         print(error)
         return 1
-    if wanted == text:
-        return 0
-    if "--check" in arguments:
-        print(f"{PAGE.relative_to(ROOT)} is not up to date: make docs writes it.")
-        return 1
-    PAGE.write_text(wanted, encoding="utf-8")
-    print(f"{PAGE.relative_to(ROOT)} written")
-    return 0
+    return write_or_check(PAGE, wanted, arguments)
 
 
 if __name__ == "__main__":

@@ -116,6 +116,18 @@ def roles(root: Path = ROOT) -> list[Path]:
     return sorted(path.parents[1] for path in root.glob("roles/*/tasks/main.yml"))
 
 
+def write_or_check(page: Path, wanted: str, arguments: t.Sequence[str]) -> int:
+    """Write a generated page where it is another one, or with --check only say so; return 1 if it is left wrong."""
+    if page.read_text(encoding="utf-8") == wanted:
+        return 0
+    if "--check" in arguments:
+        print(f"{page.relative_to(ROOT)} is not up to date: make docs writes it.")
+        return 1
+    page.write_text(wanted, encoding="utf-8")
+    print(f"{page.relative_to(ROOT)} written")
+    return 0
+
+
 def main(arguments: t.Sequence[str]) -> int:
     """Write or check the README of each role; return 1 if one is wrong and was not or could not be mended."""
     status = 0
@@ -127,14 +139,7 @@ def main(arguments: t.Sequence[str]) -> int:
             print(error)
             status = 1
             continue
-        if readme.read_text(encoding="utf-8") == text:
-            continue
-        if "--check" in arguments:
-            print(f"{readme.relative_to(ROOT)} is not up to date: make docs writes it.")
-            status = 1
-        else:
-            readme.write_text(text, encoding="utf-8")
-            print(f"{readme.relative_to(ROOT)} written")
+        status |= write_or_check(readme, text, arguments)
     return status
 
 

@@ -14,6 +14,7 @@ import typing as t
 from pathlib import Path
 
 import yaml
+from role_readme import write_or_check
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACTS = ROOT / "playbooks" / "vars"
@@ -36,7 +37,7 @@ def contracts() -> dict[str, Contract]:
 
 
 def code(words: t.Iterable[object]) -> str:
-    """Words as a list of code, or a dash for none."""
+    """Words as a list of code, or that there are none."""
     return ", ".join(f"`{word}`" for word in words) or "none"
 
 
@@ -97,28 +98,20 @@ def expected(page: str, service: str, contract: Contract) -> str:
     return f"{before}{BEGIN}\n\n{section(service, contract)}\n\n{END}\n{after}"
 
 
-def main() -> int:
-    """Write the pages, or with --check tell which are not up to date."""
+def main(arguments: t.Sequence[str]) -> int:
+    """Write or check the page of each service; return 1 if one is wrong and was not or could not be mended."""
     status = 0
     for service, contract in contracts().items():
         path = PAGES / f"{service}.md"
         try:
-            text = path.read_text(encoding="utf-8")
-            wanted = expected(text, service, contract)
+            wanted = expected(path.read_text(encoding="utf-8"), service, contract)
         except (OSError, PageError) as error:
-            print(error, file=sys.stderr)
+            print(error)
             status = 1
             continue
-        if text == wanted:
-            continue
-        if "--check" in sys.argv[1:]:
-            print(f"{path.relative_to(ROOT)} is not up to date: make docs writes it")
-            status = 1
-        else:
-            path.write_text(wanted, encoding="utf-8")
-            print(f"{path.relative_to(ROOT)} written")
+        status |= write_or_check(path, wanted, arguments)
     return status
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

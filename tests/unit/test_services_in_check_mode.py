@@ -17,6 +17,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+import service_pages
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,12 +33,8 @@ ENTRYPOINT ["/program"]
 """
 PROVED = ("datastorage", "notification")  # by molecule/notification, in a cluster
 OWN = ("httpbin", "postgres-exporter")
-SERVICES = sorted(path.stem for path in (ROOT / "playbooks" / "vars").glob("*.yml") if path.stem not in PROVED + OWN)
-
-
-def contract_of(service: str) -> dict[str, t.Any]:
-    shipped = yaml.safe_load((ROOT / "playbooks" / "vars" / f"{service}.yml").read_text())
-    return t.cast("dict[str, t.Any]", shipped["coverage_services"][service])
+CONTRACTS = service_pages.contracts()
+SERVICES = sorted(set(CONTRACTS).difference(PROVED, OWN))
 
 
 def write(path: Path, content: object) -> None:
@@ -60,7 +57,7 @@ def definition(plural: str) -> dict[str, t.Any]:
 
 def make_tree(tree: Path, service: str) -> None:
     shutil.copytree(ROOT / "tests" / "fixtures" / "kubernaut", tree)
-    contract = contract_of(service)
+    contract = CONTRACTS[service]
     workload = contract["workload"]
     labels = {"app": workload["name"]}
     container = {"name": workload["container"], "image": f"quay.io/jordigilh/{service}:latest"}
@@ -90,7 +87,7 @@ def test_check_mode_shows_what_would_be_done(service: str, tmp_path: Path) -> No
     own: dict[str, t.Any] = dict(source)
     if service == "workflowexecution":
         # Tekton's manifest lies on a server that is not in reach here
-        definitions = contract_of(service)["dependencies"]["crds"]["manifests"]
+        definitions = CONTRACTS[service]["dependencies"]["crds"]["manifests"]
         own["dependencies"] = {"tekton": {"urls": [], "manifests": definitions}}
     overrides: dict[str, t.Any] = {
         "coverage_services": {"datastorage": source, service: own},
@@ -109,7 +106,7 @@ def test_check_mode_shows_what_would_be_done(service: str, tmp_path: Path) -> No
         check=False,
     )
     assert answer.returncode == 0, answer.stdout[-3000:]
-    contract = contract_of(service)
+    contract = CONTRACTS[service]
     shown = answer.stdout
     assert f"--file {tmp_path / 'tree' / contract['source']['containerfile']}" in shown
     assert f'+  "name": "{contract["cluster"]["name"]}"' in shown

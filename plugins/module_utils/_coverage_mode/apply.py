@@ -266,16 +266,10 @@ def switch_on(
 
 def _remove_released(cluster: Cluster, volume: Object) -> None:
     """Remove a volume whose claim is gone, with its namespace perhaps: it takes no other. What is in it stays."""
-    path, until = cluster.path(volume), time.monotonic() + VOLUME_TIMEOUT
-    asked = False
-    while time.monotonic() < until:
-        seen = cluster.get(path)
-        if seen is None or (not asked and (seen.get("status") or {}).get("phase") != "Released"):
-            return
-        if not asked:
-            cluster.delete(path)
-            asked = True
-        time.sleep(VOLUME_POLL)
+    path = cluster.path(volume)
+    if _phase(cluster.get(path)) == "Released":
+        cluster.delete(path)
+        _wait_for(cluster, path, lambda seen: seen is None)
 
 
 def _wait_until_known(cluster: Cluster, volume: Object) -> None:
@@ -283,11 +277,17 @@ def _wait_until_known(cluster: Cluster, volume: Object) -> None:
 
     See pkg/controller/volume/persistentvolume of Kubernetes: 15 s. Where it takes longer, the gate goes on waiting.
     """
-    path, until = cluster.path(volume), time.monotonic() + VOLUME_TIMEOUT
-    while time.monotonic() < until:
-        seen = cluster.get(path) or {}
-        if (seen.get("status") or {}).get("phase", "Pending") != "Pending":
-            return
+    _wait_for(cluster, cluster.path(volume), lambda seen: _phase(seen) != "Pending")
+
+
+def _phase(volume: t.Optional[Object]) -> str:
+    return str(((volume or {}).get("status") or {}).get("phase", "Pending"))
+
+
+def _wait_for(cluster: Cluster, path: str, done: t.Callable[[t.Optional[Object]], bool]) -> None:
+    """Look at an object until it is as wanted, or VOLUME_TIMEOUT is over."""
+    until = time.monotonic() + VOLUME_TIMEOUT
+    while time.monotonic() < until and not done(cluster.get(path)):
         time.sleep(VOLUME_POLL)
 
 
