@@ -125,10 +125,10 @@ class _Wait:
         return any(pod not in seen.ready_pods for pod in seen.current_pods)
 
     def stands(self, verdict: Verdict) -> bool:
-        """Whether a verdict over a program that has to live on was found before too, long enough ago."""
+        """Whether a verdict needs no second look, or was found before too, long enough ago."""
         now, which = time.monotonic(), (verdict.cause, verdict.subject)
-        self.said_since = {which: self.said_since.get(which, now)} if verdict.lives_on else {}
-        return not verdict.lives_on or now - self.said_since[which] >= SETTLING
+        self.said_since = {which: self.said_since.get(which, now)} if verdict.to_confirm else {}
+        return not verdict.to_confirm or now - self.said_since[which] >= SETTLING
 
 
 def wait_until_ready(cluster: Cluster, podman: Podman, target: Target, timeout: float) -> Observation:

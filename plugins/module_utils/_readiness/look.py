@@ -260,7 +260,8 @@ class _Look:
                 ended = (terminated(status) or {}).get("exitCode")
                 if seen.full or again or ended:
                     tasks.append(_call(fetch, key, name, container, False))
-                if again:
+                # it may be started again between the look at the pod and the look at its log
+                if again or ended:
                     tasks.append(_call(fetch, f"{key}/previous", name, container, True))
         _together(tasks)
 

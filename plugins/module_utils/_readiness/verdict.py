@@ -28,8 +28,8 @@ class Verdict:
 
     :ivar also: what else was seen, each with C(cause) and C(sentence); it may be a fault of its own.
     :ivar subject: what it is about (a container's name, or empty for the pod): one verdict for each is enough.
-    :ivar lives_on: whether it holds only for a program that goes on: one that says so may be about to end, and be
-        started again.
+    :ivar to_confirm: whether it has to be found again a moment later: a program that goes on may be about to end and
+        be started again, and of one that just ended the last words may not have come yet.
     """
 
     cause: str
@@ -39,7 +39,7 @@ class Verdict:
     setting: str = ""
     also: list[dict[str, str]] = field(default_factory=list)
     subject: str = ""
-    lives_on: bool = False
+    to_confirm: bool = False
 
 
 Rule = t.Callable[[Observation], t.Iterable[Verdict]]

@@ -233,13 +233,16 @@ def crash_verdict(seen: Observation, pod: Object, status: Object, ended: Object)
             sentence=f"{who} ends with exit code 0 each time it starts: it does its work and goes{said}",
             remedy=f"A {seen.kind} is for programs that go on; make it a Job, or give it the arguments to serve.",
         ), True
-    return verdict(
+    hidden = any(item.startswith(f"log of {name}/{container}") for item in seen.unseen)
+    crash = verdict(
         cause="crash",
         sentence=f"{who} ends with exit code {code} each time it starts{said}",
         remedy="The log's end says what it lacks: often a configuration file, an argument or a dependency."
-        if not any(item.startswith(f"log of {name}/{container}") for item in seen.unseen)
+        if not hidden
         else "Its log would say what it lacks, and this user may not read it: give it get of pods/log, and look again.",
-    ), True
+    )
+    # between two lives a log can be out of reach for a moment
+    return dataclasses.replace(crash, to_confirm=not lines and not hidden), True
 
 
 def _last_words(lines: list[str]) -> list[str]:

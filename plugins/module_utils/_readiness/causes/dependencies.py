@@ -226,7 +226,7 @@ def dependency_broken(seen: Observation) -> t.Iterator[Verdict]:
     """A program runs, is not ready, and says that it cannot reach what will never come."""
     for verdict, terminal in _unmet(seen):
         if terminal:
-            yield dataclasses.replace(verdict, lives_on=True)
+            yield dataclasses.replace(verdict, to_confirm=True)
 
 
 def dependency_not_there(seen: Observation) -> t.Iterator[Verdict]:

@@ -62,7 +62,11 @@ def test_a_workload_that_becomes_ready_is_waited_for(name: str, monkeypatch: pyt
     assert not any(replay.asked)
 
 
-@pytest.mark.parametrize("name", sorted(name for name, it in situations.NEVER.items() if it.terminal))
+# without a word in its log, an end is looked at twice
+SILENT = "exits-without-a-word"
+
+
+@pytest.mark.parametrize("name", sorted({name for name, it in situations.NEVER.items() if it.terminal} - {SILENT}))
 def test_a_workload_that_never_will_be_ready_is_told_after_a_second_look(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,6 +106,35 @@ def test_and_one_that_lives_on_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
         lib.wait_until_ready(NOBODY, NOBODY, TARGET, 1000)
     assert caught.value.cause == "dependency-down"
     assert replay.asked.count(True) > 1
+
+
+def test_an_end_without_a_word_is_told_when_none_came_a_moment_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lib, "SETTLING", 0.02)
+    replay = Replay(monkeypatch, moments(SILENT))
+    with pytest.raises(lib.NotReady) as caught:
+        lib.wait_until_ready(NOBODY, NOBODY, TARGET, 1000)
+    assert caught.value.cause == situations.NEVER[SILENT].cause
+    assert replay.asked.count(True) > 1
+
+
+def test_a_word_that_came_late_names_the_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+    (silent,) = moments(SILENT)
+    late = copy.deepcopy(silent)
+    late.logs = {f"{pod['metadata']['name']}/program": "exec /start: exec format error" for pod in late.pods}
+    Replay(monkeypatch, [silent, silent, late])
+    with pytest.raises(lib.NotReady) as caught:
+        lib.wait_until_ready(NOBODY, NOBODY, TARGET, 1000)
+    assert caught.value.cause == "wrong-architecture"
+
+
+def test_a_log_that_may_not_be_read_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    (silent,) = moments(SILENT)
+    silent.unseen = [f"log of {pod['metadata']['name']}/program: forbidden" for pod in silent.pods]
+    replay = Replay(monkeypatch, [silent])
+    with pytest.raises(lib.NotReady) as caught:
+        lib.wait_until_ready(NOBODY, NOBODY, TARGET, 1000)
+    assert "may not read it" in caught.value.remedy
+    assert replay.asked == [False, True]
 
 
 def test_when_the_time_is_over_the_likeliest_cause_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
