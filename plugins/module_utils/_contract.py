@@ -467,7 +467,33 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
                 "type": "str",
                 "default": "",
                 "description": "JUnit files that the command writes, relative to its folder, also as a pattern. Ginkgo"
-                " and C(go test) are asked for a report where this is empty.",
+                " and C(go test) are asked for a report where this is empty. Of a O(tests.job) they are relative to"
+                " the folder that E(E2E_RESULTS) tells.",
+            },
+            "job": {
+                "type": "dict",
+                "default": {},
+                "description": "The tests as a Job in the workload's namespace, and not on this host. O(tests.dir)"
+                " is then a folder of its image.",
+                "options": {
+                    "image": {
+                        "type": "str",
+                        "default": "",
+                        "description": "Image of the tests; with it they are run as a Job.",
+                    },
+                    "containerfile": {
+                        "type": "str",
+                        "default": "",
+                        "description": "Containerfile that makes the image from O(source.dir), relative to that."
+                        " Without it podman has the image, or pulls it.",
+                    },
+                    "build_args": {"type": "dict", "default": {}, "description": "Build arguments."},
+                    "service_account": {
+                        "type": "str",
+                        "default": "",
+                        "description": "ServiceAccount of the pod; the namespace's default where empty.",
+                    },
+                },
             },
             "timeout": {"type": "int", "default": 900, "description": "Seconds after which the tests are ended."},
         },
@@ -749,6 +775,26 @@ def _without_descriptions(specification: t.Mapping[str, t.Any]) -> dict[str, t.A
     return cleaned
 
 
+def _contradictions_of_tests(tests: t.Mapping[str, t.Any], has_checkout: bool) -> t.Iterator[str]:
+    if not tests["command"]:
+        yield "tests.command: is empty."
+    job = tests["job"]
+    if not job["image"]:
+        if job["containerfile"] or job["build_args"] or job["service_account"]:
+            yield "tests.job.image: is missing."
+        return
+    if tests["files"]:
+        yield "tests.files: a Job runs what is in its image (tests.job.image)."
+    if tests["port_forward"]:
+        yield "tests.port_forward: a port-forward ends at this host; give a Job the address of the Service."
+    if tests["dir"] and not tests["dir"].startswith("/"):
+        yield "tests.dir: for a Job it is a folder of its image, and has to be absolute."
+    if tests["junit"].startswith("/"):
+        yield "tests.junit: for a Job it is relative to the folder that E2E_RESULTS tells."
+    if job["containerfile"] and not has_checkout and not job["containerfile"].startswith("/"):
+        yield "tests.job.containerfile: needs source.dir, the folder that it lies in."
+
+
 def _contradictions(contract: t.Mapping[str, t.Any]) -> t.Iterator[str]:
     """What no argument specification can say."""
     workload, cluster = contract["workload"], contract["cluster"]
@@ -770,8 +816,7 @@ def _contradictions(contract: t.Mapping[str, t.Any]) -> t.Iterator[str]:
     ):
         if seconds <= 0:
             yield f"{path}: must be more than 0 seconds."
-    if not contract["tests"]["command"]:
-        yield "tests.command: is empty."
+    yield from _contradictions_of_tests(contract["tests"], has_checkout)
     for name, dependency in contract["dependencies"].items():
         migrations = dependency["migrations"] or {}
         for path, files in (

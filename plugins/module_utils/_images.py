@@ -51,6 +51,7 @@ class Request:
     :arg archive: file that C(podman save) wrote, or "".
     :arg source: reference in a registry; "" means C(name), if that is not a name of this host alone.
     :arg recipe: folder with a Containerfile or an executable C(build), or "".
+    :arg containerfile: file to build C(context) by; built each time, because podman's layers know what is new.
     :arg work_dir: folder for intermediate results of an executable C(build).
     :arg pull_timeout: seconds for the whole pull from a registry that did answer.
     :arg save_to: file to keep the image in as an archive, or "".
@@ -61,6 +62,9 @@ class Request:
     archive: str = ""
     source: str = ""
     recipe: str = ""
+    containerfile: str = ""
+    context: str = ""
+    build_args: t.Mapping[str, str] = field(default_factory=dict)
     work_dir: str = ""
     pull_timeout: float = 1800.0
     save_to: str = ""
@@ -214,6 +218,7 @@ class Search:
             raise InputError(
                 f"Ways to an image are {', '.join(WAYS)}, not {', '.join(unknown) or 'none'}.", setting="ways"
             )
+        self._check_containerfile()
         if (
             self.request.recipe
             and not self.request.work_dir
@@ -249,6 +254,21 @@ class Search:
             evidence=[f"{item['way']}: {item['reason']}" for item in tried],
         )
 
+    def _check_containerfile(self) -> None:
+        file, context = self.request.containerfile, self.request.context
+        if not file:
+            return
+        if self.request.recipe:
+            raise InputError("An image is built by a recipe or by a Containerfile, not by both.", setting="recipe")
+        if not Path(file).is_file():
+            raise InputError(
+                f"There is no Containerfile {file}, by which image {self.request.name} is to be built.",
+                setting="containerfile",
+                cause="containerfile-missing",
+            )
+        if not Path(context).is_dir():
+            raise InputError(f"There is no folder {context}, from which {file} is to be built.", setting="context")
+
     def _before(self) -> t.Optional[Image]:
         """Return the image that has the name now; on a host that is still to get podman, none."""
         try:
@@ -267,6 +287,8 @@ class Search:
     def present(self) -> str:
         if self.before is None:
             raise NoWay("podman has no image of that name")
+        if self.request.containerfile:
+            raise NoWay("whether it is what the Containerfile makes now, only a build can tell")
         self._check_label(self.before.labels)
         return self.before.id
 
@@ -336,13 +358,21 @@ class Search:
 
     def build(self) -> str:
         folder = self.request.recipe
-        if not folder:
+        if not folder and not self.request.containerfile:
             raise NoWay("no recipe is given")
         if self.check_mode:
             return ""
         name = self.request.name
         try:
-            if os.access(Path(folder) / "build", os.X_OK):
+            if self.request.containerfile:
+                self.podman.build(
+                    self.request.context,
+                    tags=[name],
+                    containerfile=self.request.containerfile,
+                    build_args=self.request.build_args,
+                    on_line=lambda line: report_progress(f"build {name}: {line}"),
+                )
+            elif os.access(Path(folder) / "build", os.X_OK):
                 Path(self.request.work_dir).mkdir(parents=True, exist_ok=True)
                 run(
                     [str(Path(folder) / "build"), self.request.work_dir, name, self.wanted],
@@ -362,11 +392,11 @@ class Search:
             raise ImageError(
                 f"Image {name} could not be built: {_clean(error.message)}",
                 remedy="The evidence has the end of what the build said.",
-                setting="recipe",
+                setting="containerfile" if self.request.containerfile else "recipe",
                 evidence=[_clean(line) for line in error.evidence],
                 cause="image-build-failed",
             ) from error
-        if image is None or image.labels.get(RECIPE_LABEL) != self.wanted:
+        if image is None or image.labels.get(RECIPE_LABEL, "") != self.wanted:
             raise ImageError(
                 f"The recipe {folder} ended well and left no image {name} with its label {RECIPE_LABEL}.",
                 setting="recipe",

@@ -17,12 +17,15 @@ import tempfile
 import typing as t
 import weakref
 from pathlib import Path
+from urllib.parse import quote
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError, InputError
 
 FIELD_MANAGER = "kubernaut.coverage"
 BAD_REQUEST = 400
 NOT_FOUND = 404
+TOO_MANY_REQUESTS = 429
+SERVER_ERROR = 500
 CONFLICT = 409
 INVALID = 422
 REQUEST_TIMEOUT = 15  # seconds for one request; an API server on the same host answers in milliseconds
@@ -82,6 +85,11 @@ class KubernetesError(CoverageError):
         super().__init__(message, **details)
         self.status = status
         self.reason = reason
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether it may be gone a moment later: the API server is too busy, or does not answer."""
+        return self.cause == "cluster-unreachable" or self.status == TOO_MANY_REQUESTS or self.status >= SERVER_ERROR
 
 
 def describe(item: Object) -> str:
@@ -181,6 +189,27 @@ class Cluster:
         text = t.cast(bytes, response.data).decode(errors="replace")
         # the kubelet says so as if it was the log, where a container is gone already (its GetContainerLogs)
         return "" if text.startswith("unable to retrieve container logs for ") else text
+
+    def timed_log(self, namespace: str, pod: str, container: str, *, since: str = "") -> t.List[tuple[str, str]]:  # noqa: UP006, the class has a method of that name
+        """Return a container's log as (time, line), the times in RFC 3339 with nanoseconds; empty where it has none.
+
+        :arg since: a time; lines of its whole second are among those returned, because the API knows no less.
+        """
+        query = f"container={container}&timestamps=true" + (f"&sinceTime={quote(since)}" if since else "")
+        try:
+            response = self._response(
+                "GET", f"/api/v1/namespaces/{namespace}/pods/{pod}/log?{query}", header_params={"Accept": "*/*"}
+            )
+        except KubernetesError as error:
+            if error.status in (BAD_REQUEST, NOT_FOUND):
+                return []  # not started yet, or gone
+            raise
+        found = []
+        for line in t.cast(bytes, response.data).decode(errors="replace").split("\n"):
+            moment, _space, text = line.partition(" ")
+            if moment[:4].isdigit():  # else it is the kubelet's word that there is none
+                found.append((moment, text))
+        return found
 
     def watch(
         self, path: str, *, seconds: float, resource_version: str = "", **selectors: str

@@ -13,6 +13,8 @@ description:
   - A command of Ginkgo is given C(--junit-report) and C(go test) is given C(-json), unless they have it; so tests are
     counted and named. Any other command can name the JUnit files that it writes, with O(junit).
   - Where tests are counted, that none was run is a failure as well.
+  - With O(job) the command is run as a Job in the cluster. Its log is followed, what it wrote is brought home, and it
+    is removed. One that cannot be started fails with the cause, and stays until the next run.
   - A failing test is an outcome and does not fail the task, because the counters have to come home first. See
     RV(passed).
 author:
@@ -23,7 +25,7 @@ attributes:
   check_mode:
     support: partial
     details:
-      - Only checks that the command can be started.
+      - Only checks that the command can be started; of O(job) nothing is checked, because the service may not be there.
   diff_mode:
     support: none
 options:
@@ -33,11 +35,11 @@ options:
     elements: str
     required: true
   dir:
-    description: Folder to run in.
+    description: Folder to run in; with O(job) one of the image, and empty for the image's own.
     type: path
-    required: true
+    default: ""
   environment:
-    description: Environment variables, added to those of the host.
+    description: Environment variables, added to those of the host; with O(job) to those of the image.
     type: dict
     default: {}
   timeout:
@@ -47,15 +49,38 @@ options:
   junit:
     description:
       - JUnit files that the command writes, relative to O(dir); may be a pattern such as V(reports/*.xml).
+      - With O(job) they are relative to the folder of results, which E(E2E_RESULTS) tells. In the command that variable
+        can be written as C($(E2E_RESULTS)).
       - One that was there before and is not written anew does not count.
     type: str
     default: ""
+  job:
+    description: Run the command as a Job in O(namespace).
+    type: dict
+    suboptions:
+      image:
+        description: The image as the nodes know it.
+        type: str
+        required: true
+      service_account:
+        description: ServiceAccount of the pod; empty for the namespace's default.
+        type: str
+        default: ""
+      nodes:
+        description: Containers of the nodes, from which results are fetched. Without them no O(junit) can be.
+        type: list
+        elements: str
+        default: []
+      podman:
+        description: The podman command, by name or path.
+        type: str
+        default: podman
   kubeconfig:
-    description: Kubeconfig of the cluster, for O(port_forward).
+    description: Kubeconfig of the cluster, for O(port_forward) and O(job).
     type: path
     default: ""
   namespace:
-    description: Namespace of what O(port_forward) leads to, where an entry has none of its own.
+    description: Namespace of the O(job), and of what O(port_forward) leads to, where an entry has none of its own.
     type: str
     default: ""
   port_forward:
@@ -96,9 +121,12 @@ options:
         default: ""
   results:
     description: >-
-      Folder for the log C(e2e-tests.log), the outcome C(e2e-tests.json) and the report C(e2e-tests-junit.xml).
+      Folder for the log C(e2e-tests.log), the outcome C(e2e-tests.json), the report C(e2e-tests-junit.xml), and
+      C(e2e-results) with all that a O(job) wrote.
     type: path
     required: true
+seealso:
+  - module: kubernaut.coverage.e2e_tests_outcome
 """
 
 EXAMPLES = r"""
@@ -121,6 +149,19 @@ EXAMPLES = r"""
         port: http
         variable: E2E_BASE_URL
     results: ~/coverage-results/datastorage/20261123-154210-123
+
+- name: Run a compiled Ginkgo suite as a Job
+  kubernaut.coverage.e2e_tests:
+    command: [/e2e.test, -ginkgo.v, "-ginkgo.junit-report=$(E2E_RESULTS)/junit.xml"]
+    junit: junit.xml
+    environment:
+      E2E_BASE_URL: http://datastorage:8080
+    job:
+      image: localhost/datastorage-e2e:dev
+      nodes: [datastorage-e2e-control-plane, datastorage-e2e-worker]
+    kubeconfig: ~/.cache/kubernaut-coverage/clusters/datastorage-e2e/kubeconfig
+    namespace: datastorage-e2e
+    results: ~/coverage-results/datastorage/20261123-154210-123
 """
 
 RETURN = r"""
@@ -129,7 +170,7 @@ passed:
   returned: success
   type: bool
 returncode:
-  description: Exit code, negative where a signal ended it, none where the time limit did.
+  description: Exit code, negative where a signal ended it, none where the time limit did or the Job's pod was lost.
   returned: success
   type: int
 seconds:
@@ -174,8 +215,8 @@ junit:
   elements: str
 cause:
   description: >-
-    V(tests-failed), V(tests-timeout), V(no-tests-run), V(tests-report-missing) or V(tests-report-unreadable); empty
-    where the tests passed.
+    V(tests-failed), V(tests-timeout), V(tests-lost), V(no-tests-run), V(tests-report-missing) or
+    V(tests-report-unreadable); empty where the tests passed.
   returned: success
   type: str
 sentence:
@@ -190,11 +231,15 @@ last_lines:
 """
 
 import contextlib
+import typing as t
 from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.kubernaut.coverage.plugins.module_utils._e2e import check_command, run_tests
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._e2e import OnHost, Place, run_tests
+from ansible_collections.kubernaut.coverage.plugins.module_utils._e2e_job import InJob
+from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError, InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._port_forward import PortForward, parse_target
 
 
@@ -202,10 +247,19 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "command": {"type": "list", "elements": "str", "required": True},
-            "dir": {"type": "path", "required": True},
+            "dir": {"type": "path", "default": ""},
             "environment": {"type": "dict", "default": {}},
             "timeout": {"type": "int", "default": 900},
             "junit": {"type": "str", "default": ""},
+            "job": {
+                "type": "dict",
+                "options": {
+                    "image": {"type": "str", "required": True},
+                    "service_account": {"type": "str", "default": ""},
+                    "nodes": {"type": "list", "elements": "str", "default": []},
+                    "podman": {"type": "str", "default": "podman"},
+                },
+            },
             "kubeconfig": {"type": "path", "default": ""},
             "namespace": {"type": "str", "default": ""},
             "port_forward": {
@@ -228,24 +282,31 @@ def main() -> None:
     )
     options = module.params
     environment = {str(key): str(value) for key, value in options["environment"].items()}
-    if options["kubeconfig"]:
-        environment.setdefault("KUBECONFIG", options["kubeconfig"])
     try:
+        if options["job"] and options["port_forward"]:
+            raise InputError(
+                "A port-forward ends at this host, and a Job does not run there.",
+                remedy="Give the Job the address of the Service, as http://NAME:PORT.",
+                setting="e2e_tests_port_forward",
+            )
         targets = [parse_target(entry, options["namespace"]) for entry in options["port_forward"]]
         if module.check_mode:
-            check_command(options["command"], options["dir"], environment)
+            if not options["job"]:
+                _on_host(options, environment).check(options["command"])
             module.exit_json(changed=False, skipped=True, passed=True)
-        check_command(options["command"], options["dir"], environment)
+        place: Place = _in_job(options, environment) if options["job"] else _on_host(options, environment)
+        place.check(options["command"])
         with contextlib.ExitStack() as open_ones:
             addresses = {}
             for target in targets:
                 forward = PortForward(options["kubeconfig"], target)
                 open_ones.callback(forward.close)
                 addresses[target.variable] = forward.address
+            if addresses:
+                place = _on_host(options, {**environment, **addresses})
             outcome = run_tests(
                 options["command"],
-                options["dir"],
-                environment={**environment, **addresses},
+                place,
                 timeout=options["timeout"],
                 results=options["results"],
                 junit=options["junit"],
@@ -254,6 +315,25 @@ def main() -> None:
         module.fail_json(**error.result())
     # a log for every run is what was asked for; nothing else on this host is changed by us
     module.exit_json(changed=False, **asdict(outcome))
+
+
+def _on_host(options: dict[str, t.Any], environment: dict[str, str]) -> OnHost:
+    cluster = {"KUBECONFIG": options["kubeconfig"]} if options["kubeconfig"] else {}
+    return OnHost(options["dir"], {**cluster, **environment})
+
+
+def _in_job(options: dict[str, t.Any], environment: dict[str, str]) -> InJob:
+    return InJob(
+        Cluster(options["kubeconfig"]),
+        Podman(options["job"]["podman"]),
+        namespace=options["namespace"],
+        image=options["job"]["image"],
+        environment=environment,
+        results=options["results"],
+        directory=options["dir"],
+        service_account=options["job"]["service_account"],
+        nodes=tuple(options["job"]["nodes"]),
+    )
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ options:
       - V(present) serves if podman has an image of that name which no other recipe made.
       - V(archive) serves if O(archive) exists and holds the image.
       - V(registry) serves if O(source), or else O(name), can be pulled. It gives up soon if there is no answer.
-      - V(build) serves if O(recipe) is given. A build that fails ends the search.
+      - V(build) serves if O(recipe) or O(containerfile) is given. A build that fails ends the search.
     type: list
     elements: str
     choices: [present, archive, registry, build]
@@ -56,6 +56,18 @@ options:
       - The program is called with O(work_dir), O(name) and the recipe's hash. It prints its progress line by line,
         and leaves the image under that name with the label.
     type: path
+  containerfile:
+    description:
+      - File to build O(context) by, in the place of a O(recipe). It is built each time, from podman's cached layers, so
+        the way V(present) does not serve; it is a change where another image comes of it.
+    type: path
+  context:
+    description: Folder to build from; that of O(containerfile) where it is not given.
+    type: path
+  build_args:
+    description: Build arguments for O(containerfile).
+    type: dict
+    default: {}
   work_dir:
     description: Folder for intermediate results of a recipe that is a program. Required for those.
     type: path
@@ -78,6 +90,7 @@ attributes:
     support: full
     details:
       - Says which way would be tried first. That a registry answers and a build succeeds can only be known by doing it.
+      - Whether a build by a O(containerfile) makes another image is not known before either; it is told as a change.
   diff_mode:
     support: full
   idempotent:
@@ -96,6 +109,14 @@ EXAMPLES = r"""
     recipe: /srv/recipes/kind_node
     work_dir: /var/tmp/kind-node
     save_to: /srv/images/kind-node.tar
+
+- name: Build the image of the end-to-end tests from a checkout
+  kubernaut.coverage.image:
+    name: localhost/datastorage-e2e:dev
+    ways: [build]
+    containerfile: /srv/kubernaut/test/e2e/Containerfile
+    context: /srv/kubernaut
+    save_to: /srv/images/datastorage-e2e.tar
 
 - name: Pull an image and use it under a name of this host
   kubernaut.coverage.image:
@@ -153,6 +174,8 @@ saved:
   sample: /srv/images/kind-node.tar
 """
 
+from pathlib import Path
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._images import WAYS, Request, obtain, remove
@@ -168,6 +191,9 @@ def main() -> None:
             "archive": {"type": "path"},
             "source": {"type": "str"},
             "recipe": {"type": "path"},
+            "containerfile": {"type": "path"},
+            "context": {"type": "path"},
+            "build_args": {"type": "dict", "default": {}},
             "work_dir": {"type": "path"},
             "save_to": {"type": "path"},
             "pull_timeout": {"type": "int", "default": 1800},
@@ -189,6 +215,9 @@ def main() -> None:
                 archive=given["archive"] or "",
                 source=given["source"] or "",
                 recipe=given["recipe"] or "",
+                containerfile=given["containerfile"] or "",
+                context=given["context"] or str(Path(given["containerfile"] or "").parent),
+                build_args={str(key): str(value) for key, value in given["build_args"].items()},
                 work_dir=given["work_dir"] or "",
                 pull_timeout=given["pull_timeout"],
                 save_to=given["save_to"] or "",

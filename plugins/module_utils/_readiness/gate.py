@@ -92,9 +92,8 @@ class _Wait:
         try:
             seen = observe(self.cluster, self.podman, self.target, waited=waited, logs=logs)
         except KubernetesError as error:
-            busy = error.cause == "cluster-unreachable" or error.status == 429 or error.status >= 500
             self.busy_since = self.busy_since or time.monotonic()
-            if not busy or time.monotonic() - self.busy_since > BUSY:
+            if not error.may_pass or time.monotonic() - self.busy_since > BUSY:
                 raise
             return None
         self.busy_since = None

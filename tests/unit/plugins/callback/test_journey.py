@@ -237,7 +237,8 @@ def test_on_a_terminal_the_line_is_rewritten_each_second(slow_runs: dict[str, Ru
 def test_a_job_in_the_background_is_followed_by_the_task_that_waits_for_it(slow_runs: dict[str, Run]) -> None:
     run = slow_runs["jobs"]
     assert run.returncode == 0, run.output
-    assert any(re.fullmatch(r"  \.\.\. Wait for the job \(\d+ s(, stage \d+ s)?\): heating", line) for line in run.lines)
+    moves = re.compile(r"  \.\.\. Wait for the job \(\d+ s(, stage \d+ s)?\): heating")
+    assert any(map(moves.fullmatch, run.lines))
     assert re.search(r"^  started  Start the job", run.output, re.MULTILINE)
     assert "RETRYING" not in run.output
     assert re.search(r"^  changed  Wait for the job \(\d+\.\d s\)$", run.output, re.MULTILINE)

@@ -125,6 +125,7 @@ TIED = {
     "workload.manifests",
     "workload.kind",
     "workload.name",
+    *("tests.job.image", "tests.job.containerfile", "tests.job.build_args", "tests.job.service_account"),
 }
 
 
@@ -242,6 +243,27 @@ def test_a_service_that_cannot_name_a_folder_is_refused(service: str) -> None:
 
 def test_a_service_of_the_inventory_alone_needs_no_file() -> None:
     assert lib.merged_contract("mine", {}, HTTPBIN)["cluster"]["name"] == "httpbin-e2e"
+
+
+def test_tests_as_a_job_have_an_image_and_nothing_of_this_host() -> None:
+    job = {"image": "localhost/tests:1", "containerfile": "/src/Containerfile"}
+    found = merged({"tests": {"files": "", "dir": "/suite", "junit": "*.xml", "job": job}})["tests"]["job"]
+    assert found == {**job, "build_args": {}, "service_account": ""}
+
+
+@pytest.mark.parametrize(
+    ("tests", "says"),
+    [
+        ({"job": {"service_account": "e2e"}}, "tests.job.image: is missing"),
+        ({"files": "httpbin"}, "tests.files: a Job runs what is in its image"),
+        ({"dir": "test/e2e"}, "tests.dir: for a Job"),
+        ({"junit": "/reports/junit.xml"}, "tests.junit: for a Job"),
+        ({"job": {"image": "x", "containerfile": "test/Containerfile"}}, "tests.job.containerfile: needs source.dir"),
+        ({"port_forward": [{"target": "service/x", "port": "http", "variable": "X"}]}, "tests.port_forward: a port"),
+    ],
+)
+def test_what_a_job_cannot_have_is_named(tests: dict[str, t.Any], says: str) -> None:
+    assert says in refused({"tests": {"files": "", "job": {"image": "x"}, **tests}}).message
 
 
 # what is wrong

@@ -18,11 +18,13 @@ import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils import _e2e as lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._progress import ENVIRONMENT_VARIABLE
+from ansible_collections.kubernaut.coverage.plugins.module_utils._test_results import Command
 
 
 def run(folder: Path, script: str, **options: t.Any) -> lib.Outcome:
-    details: dict[str, t.Any] = {"environment": {}, "timeout": 60, "results": str(folder / "results"), **options}
-    return lib.run_tests(["sh", "-c", script], str(folder), **details)
+    place = lib.OnHost(str(folder), options.pop("environment", {}))
+    details: dict[str, t.Any] = {"timeout": 60, "results": str(folder / "results"), **options}
+    return lib.run_tests(["sh", "-c", script], place, **details)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +107,7 @@ def test_a_program_is_found_as_the_shell_finds_it(tmp_path: Path, command: str) 
     lib.check_command([command], str(tmp_path))
     arguments = ["-c", ""] if "script" not in command else []
     assert lib.run_tests(
-        [command, *arguments], str(tmp_path), environment={}, timeout=60, results=str(tmp_path / "r")
+        [command, *arguments], lib.OnHost(str(tmp_path), {}), timeout=60, results=str(tmp_path / "r")
     ).passed
 
 
@@ -122,7 +124,7 @@ def test_a_program_that_cannot_be_started_is_named(tmp_path: Path, command: str)
 
 
 def run_nothing(folder: Path, command: list[str]) -> lib.Outcome:
-    return lib.run_tests(command, str(folder), environment={}, timeout=60, results=str(folder / "results"))
+    return lib.run_tests(command, lib.OnHost(str(folder), {}), timeout=60, results=str(folder / "results"))
 
 
 def test_a_command_without_a_word_is_refused(tmp_path: Path) -> None:
@@ -147,7 +149,7 @@ def test_the_search_path_of_the_tests_counts(tmp_path: Path) -> None:
         lib.check_command(["only-here"], str(tmp_path))
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
     outcome = lib.run_tests(
-        ["only-here"], str(tmp_path), environment={"PATH": path}, timeout=60, results=str(tmp_path / "results")
+        ["only-here"], lib.OnHost(str(tmp_path), {"PATH": path}), timeout=60, results=str(tmp_path / "results")
     )
     assert outcome.passed
 
@@ -222,8 +224,7 @@ def test_go_test_is_counted(tmp_path: Path, pattern: str, cause: str, counts: li
     )
     outcome = lib.run_tests(
         ["go", "test", "-run", pattern, "./..."],
-        str(tmp_path),
-        environment={},
+        lib.OnHost(str(tmp_path), {}),
         timeout=120,
         results=str(tmp_path / "results"),
     )
@@ -232,3 +233,47 @@ def test_go_test_is_counted(tmp_path: Path, pattern: str, cause: str, counts: li
     assert [outcome.counts["passed"], outcome.counts["failed"]] == counts
     assert outcome.command == ["go", "test", "-run", pattern, "./..."]
     assert '"Action"' not in Path(outcome.log).read_text()
+
+
+# the judgement
+
+
+def test_tests_that_passed_are_judged_so(tmp_path: Path) -> None:
+    run(tmp_path, "true")
+    lib.judge(str(tmp_path / "results"))
+
+
+def test_tests_that_failed_are_told_with_their_last_lines(tmp_path: Path) -> None:
+    run(tmp_path, "echo one spec failed; exit 3")
+    with pytest.raises(lib.TestsNotPassed) as caught:
+        lib.judge(str(tmp_path / "results"))
+    assert caught.value.cause == "tests-failed"
+    assert "the command exited with 3; the coverage is home all the same" in caught.value.message
+    assert str(tmp_path / "results" / lib.LOG) in caught.value.remedy
+    assert caught.value.evidence == ["one spec failed"]
+
+
+def test_without_an_outcome_nothing_can_be_judged(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no outcome of tests") as caught:
+        lib.judge(str(tmp_path))
+    assert caught.value.cause == "tests-outcome-missing"
+
+
+class Lost:
+    """A place that loses what runs in it."""
+
+    def check(self, command: t.Sequence[str]) -> None: ...
+
+    def reporting(self, command: t.Sequence[str], _results: str, _junit: str) -> Command:
+        return Command(list(command))
+
+    def run(self, _argv: t.Sequence[str], _timeout: float, keep: t.Callable[[str], None]) -> lib.Ended:
+        keep("begun")
+        return lib.Ended(None, 3.0, "Kubernetes ended the pod of the tests: Evicted")
+
+
+def test_tests_that_were_lost_were_not_ended_by_the_time_limit(tmp_path: Path) -> None:
+    outcome = lib.run_tests(["x"], Lost(), timeout=60, results=str(tmp_path))
+    assert (outcome.passed, outcome.cause) == (False, "tests-lost")
+    assert outcome.sentence == "Kubernetes ended the pod of the tests: Evicted"
+    assert outcome.last_lines == ["begun", outcome.sentence]

@@ -110,6 +110,37 @@ def test_built_once_then_present_then_built_again_for_another_recipe(name: str, 
     assert PODMAN.image(first.id) is None, "what was replaced and has no other name is removed"
 
 
+def test_a_containerfile_is_built_each_time_and_is_a_change_where_another_image_comes_of_it(
+    name: str, recipe: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "tests.Containerfile"
+    request = Request(name=name, containerfile=str(file), context=str(recipe), build_args={"WORD": "word"})
+    file.write_text("FROM scratch\nARG WORD\nCOPY ${WORD} /word\n", encoding="utf-8")
+    first, second = obtain(PODMAN, request), obtain(PODMAN, request)
+    assert [(outcome.way, outcome.changed) for outcome in (first, second)] == [("build", True), ("build", False)]
+    assert "only a build can tell" in second.tried[0]["reason"]
+    (recipe / "word").write_text("another", encoding="utf-8")
+    third = obtain(PODMAN, request)
+    assert third.changed
+    assert third.id != first.id
+
+
+@pytest.mark.parametrize(
+    ("change", "setting"),
+    [
+        ({"containerfile": "/nowhere/Containerfile"}, "containerfile"),
+        ({"context": "/nowhere"}, "context"),
+        ({"recipe": "RECIPE"}, "recipe"),
+    ],
+)
+def test_a_containerfile_that_cannot_be_built_by_is_refused(recipe: Path, change: dict[str, str], setting: str) -> None:
+    given = {"containerfile": str(recipe / "Containerfile"), "context": str(recipe), **change}
+    given = {key: str(recipe) if value == "RECIPE" else value for key, value in given.items()}
+    with pytest.raises(InputError) as caught:
+        obtain(PODMAN, Request(name="localhost/never:1", **t.cast("t.Any", given)))
+    assert caught.value.setting == setting
+
+
 def test_what_was_replaced_stays_if_it_has_another_name(name: str, recipe: Path) -> None:
     first = obtain(PODMAN, Request(name=name, recipe=str(recipe)))
     other = name.replace(":1", ":kept")

@@ -56,6 +56,9 @@ class ApiServer(http.server.BaseHTTPRequestHandler):
             self._send(500, b"upstream connect error", "text/plain")
         elif path.endswith("/log") and self.headers["Accept"] == "application/json":
             self._send(406, b"only text/plain", "text/plain")
+        elif name == "timed":
+            lines = b"2026-11-24T12:00:01.000000001Z one word\n2026-11-24T12:00:02.000000000Z \n"
+            self._send(200, lines, "text/plain")
         elif path.endswith("/log"):
             gone = b"unable to retrieve container logs for containerd://x"
             self._send(200, gone if name == "gone" else b"line 1\nline \xff\n", "text/plain")
@@ -197,6 +200,33 @@ def test_a_log_is_read_from_its_end(cluster: lib.Cluster, server: Server) -> Non
     first, second = (asked for _method, _path, asked, _headers, _body in server.asked)
     assert first == {"container": "main", "tailLines": "5"}
     assert second == {"container": "main", "tailLines": "50", "previous": "true"}
+
+
+def test_a_log_with_its_times_is_read_from_a_moment_on(cluster: lib.Cluster, server: Server) -> None:
+    assert cluster.timed_log("demo", "timed", "main", since="2026-11-24T13:00:01+01:00") == [
+        ("2026-11-24T12:00:01.000000001Z", "one word"),
+        ("2026-11-24T12:00:02.000000000Z", ""),
+    ]
+    (asked,) = (asked for _method, _path, asked, _headers, _body in server.asked)
+    assert asked == {"container": "main", "timestamps": "true", "sinceTime": "2026-11-24T13:00:01+01:00"}
+
+
+@pytest.mark.parametrize("pod", ["waiting", "none", "gone"])
+def test_a_timed_log_that_there_is_not_is_empty(cluster: lib.Cluster, pod: str) -> None:
+    assert cluster.timed_log("demo", pod, "main") == []
+
+
+@pytest.mark.parametrize(
+    ("error", "passes"),
+    [
+        (lib.KubernetesError("gone", cause="cluster-unreachable"), True),
+        (lib.KubernetesError("slow down", status=429), True),
+        (lib.KubernetesError("etcd", status=500), True),
+        (lib.KubernetesError("not yours", status=403), False),
+    ],
+)
+def test_what_may_be_gone_a_moment_later(error: lib.KubernetesError, passes: bool) -> None:
+    assert error.may_pass is passes
 
 
 @pytest.mark.parametrize("pod", ["waiting", "none", "gone"])

@@ -57,3 +57,27 @@ def test_what_cannot_be_started_fails_in_check_mode_too(call: Call, check: bool)
     assert result["failed"]
     assert result["verdict"]["setting"] == "e2e_tests_command"
     assert call("sh", check=check, dir="/no/such/folder")["verdict"]["setting"] == "e2e_tests_dir"
+
+
+def test_a_job_has_no_use_for_a_port_of_this_host(call: Call) -> None:
+    forward = [{"target": "service/x", "port": "http", "variable": "X"}]
+    result = call("/e2e.test", job={"image": "localhost/tests:1"}, port_forward=forward)
+    assert result["verdict"]["setting"] == "e2e_tests_port_forward"
+
+
+def test_a_job_needs_a_cluster_and_in_check_mode_none(call: Call) -> None:
+    job = {"image": "localhost/tests:1"}
+    assert call("/e2e.test", job=job, kubeconfig="/no/such/file")["verdict"]["cause"] == "no-kubeconfig"
+    assert not call("/e2e.test", job=job, kubeconfig="/no/such/file", check=True).get("failed")
+
+
+def test_an_outcome_is_judged_by_the_module_beside(
+    call: Call, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    results = str(tmp_path / "results")
+    call("sh", "-c", "exit 3")
+    judged = run_module(capsys, "e2e_tests_outcome", False, results=results)
+    assert judged["failed"]
+    assert judged["verdict"]["cause"] == "tests-failed"
+    call("true")
+    assert not run_module(capsys, "e2e_tests_outcome", False, results=results).get("failed")

@@ -1,0 +1,82 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: e2e_tests_outcome
+short_description: Fail if the end-to-end tests of a run did not pass
+description:
+  - Reads what M(kubernaut.coverage.e2e_tests) left in the folder of the run, and fails with its cause, its sentence and
+    the last lines of the tests where they did not pass. It comes once the coverage is home.
+author:
+  - the kubernaut.coverage authors (@kubernaut)
+extends_documentation_fragment:
+  - kubernaut.coverage.attributes
+attributes:
+  check_mode:
+    support: none
+    details:
+      - In check mode no tests were run; the task is skipped.
+  diff_mode:
+    support: none
+options:
+  results:
+    description: Folder of the run, in which C(e2e-tests.json) lies.
+    type: path
+    required: true
+seealso:
+  - module: kubernaut.coverage.e2e_tests
+"""
+
+EXAMPLES = r"""
+- name: Fail if the tests failed
+  kubernaut.coverage.e2e_tests_outcome:
+    results: ~/coverage-results/httpbin/20261123-154210-123
+"""
+
+RETURN = r"""
+verdict:
+  description: Why the tests did not pass.
+  returned: failure
+  type: dict
+  contains:
+    cause:
+      description: >-
+        V(tests-failed), V(tests-timeout), V(tests-lost), V(no-tests-run), V(tests-report-missing) or
+        V(tests-report-unreadable); V(tests-outcome-missing) where no tests were run.
+      type: str
+      returned: always
+    sentence:
+      description: The same in words, with the names of tests that failed.
+      type: str
+      returned: always
+    evidence:
+      description: The end of their output.
+      type: list
+      elements: str
+      returned: always
+    remedy:
+      description: Where all of it is.
+      type: str
+      returned: always
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.kubernaut.coverage.plugins.module_utils._e2e import judge
+from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={"results": {"type": "path", "required": True}})
+    try:
+        judge(module.params["results"])
+    except CoverageError as error:
+        module.fail_json(**error.result())
+    module.exit_json(changed=False)
+
+
+if __name__ == "__main__":
+    main()
