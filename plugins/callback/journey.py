@@ -670,6 +670,10 @@ class CallbackModule(DefaultCallback):
             if self._verbose:
                 self._default("v2_runner_on_ok", result)
             return
+        if result.task.resolved_action == EVIDENCE_ACTION and self._failures:
+            # of a failure that is told in the end, not here
+            self._show_evidence(result, seconds)
+            return
         self._worked(changed=changed)
         if self._verbose:
             self._default("v2_runner_on_ok", result)
@@ -741,7 +745,7 @@ class CallbackModule(DefaultCallback):
         data = result.result
         self._worked()
         if self._verbose:
-            self._default("v2_runner_on_failed", result)
+            self._default("v2_runner_on_failed" if data.get("failed") else "v2_runner_on_ok", result)
         directory = str(data.get("directory", ""))
         if not data.get("files"):
             return

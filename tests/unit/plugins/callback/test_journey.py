@@ -322,6 +322,16 @@ def test_the_last_lines_name_the_verdict_and_the_evidence(with_evidence: tuple[R
     assert "    without the cluster: there was none yet" in run.lines
 
 
+def test_evidence_of_a_failure_that_is_told_later_is_named_too(tmp_path: Path) -> None:
+    options = ("-e", f"evidence={tmp_path}/evidence", "-e", '{"failure_evidence_fails": false}')
+    run = play("evidence.yml", tmp_path, *options)
+    assert run.returncode == 0
+    assert re.search(r"^  kept     Keep what may explain it: 2 files, 0.0 MB", run.output, re.MULTILINE)
+    last = [line for line in run.lines if line.strip()][-2:]
+    assert last[0] == "FAILED in The way of a service: The image x is not on node-1."
+    assert last[1].startswith("Evidence: ")
+
+
 def test_without_a_verdict_the_end_of_the_error_output_is_quoted(failed: Run) -> None:
     block = failed.block("  failed, ignored Fail but go on", 5)
     assert block[1:] == [
