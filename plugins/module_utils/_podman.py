@@ -31,6 +31,11 @@ class Image:
     size: int
 
 
+# what podman says while it looks for cached layers, where another process removes an image meanwhile
+LAYER_GONE = "layer not known"
+BUILD_ATTEMPTS = 3
+
+
 class Podman:
     """One podman.
 
@@ -112,7 +117,13 @@ class Podman:
     ) -> Image:
         """Run the command of C(build_command), which has the other arguments, and return the image."""
         _program, *arguments = self.build_command(context, tags=tags, **more)
-        self.run(*arguments, purpose=f"build image {tags[0]}", on_line=on_line)
+        for attempts_left in reversed(range(BUILD_ATTEMPTS)):
+            try:
+                self.run(*arguments, purpose=f"build image {tags[0]}", on_line=on_line)
+                break
+            except CommandError as error:
+                if not attempts_left or not any(LAYER_GONE in line for line in error.evidence):
+                    raise
         image = self.image(tags[0])
         if image is None:
             raise CommandError(f"Podman built {tags[0]} and then did not know it.")

@@ -102,7 +102,7 @@ def test_built_once_then_present_then_built_again_for_another_recipe(name: str, 
     second = obtain(PODMAN, request)
     assert (second.way, second.changed, second.id, second.tried) == ("present", False, first.id, [])
 
-    (recipe / "word").write_text("another", encoding="utf-8")
+    (recipe / "word").write_text(uuid.uuid4().hex, encoding="utf-8")
     third = obtain(PODMAN, request)
     assert (third.way, third.changed) == ("build", True)
     assert third.id != first.id
@@ -120,7 +120,7 @@ def test_a_containerfile_is_built_each_time_and_is_a_change_where_another_image_
     first, second = obtain(PODMAN, request), obtain(PODMAN, request)
     assert [(outcome.way, outcome.changed) for outcome in (first, second)] == [("build", True), ("build", False)]
     assert "only a build can tell" in second.tried[0]["reason"]
-    (recipe / "word").write_text("another", encoding="utf-8")
+    (recipe / "word").write_text(uuid.uuid4().hex, encoding="utf-8")
     third = obtain(PODMAN, request)
     assert third.changed
     assert third.id != first.id
@@ -146,7 +146,7 @@ def test_what_was_replaced_stays_if_it_has_another_name(name: str, recipe: Path)
     first = obtain(PODMAN, Request(name=name, recipe=str(recipe)))
     other = name.replace(":1", ":kept")
     PODMAN.run("tag", first.id, other, purpose="keep it")
-    (recipe / "word").write_text("another", encoding="utf-8")
+    (recipe / "word").write_text(uuid.uuid4().hex, encoding="utf-8")
     obtain(PODMAN, Request(name=name, recipe=str(recipe)))
     try:
         kept = PODMAN.image(other)
@@ -263,7 +263,7 @@ def test_an_image_in_the_archive_gets_the_name_that_is_wanted(name: str, archive
 def test_an_archive_of_another_recipe_is_not_even_loaded(name: str, recipe: Path, archive: str) -> None:
     held = read_archive(archive)
     assert held is not None
-    (recipe / "word").write_text("another", encoding="utf-8")
+    (recipe / "word").write_text(uuid.uuid4().hex, encoding="utf-8")
     outcome = obtain(PODMAN, Request(name=name, archive=archive, recipe=str(recipe)))
     assert outcome.way == "build"
     assert "another recipe" in next(item["reason"] for item in outcome.tried if item["way"] == "archive")
@@ -275,7 +275,7 @@ def test_a_saved_archive_is_written_once(name: str, recipe: Path, archive: str) 
     before = Path(archive).stat().st_mtime_ns
     assert obtain(PODMAN, request).saved == ""
     assert Path(archive).stat().st_mtime_ns == before
-    (recipe / "word").write_text("another", encoding="utf-8")
+    (recipe / "word").write_text(uuid.uuid4().hex, encoding="utf-8")
     again = obtain(PODMAN, request)
     assert (again.saved, again.changed) == (archive, True)
     held = read_archive(archive)

@@ -193,3 +193,27 @@ def test_an_image_that_is_gone_already_is_removed(fake: Fake) -> None:
     fake.answer("", 2)
     with pytest.raises(CommandError):
         fake.podman.remove_image("a:1")
+
+
+@pytest.mark.parametrize(
+    ("said", "times", "attempts"),
+    [("getting top layer info: layer not known", 1, 2), ("layer not known", 9, 3), ("no such file", 9, 1)],
+)
+def test_a_build_that_another_process_disturbed_is_done_again(
+    tmp_path: Path, said: str, times: int, attempts: int
+) -> None:
+    program, tried = tmp_path / "podman", tmp_path / "tried"
+    script = f"""#!/bin/sh
+[ "$1" = build ] || exit 1
+echo >> {tried}
+[ $(wc -l < {tried}) -gt {times} ] && exit 0
+echo "Error: {said}" >&2
+exit 125
+"""
+    program.write_text(script, encoding="utf-8")
+    program.chmod(0o755)
+    with pytest.raises(CommandError) as caught:
+        lib.Podman(str(program)).build(str(tmp_path), tags=["localhost/x:1"])
+    assert len(tried.read_text().splitlines()) == attempts
+    # where a later attempt went well, it is only that this podman has no image to tell of
+    assert ("build image" not in caught.value.message.lower()) is (attempts == 2)
