@@ -364,15 +364,7 @@ class Search:
             return ""
         name = self.request.name
         try:
-            if self.request.containerfile:
-                self.podman.build(
-                    self.request.context,
-                    tags=[name],
-                    containerfile=self.request.containerfile,
-                    build_args=self.request.build_args,
-                    on_line=lambda line: report_progress(f"build {name}: {line}"),
-                )
-            elif os.access(Path(folder) / "build", os.X_OK):
+            if folder and os.access(Path(folder) / "build", os.X_OK):
                 Path(self.request.work_dir).mkdir(parents=True, exist_ok=True)
                 run(
                     [str(Path(folder) / "build"), self.request.work_dir, name, self.wanted],
@@ -381,10 +373,11 @@ class Search:
                 )
             else:
                 self.podman.build(
-                    folder,
+                    folder or self.request.context,
                     tags=[name],
-                    containerfile=str(Path(folder) / "Containerfile"),
-                    labels={RECIPE_LABEL: self.wanted},
+                    containerfile=self.request.containerfile or str(Path(folder) / "Containerfile"),
+                    build_args=self.request.build_args,
+                    labels={RECIPE_LABEL: self.wanted} if folder else {},
                     on_line=lambda line: report_progress(f"build {name}: {line}"),
                 )
             image = self.podman.image(name)

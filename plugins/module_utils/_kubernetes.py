@@ -177,18 +177,9 @@ class Cluster:
 
     def logs(self, namespace: str, pod: str, container: str, *, previous: bool = False, lines: int = 50) -> str:
         """Return the end of a container's log, empty where it has none; C(previous): of the life before."""
-        query = f"container={container}&tailLines={lines}" + ("&previous=true" if previous else "")
-        try:
-            response = self._response(
-                "GET", f"/api/v1/namespaces/{namespace}/pods/{pod}/log?{query}", header_params={"Accept": "*/*"}
-            )
-        except KubernetesError as error:
-            if error.status in (BAD_REQUEST, NOT_FOUND):
-                return ""  # not started yet, or no earlier life
-            raise
-        text = t.cast(bytes, response.data).decode(errors="replace")
-        # the kubelet says so as if it was the log, where a container is gone already (its GetContainerLogs)
-        return "" if text.startswith("unable to retrieve container logs for ") else text
+        return self._log(
+            namespace, pod, f"container={container}&tailLines={lines}" + ("&previous=true" if previous else "")
+        )
 
     def timed_log(self, namespace: str, pod: str, container: str, *, since: str = "") -> t.List[tuple[str, str]]:  # noqa: UP006, the class has a method of that name
         """Return a container's log as (time, line), the times in RFC 3339 with nanoseconds; empty where it has none.
@@ -196,20 +187,26 @@ class Cluster:
         :arg since: a time; lines of its whole second are among those returned, because the API knows no less.
         """
         query = f"container={container}&timestamps=true" + (f"&sinceTime={quote(since)}" if since else "")
+        found = []
+        for line in self._log(namespace, pod, query).split("\n"):
+            moment, _space, text = line.partition(" ")
+            if moment:
+                found.append((moment, text))
+        return found
+
+    def _log(self, namespace: str, pod: str, query: str) -> str:
+        """Return what the API says for a log, empty where there is none: not started yet, no earlier life, or gone."""
         try:
             response = self._response(
                 "GET", f"/api/v1/namespaces/{namespace}/pods/{pod}/log?{query}", header_params={"Accept": "*/*"}
             )
         except KubernetesError as error:
             if error.status in (BAD_REQUEST, NOT_FOUND):
-                return []  # not started yet, or gone
+                return ""
             raise
-        found = []
-        for line in t.cast(bytes, response.data).decode(errors="replace").split("\n"):
-            moment, _space, text = line.partition(" ")
-            if moment[:4].isdigit():  # else it is the kubelet's word that there is none
-                found.append((moment, text))
-        return found
+        text = t.cast(bytes, response.data).decode(errors="replace")
+        # the kubelet says so as if it was the log, where a container is gone already (its GetContainerLogs)
+        return "" if text.startswith("unable to retrieve container logs for ") else text
 
     def watch(
         self, path: str, *, seconds: float, resource_version: str = "", **selectors: str
