@@ -6,7 +6,7 @@
 
 What makes it quick: lives of one program differ in their numbers and hardly in which functions ran. A layout (which
 functions, in which order) is looked at once; whatever has the same one is decoded and added as one array, with the
-numbers between the counters checked against the layout's. All else takes the way of R(counters.read_counters), which
+numbers between the counters checked against the layout's. All else takes the way of R(counters.open_counters), which
 is the authority: both give the same, or that one's error. Many files are shared out among the processor's cores.
 """
 
@@ -287,13 +287,20 @@ class Accumulator:
             self.never[where[segment.counters == 0]] = True
 
     def _add_any(self, data: bytes) -> None:
-        parsed = covcounters.read_counters(data)
-        if parsed.meta_hash != self.meta.hash:
-            raise FormatError("renamed", f"inside, it belongs to covmeta.{parsed.meta_hash.hex()}")
-        # all of it is looked at before any of it is added
-        additions = [(segment, *places(self.meta, segment)) for segment in parsed.segments]
-        for segment, where, repeated in additions:
-            self._add_segment(segment, where, repeated)
+        # all of it is looked at before any of it is added, and nothing kept: there can be thousands of segments
+        file, segments = covcounters.open_counters(data)
+        foreign: t.Optional[FormatError] = None
+        for segment in segments:
+            try:
+                places(self.meta, segment)
+            except FormatError as error:
+                foreign = foreign or error
+        if file.meta_hash != self.meta.hash:
+            raise FormatError("renamed", f"inside, it belongs to covmeta.{file.meta_hash.hex()}")
+        if foreign:
+            raise foreign
+        for segment in covcounters.open_counters(data)[1]:
+            self._add_segment(segment, *places(self.meta, segment))
             self._note(segment.arguments)
 
     def _note(self, arguments: dict[str, str]) -> None:

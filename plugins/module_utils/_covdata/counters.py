@@ -71,6 +71,17 @@ def read_counters(data: bytes, like: t.Optional[np.ndarray] = None) -> CounterFi
     :arg like: C(heads) of a segment read before; where it fits, decoding is faster. It never changes the outcome.
     :raises FormatError: empty-file, truncated, wrong-magic, future-version or damaged.
     """
+    file, segments = open_counters(data, like)
+    file.segments.extend(segments)
+    return file
+
+
+def open_counters(data: bytes, like: t.Optional[np.ndarray] = None) -> tuple[CounterFile, t.Iterator[Segment]]:
+    """Do the same, but decode each segment when it is asked for: of thousands only one is in memory.
+
+    :returns: the file without its segments, and the segments, of which each may raise as R(read_counters) does.
+    :raises FormatError: as there, of the header.
+    """
     if not data:
         raise FormatError("empty-file", "the file is empty")
     if data[: len(MAGIC)] != MAGIC[: len(data)]:
@@ -89,16 +100,19 @@ def read_counters(data: bytes, like: t.Optional[np.ndarray] = None) -> CounterFi
         raise FormatError("truncated", "the file does not end with its footer: it is cut off or padded")
     if segments == 0 or segments > len(data) // SEGMENT.size:
         raise FormatError("damaged", f"the footer claims {segments} segments")
-    result = CounterFile(meta_hash, [], flavour, bool(big_endian))
+    file = CounterFile(meta_hash, [], flavour, bool(big_endian))
+    return file, _segments(data, file, segments, like)
+
+
+def _segments(data: bytes, file: CounterFile, segments: int, like: t.Optional[np.ndarray]) -> t.Iterator[Segment]:
     offset, entries_before = HEADER.size, 0
     for number in range(1, segments + 1):
         segment, offset, entries_before = _read_segment(
-            data, offset, result, number=number, entries_before=entries_before, segments=segments, like=like
+            data, offset, file, number=number, entries_before=entries_before, segments=segments, like=like
         )
-        result.segments.append(segment)
+        yield segment
     if offset != len(data):
         raise FormatError("damaged", f"the file has {len(data) - offset} bytes behind its last segment")
-    return result
 
 
 def _read_segment(

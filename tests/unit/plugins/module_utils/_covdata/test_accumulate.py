@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 import typing as t
 from dataclasses import replace
 from pathlib import Path
@@ -165,6 +166,46 @@ def test_a_function_that_is_there_twice_counts_twice() -> None:
     accumulator.add(memoryview(data))
     accumulator.finish()
     assert np.array_equal(accumulator.total, 2 * plainly([FILES[0]])[0])
+
+
+def many_segments(segment: covcounters.Segment) -> bytes:
+    return covcounters.write_counters(replace(REAL, segments=[segment] * 3000))
+
+
+@pytest.mark.parametrize("functions", [0, 1])
+def test_thousands_of_segments_take_no_more_memory_than_a_few(functions: int) -> None:
+    (whole,) = REAL.segments
+    one = replace(
+        whole,
+        arguments={},
+        package=whole.package[:functions],
+        function=whole.function[:functions],
+        lengths=whole.lengths[:functions],
+        counters=whole.counters[: int(whole.lengths[:functions].sum())],
+    )
+    data = many_segments(one)
+    accumulator = accumulate.Accumulator(META)
+    tracemalloc.start()
+    try:
+        accumulator.add(memoryview(data))
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * len(data)
+    accumulator.finish()
+    single = plainly([covcounters.write_counters(replace(REAL, segments=[one]))])[0]
+    assert np.array_equal(accumulator.total, 3000 * single)
+
+
+def test_a_bad_segment_behind_many_good_ones_adds_nothing() -> None:
+    (whole,) = REAL.segments
+    foreign = replace(whole, package=whole.package + len(META.packages))
+    accumulator = accumulate.Accumulator(META)
+    with pytest.raises(FormatError) as caught:
+        accumulator.add(memoryview(covcounters.write_counters(replace(REAL, segments=[whole, whole, foreign]))))
+    assert caught.value.kind == "foreign"
+    accumulator.finish()
+    assert not accumulator.total.any()
 
 
 # -- processes --------------------------------------------------------------------------------------------------------
