@@ -766,8 +766,9 @@ def _repeated_processes(found: t.Sequence[Found]) -> dict[str, list[Life]]:
     processes = np.fromiter((entry.process % LARGEST for entry in found), np.int64, len(found))
     rank = np.lexsort((processes, folders))
     again = (np.diff(folders[rank]) == 0) & (np.diff(processes[rank]) == 0)
-    repeated = np.unique(folders[rank][1:][again])
-    chosen = np.flatnonzero(np.isin(folders, repeated)).tolist() if len(repeated) else []
+    repeated = np.zeros(len(order), dtype=bool)
+    repeated[folders[rank][1:][again]] = True
+    chosen = np.flatnonzero(repeated[folders]).tolist()
     pods: dict[str, list[Life]] = {}
     for number in chosen:
         entry = found[number]

@@ -28,7 +28,8 @@ MODES = {1: "set", 2: "count", 3: "atomic"}
 GRANULARITIES = {1: "perblock", 2: "perfunc"}
 FUNCTION_HEAD = 3  # numbers before a function's units: how many, name, file
 TRUSTED = 2  # all of a covmeta is as it was written
-TEXTS = ("names", "function_name_id", "function_name", "files", "function_file")
+FILES = ("files", "function_file")
+NAMES = ("names", "function_name_id", "function_name")
 GROUP = 1 << 16  # bytes of functions that are decoded at a time
 UNIT = 5  # numbers of a unit: start line, start column, end line, end column, statements
 
@@ -64,7 +65,7 @@ class Meta:
     :ivar function_package: (F) index of the package. C(function_literal): (F) bool.
     :ivar function_file: (F) index into C(files). C(function_name): F strings.
     :ivar units: (5, U) uint32: start line, start column, end line, end column, statements.
-    :ivar names: all names of functions, each once. C(function_name_id): (F) index into them.
+    :ivar names: names of functions, of each package each once. C(function_name_id): (F) index into them.
     """
 
     hash: bytes
@@ -82,24 +83,21 @@ class Meta:
 
     def __getattr__(self, name: str) -> t.Any:
         """Decode the names of functions and files when they are first asked for: not all work needs them."""
-        texts = self.__dict__.get("_texts")
-        if name in ("names", "function_name_id") and texts is None and "function_name" in self.__dict__:
+        known = self.__dict__
+        texts = known.get("_texts")
+        if texts is not None and name in FILES:
+            known["files"], known["function_file"] = texts.decode_files()
+        elif texts is not None and name in NAMES:
+            known.update(texts.decode())
+            known["function_name"] = [known["names"][index] for index in known["function_name_id"].tolist()]
+            del known["_texts"]  # and with it the file's bytes
+        elif name in NAMES and "function_name" in known:
             ids: dict[str, int] = {}
-            known = [ids.setdefault(text, len(ids)) for text in self.function_name]
-            self.__dict__.update(names=list(ids), function_name_id=np.asarray(known, dtype=np.int64))
-        elif name in TEXTS and texts is not None:
-            names, name_id, files, file_id = texts.decode()
-            del self.__dict__["_texts"]  # and with it the file's bytes
-            self.__dict__.update(
-                names=names,
-                function_name_id=name_id,
-                function_name=[names[index] for index in name_id.tolist()],
-                files=files,
-                function_file=file_id,
-            )
+            numbers = [ids.setdefault(text, len(ids)) for text in self.function_name]
+            known.update(names=list(ids), function_name_id=np.asarray(numbers, dtype=np.int64))
         else:
             raise AttributeError(name)
-        return self.__dict__[name]
+        return known[name]
 
     def main_paths(self) -> tuple[str, ...]:
         """Return the import paths of the program's main packages, sorted (none where main is not instrumented)."""
@@ -189,13 +187,15 @@ class _Reader:
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self.raw = np.frombuffer(data, dtype=np.uint8)
         self.packages: list[Package] = []
-        self.tables: list[int] = []  # where the string table of each package begins
+        self.tables: list[tuple[int, int]] = []  # where the string table of each package begins and ends
         self.counts: list[int] = []  # functions of each package
         self._strings: list[int] = []
-        self._regions: list[np.ndarray] = []
-        self._offsets: list[np.ndarray] = []
+        # of the packages that are not decoded yet: functions' offsets, what they grow by and between what they have to
+        # lie; and what the functions are encoded in
+        self._offsets: list[bytes] = []
+        self._shifts: list[tuple[int, int, int]] = []
+        self._regions: list[bytes] = []
         self._limits: list[int] = []
         self._pending = 0
         self._parts: list[_Functions] = []
@@ -217,17 +217,14 @@ class _Reader:
         # the compiler puts these three first
         texts = uleb128.first_strings(data, table, max(name, path, module) + 1)
         self.packages.append(Package(texts[path], texts[name], texts[module], digest))
-        self.tables.append(table)
+        self.tables.append((table, begin))
         self.counts.append(functions)
         self._strings.append(count)
         if begin < behind and data[behind - 1] >= uleb128.CONTINUED:
             raise FormatError("damaged", f"package {texts[path]} ends within a number")
-        if functions:
-            offsets = np.frombuffer(data, dtype="<u4", count=functions, offset=start + PACKAGE_HEADER.size)
-            if int(offsets.min()) < begin - start or int(offsets.max()) >= length:
-                raise FormatError("damaged", f"a function of package {texts[path]} lies outside of it")
-            self._offsets.append(offsets.astype(np.int64) + (self._pending + start - begin))
-        self._regions.append(self.raw[begin:behind])
+        self._offsets.append(data[start + PACKAGE_HEADER.size : table])
+        self._shifts.append((self._pending + start - begin, begin - start, length))
+        self._regions.append(data[begin:behind])
         self._pending += behind - begin
         self._limits.append(self._pending)
         if self._pending >= GROUP:
@@ -261,9 +258,14 @@ class _Reader:
 
     def _decode(self) -> None:
         """Decode the functions of the packages taken in since the last time."""
-        stream = np.concatenate(self._regions) if self._regions else np.zeros(0, dtype=np.uint8)
-        begin = np.concatenate(self._offsets) if self._offsets else np.zeros(0, dtype=np.int64)
+        stream = np.frombuffer(b"".join(self._regions), dtype=np.uint8)
         counts = np.asarray(self.counts[len(self.counts) - len(self._limits) :], dtype=np.int64)
+        shifts = np.asarray(self._shifts, dtype=np.int64).reshape(-1, 3)
+        shift, low, high = np.repeat(shifts, counts, axis=0).T
+        begin = np.frombuffer(b"".join(self._offsets), dtype="<u4").astype(np.int64)
+        if np.any((begin < low) | (begin >= high)):
+            raise FormatError("damaged", "a function lies outside of its package")
+        begin += shift
         numbers = uleb128.decode(stream)
         if np.any(stream[begin[begin > 0] - 1] >= uleb128.CONTINUED):
             raise FormatError("damaged", "a function begins within a number")
@@ -294,37 +296,74 @@ class _Reader:
             for column in range(UNIT):
                 rows[column] = numbers[where + column]
         self._parts.append(_Functions(units, name, file, numbers[after] != 0, rows))
-        self._regions, self._offsets, self._limits, self._strings, self._pending = [], [], [], [], 0
+        self._regions, self._offsets, self._shifts, self._limits, self._strings = [], [], [], [], []
+        self._pending = 0
 
 
 class _Texts:
-    """The names of functions and files, not yet decoded."""
+    """The names of functions and files, not yet decoded.
+
+    :ivar tables: where the string table of each package begins and ends. C(name), C(file): (F) numbers in there.
+    """
 
     def __init__(
-        self, data: bytes, tables: list[int], package_base: np.ndarray, name: np.ndarray, file: np.ndarray
+        self,
+        data: bytes,
+        tables: list[tuple[int, int]],
+        package_base: np.ndarray,
+        name: np.ndarray,
+        file: np.ndarray,
     ) -> None:
         self.data, self.tables, self.package_base, self.name, self.file = data, tables, package_base, name, file
 
-    def decode(self) -> tuple[list[str], np.ndarray, list[str], np.ndarray]:
-        """Return all names once, of each function which of them it is, all files once, and of each function its file.
-
-        Both in the order in which functions first name them.
-        """
+    def decode(self) -> dict[str, t.Any]:
+        """Return names, function_name_id, files and function_file of R(Meta)."""
+        strings: list[str] = []
+        bases: list[int] = []
+        once = True
+        for begin, end in self.tables:
+            part = uleb128.all_strings(self.data, begin, end)
+            once = once and len(set(part)) == len(part)
+            bases.append(len(strings))
+            strings += part
+        base = np.repeat(np.asarray(bases, dtype=np.int64), np.diff(self.package_base))
+        name, file = base + self.name, base + self.file
+        if not once:  # no compiler writes such a table
+            last = {text: number for number, text in enumerate(strings)}
+            same = np.fromiter(map(last.__getitem__, strings), dtype=np.int64, count=len(strings))
+            name, file = same[name], same[file]
+        names, name_id = _used(strings, name)
+        files, file_id = _used(strings, file)
+        # a file can be of several packages
         ids: dict[str, int] = {}
-        files: dict[str, int] = {}
-        name_id = np.empty(len(self.name), dtype=np.int64)
+        known = np.asarray([ids.setdefault(text, len(ids)) for text in files], dtype=np.int64)
+        return {
+            "names": names,
+            "function_name_id": name_id,
+            "files": list(ids),
+            "function_file": known[file_id] if len(known) else file_id,
+        }
+
+    def decode_files(self) -> tuple[list[str], np.ndarray]:
+        """Return files and function_file of R(Meta), without the many names of functions."""
+        ids: dict[str, int] = {}
         file_id = np.empty(len(self.file), dtype=np.int64)
-        for table, begin, end in zip(
-            self.tables, self.package_base[:-1].tolist(), self.package_base[1:].tolist(), strict=True
-        ):
+        bounds = self.package_base.tolist()
+        for (table, _end), begin, end in zip(self.tables, bounds[:-1], bounds[1:], strict=True):
             if begin == end:
                 continue
-            strings, _behind = uleb128.decode_strings(self.data, table)
-            name_id[begin:end] = [ids.setdefault(strings[index], len(ids)) for index in self.name[begin:end].tolist()]
-            indices = self.file[begin:end].tolist()
-            known = {index: files.setdefault(strings[index], len(files)) for index in dict.fromkeys(indices)}
-            file_id[begin:end] = [known[index] for index in indices]
-        return list(ids), name_id, list(files), file_id
+            numbers = self.file[begin:end].tolist()
+            strings = uleb128.chosen_strings(self.data, table, set(numbers))
+            known = {number: ids.setdefault(text, len(ids)) for number, text in strings.items()}
+            file_id[begin:end] = [known[number] for number in numbers]
+        return list(ids), file_id
+
+
+def _used(strings: t.Sequence[str], number: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Return those of some strings that are used, and the number of each use among them."""
+    used = np.zeros(len(strings), dtype=bool)
+    used[number] = True
+    return list(itertools.compress(strings, used.tolist())), (np.cumsum(used) - 1)[number]
 
 
 def function_content(meta: Meta, function: int) -> bytes:

@@ -146,7 +146,7 @@ def package_totals(programs: t.Sequence[Program], mode: str) -> tuple[list[Packa
     )
     twins = place is None
     if place is not None:
-        place.sort()
+        place.sort(kind="stable")  # quickest, as most are in order already
         twins = bool((place[1:] == place[:-1]).any())
     if twins:
         profile = make_profile(programs, mode)
@@ -183,26 +183,30 @@ class _Functions:
             file_parts.append(_ranks([file_rank[name] for name in meta.files], meta.function_file))
         self.package, self.file = _joined(package_parts, np.int64), _joined(file_parts, np.int64)
         self.literal = _joined([program.meta.function_literal for program in programs], bool)
-        self.names = [name for program in programs for name in program.meta.function_name] if named else []
         ids = np.arange(len(self.package))
-        key = self.package * len(self.files) + self.file
+        self.names: list[str] = []
         if named:
-            ids = self._fold(key)
-            key = self.package * len(self.files) + self.file
+            self.names = [name for program in programs for name in program.meta.function_name]
+            ids = self._fold(self.package * len(self.files) + self.file, _name_ids(programs))
         bounds = np.cumsum([0, *(len(program.meta.function_package) for program in programs)]).tolist()
         self.ids = [ids[begin:end] for begin, end in itertools.pairwise(bounds)]
-        _values, self.place = np.unique(key, return_inverse=True)
-        self.places = len(_values)
+        # functions of one file lie together, mostly
+        key = self.package * len(self.files) + self.file
+        starts = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]])) if len(key) else ids[:0]
+        values, place = np.unique(key[starts], return_inverse=True)
+        self.place = np.repeat(place, np.diff(np.append(starts, len(key))))
+        self.places = len(values)
 
-    def _fold(self, place: np.ndarray) -> np.ndarray:
+    def _fold(self, place: np.ndarray, name: np.ndarray) -> np.ndarray:
         """Keep one of each package, file, name and kind; return the number of each function."""
-        known: dict[str, int] = {}
-        name = np.asarray([known.setdefault(text, len(known)) for text in self.names], dtype=np.int64)
-        # a place and a name are less than 2^31 each: there is one of them at most for each function
-        key = np.stack([place, name * 2 + self.literal]) if len(place) else np.zeros((2, 0), dtype=np.int64)
-        order = np.lexsort(key)
+        columns = ((place, None), (name, None), (self.literal, 2))
+        key = pack_columns(columns)
+        if key is None:  # places are many, but there is one at most for each function
+            rank = np.unique(place, return_inverse=True)[1]
+            key = rank << (WORD_BITS // 2) | (name * 2 + self.literal)
+        order = np.argsort(key, kind="stable")
         new = np.ones(len(order), dtype=bool)
-        new[1:] = (key[:, order[1:]] != key[:, order[:-1]]).any(axis=0)
+        new[1:] = key[order[1:]] != key[order[:-1]]
         if new.all():
             return np.arange(len(order))
         # numbered by where the first of each is
@@ -214,6 +218,19 @@ class _Functions:
         self.package, self.file, self.literal = self.package[kept], self.file[kept], self.literal[kept]
         self.names = [self.names[index] for index in kept.tolist()]
         return ids
+
+
+def _name_ids(programs: t.Sequence[Program]) -> np.ndarray:
+    """Return a number for each function of each program that tells names apart."""
+    packages = [entry.path for program in programs for entry in program.meta.packages]
+    if len(programs) == 1 and len(set(packages)) == len(packages):
+        return t.cast("np.ndarray", programs[0].meta.function_name_id)  # it does so within a package
+    known: dict[str, int] = {}
+    parts = [
+        _ranks([known.setdefault(name, len(known)) for name in program.meta.names], program.meta.function_name_id)
+        for program in programs
+    ]
+    return _joined(parts, np.int64)
 
 
 def _ranks(ranks: t.Sequence[int], index: np.ndarray) -> np.ndarray:

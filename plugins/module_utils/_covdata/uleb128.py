@@ -23,7 +23,8 @@ PAYLOAD = 7  # bits of a byte that carry the number
 CONTINUED = 0x80  # in a byte that is not the last of its number
 NOT_LAST = bytes(range(CONTINUED, 256))
 STRETCH = 1 << 16  # bytes decoded at a time
-BLOCK = 16  # bytes counted together
+WORD_SHIFT, WORD_MASK = 3, 7  # of an offset: its word of eight bytes, and its place in there
+EACH_BYTE = 0x0101010101010101
 WIDTH = 32  # bits of a number
 CARRYING = 5  # bytes of which a 32 bit number has need; more can only be zeros
 
@@ -94,13 +95,19 @@ def _decode_stretch(data: np.ndarray) -> np.ndarray:
 def numbers_before(data: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """Return for each offset into C(data) how many numbers end before it (int64)."""
     size = len(data)
-    blocks = np.zeros(-(-size // BLOCK) * BLOCK + BLOCK, dtype=bool)
-    np.less(data, CONTINUED, out=blocks[:size])
-    table = blocks.reshape(-1, BLOCK)
-    before = np.zeros(len(table), dtype=np.int64)
-    np.cumsum(table[:-1].sum(axis=1), out=before[1:])
-    row, column = offsets // BLOCK, offsets % BLOCK
-    return before[row] + (table[row] & (np.arange(BLOCK) < column[:, None])).sum(axis=1)
+    ends = np.zeros(((size >> WORD_SHIFT) + 1) << WORD_SHIFT, dtype=bool)
+    np.less(data, CONTINUED, out=ends[:size])
+    words = ends.view("<u8")
+    before = np.zeros(len(words), dtype=np.int64)
+    np.cumsum(_sum_of_bytes(words[:-1]), out=before[1:])
+    word = offsets >> WORD_SHIFT
+    bits = ((offsets & WORD_MASK) << 3).astype(np.uint64)
+    return before[word] + _sum_of_bytes(words[word] & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
+
+
+def _sum_of_bytes(words: np.ndarray) -> np.ndarray:
+    """Return the sum of the eight bytes of each word (uint64); it has to fit a byte."""
+    return (words * np.uint64(EACH_BYTE)) >> np.uint64(7 * 8)
 
 
 def lengths(numbers: np.ndarray) -> np.ndarray:
@@ -178,6 +185,44 @@ def first_strings(data: bytes, offset: int, number: int) -> list[str]:
         end = offset + length
         strings.append(data[offset:end].decode("utf-8", "surrogateescape"))
         offset = end
+    return strings
+
+
+def all_strings(data: bytes, offset: int, behind: int) -> list[str]:
+    """Do the same for all strings of the table that ends at C(behind)."""
+    count, begin = decode_one(data, offset)
+    table = data[begin:behind]
+    if not table.isascii():
+        return first_strings(data, offset, count)
+    # a piece of a string is had sooner than one of bytes, and each length is one byte here
+    text = table.decode("ascii")
+    strings = []
+    begin = 0
+    for _index in range(count):
+        end = begin + 1 + table[begin]
+        strings.append(text[begin + 1 : end])
+        begin = end
+    return strings
+
+
+def chosen_strings(data: bytes, offset: int, chosen: t.Iterable[int]) -> dict[int, str]:
+    """Decode some strings of a table that R(skip_strings) found to be in order; return them by their number."""
+    wanted = sorted(chosen)
+    _count, offset = decode_one(data, offset)
+    strings: dict[int, str] = {}
+    number = 0
+    for index in wanted:
+        for _skipped in range(index - number):
+            length = data[offset]
+            if length < CONTINUED:
+                offset += length + 1
+            else:
+                length, offset = decode_one(data, offset)
+                offset += length
+        length, begin = decode_one(data, offset)
+        offset = begin + length
+        number = index + 1
+        strings[index] = data[begin:offset].decode("utf-8", "surrogateescape")
     return strings
 
 

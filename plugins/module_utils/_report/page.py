@@ -13,7 +13,7 @@ import itertools
 import json
 import typing as t
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import uleb128
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import NOTE, Problem
@@ -47,7 +47,7 @@ except ImportError:  # zlib's module packs the same, in almost twice the time
     deflate = None  # type: ignore[assignment]
 
 # levels of packing: the best where it costs nothing, a fast one where there is much to pack
-BEST, FAST = 6, 4 if deflate is None else 3
+BEST, FAST = 6, 3 if deflate is None else 1
 MUCH = 1 << 16  # blocks from which on time counts more than size, and a second process pays; some 8 MB of source
 BATCH = 1 << 13  # blocks whose sources are looked at together; some MB of source
 SHOWN_MISSING = 3  # files named in one problem
@@ -102,9 +102,8 @@ def make_page(
     before, _place, after = page.encode("utf-8", "replace").partition(PLACE)
     data = []
     for entry in made:
-        for index, packed in enumerate(entry.packed, entry.first):
-            key = f"{entry.section}.{index}".encode()
-            data += [b'<script type="text/plain" id="d', key, b'">', packed, b"</script>\n"]
+        tag = f'<script type="text/plain" id="d{entry.section}.{entry.first}" data-packages="{entry.packages}">'
+        data += [tag.encode(), entry.packed, b"</script>\n"]
     return b"".join([before, *data, after]), found
 
 
@@ -140,22 +139,22 @@ def _template() -> t.Any:
 
 @dataclass
 class _Made:
-    """What the page has of some packages of a section, from number C(first) on: each packed, in the page's letters.
+    """What the page has of C(packages) packages of a section, from number C(first) on: packed, in the page's letters.
 
     :ivar missing: files whose source is not at hand. C(other): those whose source is of another version.
     """
 
     section: int
     first: int
-    packed: list[bytes]
-    missing: list[str]
-    other: list[str]
+    packages: int
+    packed: bytes = b""
+    missing: list[str] = field(default_factory=list)
+    other: list[str] = field(default_factory=list)
 
 
 def _make(contents: t.Mapping[int, _Contents], section: int, begin: int, end: int, level: int) -> _Made:
-    made = _Made(section, begin, [], [], [])
-    for content in contents[section].make(begin, end, made):
-        made.packed.append(base64.b64encode(_pack(content, level)))
+    made = _Made(section, begin, end - begin)
+    made.packed = base64.b64encode(_pack(contents[section].make(begin, end, made), level))
     return made
 
 
@@ -185,7 +184,8 @@ class _Contents:
         self.file = rank[profile.file]
         self.blocks, self.bounds = file_blocks(self.file, len(order), profile.units, profile.counts, profile.mode)
         covered, statements = profile.by(profile.file, len(profile.files))
-        self.statements = np.stack([covered[order], statements[order]], axis=1).tolist()
+        #: (2, files) statements covered and all statements, in the same order
+        self.statements = np.stack([covered[order], statements[order]])
         self._order_functions(rank)
 
     def _order_functions(self, rank: np.ndarray) -> None:
@@ -203,14 +203,15 @@ class _Contents:
         order = order[inside[order]]
         covered, statements = profile.by(profile.function, size)
         self.functions = order
-        places = np.stack([line[order], (file - self.first[package])[order]])
-        package = package[order]
-        # what little they grow by packs better; a package's first are as they are
+        line, file, package = line[order], (file - self.first[package])[order], package[order]
+        # how much they grow is little and packs better: lines within a file, files within a package
+        lines, files = line.copy(), file.copy()
         inner = np.flatnonzero(package[1:] == package[:-1]) + 1
-        steps = places.copy()
-        steps[:, inner] -= places[:, inner - 1]
-        self.columns = np.stack([steps[0], covered[order], statements[order], steps[1]])
-        self.function_bounds = np.searchsorted(package, np.arange(len(profile.packages) + 1)).tolist()
+        files[inner] -= file[inner - 1]
+        inner = inner[files[inner] == 0]
+        lines[inner] -= line[inner - 1]
+        self.columns = np.stack([files, lines, covered[order], statements[order]])
+        self.function_bounds = np.searchsorted(package, np.arange(len(profile.packages) + 1))
 
     def size(self) -> int:
         """Return how many blocks there are."""
@@ -224,44 +225,54 @@ class _Contents:
         edges = np.flatnonzero(np.diff(begins[:-1] // BATCH)) + 1
         return list(itertools.pairwise([0, *edges.tolist(), len(self.profile.packages)]))
 
-    def make(self, begin: int, end: int, made: _Made) -> t.Iterator[bytes]:
-        """Yield of each package what the page unpacks; add to C(made) the files that are shown without their source.
+    def make(self, begin: int, end: int, made: _Made) -> bytes:
+        """Return what the page unpacks of some packages; add to C(made) the files that are shown without their source.
 
-        A line of JSON, behind it the sources (UTF-8) one after the other, behind them their ranges as ULEB128 numbers:
-        gap, length, count and so on, in UTF-16 units. Keys: C(f) files {n name, c covered, s statements, t bytes of the
-        source, r bytes of its ranges, or else m missed lines as [first, last]* and x whether another source is at
-        hand}; C(u) functions, as columns: [name*, line*, covered*, statements*, file*], where line and file are how
-        much they are more than those of the function before.
+        A line of JSON; behind it numbers as ULEB128, column by column; behind them the sources (UTF-8), one after the
+        other. Keys of the JSON: C(p) how many packages; C(n) how many bytes of numbers; C(f) names of the files, C(u)
+        of the functions, both package by package; C(m) by the number of a file that has no source here, its missed
+        lines as [first, last]*; C(x) those of them of which a source of another version is at hand. Columns:
+
+        - of packages: how many files, how many functions;
+        - of files: statements covered, all statements, bytes of the source, how many ranges;
+        - of functions: file and line, both less those of the function before (of the same package, of the same file),
+          statements covered, all statements;
+        - of ranges: the gap before, the length, both in UTF-16 units, and the count.
         """
-        edges = self.first[begin : end + 1].tolist()
-        start, stop = edges[0], edges[-1]
+        edges = self.first[begin : end + 1]
+        start, stop = int(edges[0]), int(edges[-1])
+        bounds = self.function_bounds[begin : end + 1]
+        functions = slice(int(bounds[0]), int(bounds[-1]))
         names = [self.profile.files[number] for number in self.order[start:stop]]
-        entries = list(self._source_entries([self.sources.read(name) for name in names], start))
+        shown = self._shown_sources([self.sources.read(name) for name in names], start)
         lacking = np.zeros(len(self.order), dtype=bool)
-        lacking[start:stop] = [not isinstance(entry, tuple) for entry in entries]
+        lacking[start:stop] = ~shown.fits
         missed = self._missed_lines(lacking) if lacking.any() else {}
-        encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-        for package, (first, last) in enumerate(itertools.pairwise(edges), begin):
-            rows, texts, marks = [], [], []
-            for number in range(first, last):
-                name, entry = names[number - start], entries[number - start]
-                covered, statements = self.statements[number]
-                row: dict[str, t.Any] = {"n": name, "c": covered, "s": statements}
-                if isinstance(entry, tuple):
-                    row.update(t=len(entry[0]), r=len(entry[1]))
-                    texts.append(entry[0])
-                    marks.append(entry[1])
-                else:
-                    (made.other if entry else made.missing).append(name)
-                    row.update(m=missed.get(number, []), x=entry)
-                rows.append(row)
-            head = encode({"f": rows, "u": self._function_columns(package)})
-            yield b"".join([head.encode("utf-8", "replace"), b"\n", *texts, *marks])
-
-    def _function_columns(self, package: int) -> list[list[t.Any]]:
-        part = slice(self.function_bounds[package], self.function_bounds[package + 1])
-        names = self.profile.function_name
-        return [[names[number] for number in self.functions[part].tolist()], *self.columns[:, part].tolist()]
+        hidden = np.flatnonzero(~shown.fits).tolist()
+        for number in hidden:
+            (made.other if shown.other[number] else made.missing).append(names[number])
+        numbers = uleb128.encode(
+            np.concatenate(
+                [
+                    *(np.diff(edges), np.diff(bounds)),
+                    *self.statements[:, start:stop],
+                    *([len(text) for text in shown.texts], shown.ranges),
+                    *self.columns[:, functions],
+                    *shown.columns,
+                ]
+            ).astype(np.uint32)
+        )
+        function_name = self.profile.function_name
+        head = {
+            "p": end - begin,
+            "n": len(numbers),
+            "f": names,
+            "u": [function_name[number] for number in self.functions[functions].tolist()],
+            "m": {number: missed.get(start + number, []) for number in hidden},
+            "x": [number for number in hidden if shown.other[number]],
+        }
+        text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode(head)
+        return b"".join([text.encode("utf-8", "replace"), b"\n", numbers, *shown.texts])
 
     def _missed_lines(self, wanted: np.ndarray) -> dict[int, list[list[int]]]:
         """Return of each wanted file the stretches of lines, [first, last], that have a block that did not run."""
@@ -284,42 +295,50 @@ class _Contents:
             stretches.setdefault(number, []).append([first, last])
         return stretches
 
-    def _source_entries(
-        self, contents: t.Sequence[t.Optional[bytes]], begin: int
-    ) -> t.Iterator[tuple[bytes, bytes] | bool]:
-        """Yield of each file its source and ranges; else whether there is a source, of another version."""
+    def _shown_sources(self, contents: t.Sequence[t.Optional[bytes]], begin: int) -> _Shown:
+        """Return the sources of the files from number C(begin) on, those that fit, and their ranges."""
         bounds = self.bounds[begin : begin + len(contents) + 1]
         stretch = slice(int(bounds[0]), int(bounds[-1]))
-        blocks = Blocks(*(getattr(self.blocks, field.name)[stretch] for field in dataclasses.fields(Blocks)))
+        blocks = Blocks(*(getattr(self.blocks, entry.name)[stretch] for entry in dataclasses.fields(Blocks)))
         marks = mark_files([content or b"" for content in contents], blocks, bounds - bounds[0])
-        decoded: list[bytes] = []
+        there = np.fromiter((content is not None for content in contents), dtype=bool, count=len(contents))
+        fits = marks.fits & there
+        edges, good = marks.bounds.tolist(), fits.tolist()
         starts, stops = marks.begin, marks.end
-        edges, fits = marks.bounds.tolist(), marks.fits.tolist()
+        texts: list[bytes] = []
         for number, content in enumerate(contents):
-            text = content or b""
+            text = content if content is not None and good[number] else b""
             if not text.isascii():
                 characters, index = decode_source(text)
                 text = characters.encode("utf-8")
                 if index is not None:
                     part = slice(edges[number], edges[number + 1])
                     starts[part], stops[part] = index[starts[part]], index[stops[part]]
-            decoded.append(text)
+            texts.append(text)
         gaps = starts.copy()
         gaps[1:] -= stops[:-1]
         # a file's first gap is from its beginning
-        first = marks.bounds[:-1][np.diff(marks.bounds) > 0]
+        sizes = np.diff(marks.bounds)
+        first = marks.bounds[:-1][sizes > 0]
         gaps[first] = starts[first]
-        numbers = np.stack([gaps, stops - starts, np.minimum(marks.count, LARGEST).astype(np.int64)], axis=1).reshape(
-            -1
-        )
-        numbers = numbers.astype(np.uint32)
-        encoded = uleb128.encode(numbers)
-        ends = np.concatenate([[0], np.cumsum(uleb128.lengths(numbers), dtype=np.int64)])[3 * marks.bounds].tolist()
-        for number, (content, text) in enumerate(zip(contents, decoded, strict=True)):
-            if content is None or not fits[number]:
-                yield content is not None
-            else:
-                yield text, encoded[ends[number] : ends[number + 1]]
+        columns = np.stack([gaps, stops - starts, np.minimum(marks.count, LARGEST).astype(np.int64)])
+        if not fits.all():
+            columns, sizes = columns[:, np.repeat(fits, sizes)], np.where(fits, sizes, 0)
+        return _Shown(texts, fits, there & ~fits, sizes, columns)
+
+
+@dataclass
+class _Shown:
+    """Of some files: the source, empty where it is not shown; whether it is, or else one of another version is there.
+
+    :ivar ranges: how many each has. C(columns): (3, ranges) gap, length, count.
+    """
+
+    texts: list[bytes]
+    fits: np.ndarray
+    other: np.ndarray
+    ranges: np.ndarray
+    columns: np.ndarray
 
 
 def _source_problems(component: str, missing: t.Sequence[str], other: t.Sequence[str]) -> list[Problem]:

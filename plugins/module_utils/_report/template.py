@@ -138,33 +138,64 @@ const link = (hash, text) => make("a", {href: "#" + hash}, text);
 const base = name => name.slice(name.lastIndexOf("/") + 1);
 const pathOf = key => one(`a[href="#${key}"]`).closest("td").dataset.v;
 
-// what is packed: a line of JSON, the sources one after the other, their ranges as ULEB128 numbers
+// what is packed of some packages: a line of JSON, numbers as ULEB128 column by column, the sources
 const unpack = bytes => {
   const text = (begin, end) => new TextDecoder("utf-8", {ignoreBOM: true}).decode(bytes.subarray(begin, end));
   let at = bytes.indexOf(10);
-  const data = JSON.parse(text(0, at++));
-  const shown = data.f.filter(file => file.t !== undefined);
-  for (const file of shown) file.t = text(at, at += file.t);
-  for (const file of shown) {
-    const end = at + file.r;
-    file.r = [];
-    while (at < end) {
-      let number = 0, scale = 1;
-      for (; bytes[at] >= 128; scale *= 128) number += (bytes[at++] - 128) * scale;
-      file.r.push(number + bytes[at++] * scale);
-    }
+  const data = JSON.parse(text(0, at++)), numbers = [];
+  for (const end = at + data.n; at < end;) {
+    let number = 0, scale = 1;
+    for (; bytes[at] >= 128; scale *= 128) number += (bytes[at++] - 128) * scale;
+    numbers.push(number + bytes[at++] * scale);
   }
-  return data;
+  let next = 0;
+  const columns = (count, size) => Array.from({length: count}, () => numbers.slice(next, next += size));
+  const [files, functions] = columns(2, data.p);
+  const [covered, statements, sizes, counts] = columns(4, data.f.length);
+  const [places, lines, ...shares] = columns(4, data.u.length);
+  const [gaps, lengths, hits] = columns(3, (numbers.length - next) / 3);
+  const packages = [];
+  let file = 0, name = 0, range = 0;
+  for (let index = 0; index < data.p; index++) {
+    const f = [], u = [];
+    for (const end = file + files[index]; file < end; file++) {
+      const entry = {n: data.f[file], c: covered[file], s: statements[file], m: data.m[file]};
+      if (entry.m === undefined) {
+        const begin = at;
+        at += sizes[file];
+        entry.t = () => text(begin, begin + sizes[file]);
+        entry.r = [];
+        for (const stop = range + counts[file]; range < stop; range++)
+          entry.r.push([gaps[range], lengths[range], hits[range]]);
+      } else entry.x = data.x.includes(file);
+      f.push(entry);
+    }
+    let place = 0, line = 0;
+    for (const end = name + functions[index]; name < end; name++) {
+      if (places[name]) line = 0;
+      place += places[name];
+      line += lines[name];
+      u.push([data.u[name], place, line, shares[0][name], shares[1][name]]);
+    }
+    packages.push({f, u});
+  }
+  return packages;
 };
+// where each package lies: the node with what is packed, and its number in there
+const packed = new Map();
+all("script[data-packages]").forEach(node => {
+  const [section, first] = node.id.slice(1).split(".").map(Number);
+  for (let index = 0; index < node.dataset.packages; index++) packed.set(`${section}.${first + index}`, [node, index]);
+});
 const cache = new Map();
 const load = async key => {
-  if (!cache.has(key)) {
-    const packed = atob(document.getElementById("d" + key).textContent);
-    const bytes = Uint8Array.from(packed, char => char.charCodeAt(0));
+  const [node, index] = packed.get(key);
+  if (!cache.has(node)) {
+    const bytes = Uint8Array.from(atob(node.textContent), char => char.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-    cache.set(key, unpack(new Uint8Array(await new Response(stream).arrayBuffer())));
+    cache.set(node, unpack(new Uint8Array(await new Response(stream).arrayBuffer())));
   }
-  return cache.get(key);
+  return cache.get(node)[index];
 };
 
 const value = (row, index) => row.cells[index].dataset.v ?? row.cells[index].textContent;
@@ -205,13 +236,9 @@ const head = (path, ...tools) =>
 
 const showPackage = (key, data) => {
   const files = data.f.map((file, index) => [[link(`${key}.${index}`, base(file.n))], file.c, file.s]);
-  const [names, lines, covered, totals, places] = data.u;
-  let line = 0, file = 0;
-  const functions = names.map((name, index) => {
-    line += lines[index];
-    file += places[index];
+  const functions = data.u.map(([name, file, line, covered, total]) => {
     const where = make("span", {class: "dim"}, `  ${base(data.f[file].n)}:${line}`);
-    return [[link(`${key}.${file}:${line}`, name), where], covered[index], totals[index]];
+    return [[link(`${key}.${file}:${line}`, name), where], covered, total];
   });
   // a text profile tells no functions
   const below = functions.length ? [make("h2", {}, "Functions"), table("Function", functions)] : [];
@@ -236,7 +263,7 @@ const showFile = (key, index, data) => {
     detail.replaceChildren(top, make("p", {class: "panel"}, why), make("h2", {}, title), make("ul", {}, ...rows));
     return;
   }
-  const text = file.t, lines = text.split("\n").length - (text.endsWith("\n") ? 1 : 0);
+  const text = file.t(), lines = text.split("\n").length - (text.endsWith("\n") ? 1 : 0);
   const state = new Uint8Array(lines + 2);  // by line: 1 covered, 2 not, 3 both
   const parts = [];
   let at = 0, line = 1;
@@ -245,8 +272,8 @@ const showFile = (key, index, data) => {
     for (; at < end; at++) if (text.charCodeAt(at) === 10) line++;
     return first;
   };
-  for (let i = 0; i < file.r.length; i += 3) {
-    const start = at + file.r[i], end = start + file.r[i + 1], count = file.r[i + 2];
+  for (const [gap, length, count] of file.r) {
+    const start = at + gap, end = start + length;
     parts.push(text.slice(at, start));
     countTo(start);
     const first = countTo(end);
@@ -296,7 +323,7 @@ const parse = () => /^#(\d+\.\d+)(?:\.(\d+))?(?::(\d+))?$/.exec(location.hash) |
 let shown = "";
 const route = async () => {
   const [, key, file, line] = parse();
-  const known = Boolean(key && document.getElementById("d" + key));
+  const known = packed.has(key);
   overview.hidden = known;
   detail.hidden = !known;
   const wanted = known ? `${key}.${file ?? ""}` : "";

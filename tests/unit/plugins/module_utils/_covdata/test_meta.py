@@ -106,14 +106,33 @@ def test_packages_that_lie_over_one_another_are_refused() -> None:
         covmeta.read_meta(bytes(data))
 
 
+def test_a_string_that_is_twice_in_a_table_is_one_name() -> None:
+    assert REAL.count(b"\x05Shout") == REAL.count(b"\x05Count") == 1
+    meta = covmeta.read_meta(REAL.replace(b"\x05Shout", b"\x05Count"))
+    ids = [number for number, name in zip(meta.function_name_id, meta.function_name, strict=True) if name == "Count"]
+    assert len(ids) == 2
+    assert len(set(ids)) == 1
+
+
+def test_files_are_the_same_with_names_and_without() -> None:
+    named, alone = covmeta.read_meta(REAL), covmeta.read_meta(REAL)
+    assert named.names
+    assert "_texts" not in named.__dict__
+    assert sorted(alone.files) == sorted(named.files)
+    assert "names" not in alone.__dict__
+    assert [alone.files[index] for index in alone.function_file] == [named.files[index] for index in named.function_file]
+
+
 def test_names_are_decoded_when_they_are_asked_for() -> None:
     meta = covmeta.read_meta(REAL)
     assert "function_name" not in meta.__dict__
     assert [meta.names[index] for index in meta.function_name_id.tolist()] == meta.function_name
-    assert len(set(meta.names)) == len(meta.names)
+    own = {(package, name) for package, name in zip(meta.function_package.tolist(), meta.function_name, strict=True)}
+    ids = set(zip(meta.function_package.tolist(), meta.function_name_id.tolist(), strict=True))
+    assert len(ids) == len(own) < len(meta.function_name)
     assert "_texts" not in meta.__dict__
     again = replace(covmeta.read_meta(REAL), mode="set")
-    assert (again.function_name, again.names) == (meta.function_name, meta.names)
+    assert (again.function_name, set(again.names)) == (meta.function_name, set(meta.names))
     with pytest.raises(AttributeError):
         meta.nothing  # noqa: B018
 

@@ -76,6 +76,17 @@ def test_string_tables(strings: list[str]) -> None:
     decoded, end = uleb128.decode_strings(table + b"behind", 0)
     assert decoded == [text.encode("utf-8", "replace").decode() for text in strings]
     assert end == len(table)
+    assert uleb128.all_strings(b"before" + table + b"behind", 6, 6 + len(table)) == decoded
+    every_third = uleb128.chosen_strings(table, 0, range(0, len(decoded), 3))
+    assert every_third == {index: decoded[index] for index in range(0, len(decoded), 3)}
+
+
+@pytest.mark.parametrize("size", [1, 127, 128, 300])
+def test_long_strings(size: int) -> None:
+    strings = ["a" * size, "b", "c" * size]
+    table = uleb128.encode_strings(strings)
+    assert uleb128.all_strings(table, 0, len(table)) == strings
+    assert uleb128.chosen_strings(table, 0, [2, 1]) == {1: "b", 2: "c" * size}
 
 
 def test_a_string_that_is_not_utf8_survives() -> None:

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import base64
+import io
+import itertools
 import json
 import os
 import re
@@ -268,34 +270,71 @@ def test_cobertura_and_lcov_agree(run: Path) -> None:
     assert 1 not in text
 
 
-def unpack(content: bytes) -> dict[str, t.Any]:
-    """What the page's script makes of one package: see its function of this name."""
+def unpack(content: bytes) -> list[dict[str, t.Any]]:
+    """What the page's script makes of some packages: see its function of this name."""
     head, _newline, rest = content.partition(b"\n")
     data: dict[str, t.Any] = json.loads(head)
-    shown = [file for file in data["f"] if "t" in file]
-    for file in shown:
-        file["t"], rest = rest[: file["t"]].decode(), rest[file["t"] :]
-    for file in shown:
-        marks, rest = rest[: file["r"]], rest[file["r"] :]
-        file["r"] = uleb128.decode(np.frombuffer(marks, dtype=np.uint8)).tolist()
-    assert rest == b""
-    return data
+    numbers = iter(uleb128.decode(np.frombuffer(rest[: data["n"]], dtype=np.uint8)).tolist())
+    texts = io.BytesIO(rest[data["n"] :])
+
+    def columns(count: int, size: int) -> list[list[int]]:
+        return [list(itertools.islice(numbers, size)) for _column in range(count)]
+
+    files_of, functions_of = columns(2, data["p"])
+    files = [dict(zip("cstr", row, strict=True)) for row in zip(*columns(4, len(data["f"])), strict=True)]
+    functions = list(zip(data["u"], *columns(4, len(data["u"])), strict=True))
+    left = list(numbers)
+    third = len(left) // 3
+    ranges = iter(list(zip(left[:third], left[third : 2 * third], left[2 * third :], strict=True)))
+    for number, file in enumerate(files):
+        file["n"] = data["f"][number]
+        file["t"], file["r"] = texts.read(file["t"]).decode(), list(itertools.islice(ranges, file["r"]))
+        if str(number) in data["m"]:
+            assert not file.pop("t")
+            file.update(m=data["m"][str(number)], x=number in data["x"])
+    assert texts.read() == b""
+    assert next(ranges, None) is None
+    packages = []
+    for count, named in zip(files_of, functions_of, strict=True):
+        mine, files = files[:count], files[count:]
+        own, functions = functions[:named], functions[named:]
+        place = line = 0
+        shown = []
+        for name, step, further, covered, statements in own:
+            line = further if step else line + further
+            place += step
+            shown.append((name, place, line, covered, statements))
+        packages.append({"f": mine, "u": shown})
+    assert not files
+    assert not functions
+    return packages
+
+
+def packed(page: str) -> dict[str, dict[str, t.Any]]:
+    """What is packed in our page, by section and number of the package."""
+    found = {}
+    pattern = r'<script type="text/plain" id="d(\d+)\.(\d+)" data-packages="(\d+)">([^<]*)</script>'
+    for section, first, count, blob in re.findall(pattern, page):
+        parts = unpack(zlib.decompress(base64.b64decode(blob)))
+        assert len(parts) == int(count)
+        found.update({f"{section}.{number}": part for number, part in enumerate(parts, int(first))})
+    return found
 
 
 def our_ranges(page: str) -> dict[str, tuple[str, list[tuple[int, int, int]]]]:
     """The same of our page; tabs widened as Go widens them."""
     found = {}
-    for blob in re.findall(r'<script type="text/plain" id="d[\d.]+">([^<]*)</script>', page):
-        for file in unpack(zlib.decompress(base64.b64decode(blob)))["f"]:
+    for package in packed(page).values():
+        for file in package["f"]:
             if "t" not in file:
                 continue
             utf16 = file["t"].encode("utf-16-le")
-            pieces, ranges, at, wide = file["r"], [], 0, 0
+            ranges, at, wide = [], 0, 0
 
             def widen(begin: int, end: int, utf16: bytes = utf16) -> str:
                 return utf16[2 * begin : 2 * end].decode("utf-16-le").replace("\t", " " * 8)
 
-            for gap, length, count in zip(pieces[::3], pieces[1::3], pieces[2::3], strict=True):
+            for gap, length, count in file["r"]:
                 wide += len(widen(at, at + gap))
                 size = len(widen(at + gap, at + gap + length))
                 if size:
@@ -342,8 +381,7 @@ def test_ranges_of_go_httpbin_are_those_of_go(go: Go, tmp_path: Path) -> None:
 def packages(page: str) -> dict[str, dict[str, t.Any]]:
     """What is packed in our page of the service, by the path of the package."""
     path_of = {key: path for path, key in re.findall(r'class="path" data-v="([^"]+)">\s*<a href="#([\d.]+)"', page)}
-    blobs = re.findall(r'<script type="text/plain" id="d(0[\d.]+)">([^<]*)</script>', page)
-    return {path_of[key]: unpack(zlib.decompress(base64.b64decode(blob))) for key, blob in blobs}
+    return {path_of[key]: package for key, package in packed(page).items() if key.startswith("0.")}
 
 
 def test_functions_of_the_page_are_those_of_the_text(run: Path) -> None:
@@ -352,10 +390,7 @@ def test_functions_of_the_page_are_those_of_the_text(run: Path) -> None:
     for path, data in packages((run / "e2e-coverage.html").read_text()).items():
         if not path.startswith(f"{MODULE}/"):
             continue
-        names, lines, covered, statements, files = data["u"]
-        for name, line, part, whole, file in zip(
-            names, np.cumsum(lines), covered, statements, np.cumsum(files), strict=True
-        ):
+        for name, file, line, part, whole in data["u"]:
             if not re.fullmatch(r"func\.L\d+\.C\d+", name):  # Go's list leaves out literals
                 found.append(f"{data['f'][file]['n']}:{line}: {name} {100.0 * part / (whole or 1):.1f}%")
     text = (run / "e2e-coverage-func.txt").read_text().splitlines()[:-1]
@@ -368,11 +403,11 @@ def test_functions_of_the_page_are_those_of_the_text(run: Path) -> None:
 def test_the_page_is_the_same_however_its_making_is_shared_out(
     run: Path, monkeypatch: pytest.MonkeyPatch, sources: dict[str, str]
 ) -> None:
+    monkeypatch.setattr(page, "BATCH", 1)
     report(run, sources=sources)
     plain = everything(run)
     monkeypatch.setattr(page, "MUCH", 1)
     monkeypatch.setattr(page, "FAST", page.BEST)
-    monkeypatch.setattr(page, "BATCH", 1)
     monkeypatch.setattr(page, "cores", lambda: 3)
     forks: list[int] = []
     fork = os.fork
@@ -385,6 +420,20 @@ def test_the_page_is_the_same_however_its_making_is_shared_out(
     assert not report(run, sources=sources).changed
     assert everything(run) == plain
     assert len(forks) >= 2
+
+
+@pytest.mark.parametrize("sources", [SOURCES, {}])
+def test_the_page_has_the_same_in_it_however_much_is_packed_together(
+    run: Path, monkeypatch: pytest.MonkeyPatch, sources: dict[str, str]
+) -> None:
+    html = run / "e2e-coverage.html"
+    report(run, sources=sources)
+    together = html.read_text()
+    monkeypatch.setattr(page, "BATCH", 1)
+    report(run, sources=sources)
+    apart = html.read_text()
+    assert apart.count("data-packages=\"1\"") > together.count("data-packages=\"1\"")
+    assert packed(together) == packed(apart)
 
 
 def test_the_page_has_the_same_in_it_without_the_optional_library(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
