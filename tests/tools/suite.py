@@ -4,7 +4,7 @@
 """Run the parts of the test suite and say in one closing line how many checks passed: ``suite.py PART ...``.
 
 A part that fails does not keep the others from being run. What each part counts:
-lint: one for each tool. sanity: one for each of ansible-test's tests. units: one for each of pytest's tests.
+lint: one for each tool. sanity: one for each of ansible-test's tests. units, browser: one for each of pytest's tests.
 runner: one, this machine made ready by the collection's own playbook. molecule and journey: one for each scenario.
 faults: one for each fault that is injected, and for each healthy workload that must not look like one.
 """
@@ -212,6 +212,16 @@ def units() -> Count:
     return read_junit(reports, "pytest", returncode)
 
 
+def browser() -> Count:
+    """The report's page in a real browser, which Debian brings."""
+    if aloud([tool("ansible-playbook"), "tests/browser/prepare.yml"]):
+        return Count.one("tests/browser/prepare.yml", ok=False)
+    reports = fresh("browser")
+    # in one process: there is one browser
+    returncode = aloud([tool("pytest"), f"--junitxml={reports}/browser.xml", "tests/browser"])
+    return read_junit(reports, "pytest", returncode)
+
+
 def runner() -> Count:
     """This machine, made ready for clusters by the collection's own playbook."""
     started = time.monotonic()
@@ -278,6 +288,7 @@ PARTS: dict[str, t.Callable[[], Count]] = {
     # before the units: some compare with Go's own tools, which a bare machine has only then
     "runner": runner,
     "units": units,
+    "browser": browser,
     "molecule": molecule,
     "faults": faults,
     "journey": journey,

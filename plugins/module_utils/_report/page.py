@@ -51,7 +51,8 @@ BEST, FAST = 6, 3 if deflate is None else 1
 MUCH = 1 << 16  # blocks from which on time counts more than size, and a second process pays; some 8 MB of source
 BATCH = 1 << 13  # blocks whose sources are looked at together; some MB of source
 SHOWN_MISSING = 3  # files named in one problem
-PLACE = b"<!--data-->"  # where the template wants the packed sources; nothing from data can write this
+# where the template wants the packed sources, and the problems; nothing from data can write these
+PLACE, PROBLEMS_PLACE = b"<!--data-->", "<!--problems-->"
 
 
 def make_page(
@@ -79,8 +80,24 @@ def make_page(
     def work(chosen: t.Iterable[int]) -> list[tuple[int, _Made]]:
         return [(job, _make(contents, *jobs[job], FAST if much else BEST)) for job in chosen]
 
-    # the template is made ready while others are at work already
-    results = itertools.chain(*share(len(jobs), work, cores() if much else 1, _template))
+    rendered: list[str] = []
+
+    def render() -> None:
+        page = _template("PAGE").render(
+            service=service,
+            run_id=run_id,
+            shown=[_shown(number, section) for number, section in enumerate(sections)],
+            thresholds=thresholds,
+            shortfalls=shortfalls,
+            lives=lives,
+            stages=stages or {},
+            tiers=tiers.as_list() if tiers else [],
+        )
+        rendered.append(page)
+        _template("PROBLEMS")
+
+    # all but the sources is made ready while others are at work on them already
+    results = itertools.chain(*share(len(jobs), work, cores() if much else 1, render))
     made = [entry for _job, entry in sorted(results, key=lambda result: result[0])]
     found: list[Problem] = []
     for number, section in enumerate(sections):
@@ -88,17 +105,7 @@ def make_page(
         missing = [name for entry in here for name in entry.missing]
         other = [name for entry in here for name in entry.other]
         found += _source_problems(section.component.name, missing, other)
-    page = _template().render(
-        service=service,
-        run_id=run_id,
-        shown=[_shown(number, section) for number, section in enumerate(sections)],
-        thresholds=thresholds,
-        shortfalls=shortfalls,
-        problems=[*problems, *found],
-        lives=lives,
-        stages=stages or {},
-        tiers=tiers.as_list() if tiers else [],
-    )
+    page = rendered[0].replace(PROBLEMS_PLACE, _template("PROBLEMS").render(problems=[*problems, *found]), 1)
     before, _place, after = page.encode("utf-8", "replace").partition(PLACE)
     data = []
     for entry in made:
@@ -126,15 +133,15 @@ def _shown(number: int, section: Section) -> dict[str, t.Any]:
     }
 
 
-@functools.lru_cache(maxsize=1)
-def _template() -> t.Any:
+@functools.cache
+def _template(name: str) -> t.Any:
     import jinja2
-    from ansible_collections.kubernaut.coverage.plugins.module_utils._report.template import PAGE
+    from ansible_collections.kubernaut.coverage.plugins.module_utils._report import template
 
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    return environment.from_string(PAGE)
+    return environment.from_string(getattr(template, name))
 
 
 @dataclass

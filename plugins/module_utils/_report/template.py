@@ -161,11 +161,10 @@ const unpack = bytes => {
     for (const end = file + files[index]; file < end; file++) {
       const entry = {n: data.f[file], c: covered[file], s: statements[file], m: data.m[file]};
       if (entry.m === undefined) {
-        const begin = at;
-        at += sizes[file];
-        entry.t = () => text(begin, begin + sizes[file]);
+        const begin = at, stop = at += sizes[file];
+        entry.t = () => text(begin, stop);
         entry.r = [];
-        for (const stop = range + counts[file]; range < stop; range++)
+        for (const last = range + counts[file]; range < last; range++)
           entry.r.push([gaps[range], lengths[range], hits[range]]);
       } else entry.x = data.x.includes(file);
       f.push(entry);
@@ -406,21 +405,7 @@ BODY = r"""
 </ul></div>
 {% endif %}
 {% endif %}
-{% if problems %}
-<details class="panel"{{ " open" if problems | rejectattr("severity", "eq", "note") | list }}>
-<summary>{{ many(problems | length, "problem", "problems") }}</summary>
-<ul>
-{% for problem in problems %}
-<li><span class="{{ problem.severity }}">{{ problem.severity }}</span> {{ problem.sentence }}
-<span class="dim">{{ problem.remedy }}</span>
-{% if problem.file %}
-<br><code class="dim">{{ problem.file }}</code>
-{% endif %}
-</li>
-{% endfor %}
-</ul>
-</details>
-{% endif %}
+<!--problems-->
 {% for item in shown %}
 {% set component = item.section.component %}
 <section>
@@ -531,6 +516,25 @@ e2e-coverage-func.txt and e2e-coverage.txt.</p></noscript>
 <span class="js" hidden><kbd>/</kbd> filter <kbd>n</kbd> <kbd>p</kbd> next, previous not covered <kbd>u</kbd> up</span>
 </footer>
 <!--data-->
+"""
+
+# what stands for the marker <!--problems-->
+PROBLEMS = r"""
+{% if problems %}
+<details class="panel"{{ " open" if problems | rejectattr("severity", "eq", "note") | list }}>
+<summary>{{ problems | length }} {{ "problem" if problems | length == 1 else "problems" }}</summary>
+<ul>
+{% for problem in problems %}
+<li><span class="{{ problem.severity }}">{{ problem.severity }}</span> {{ problem.sentence }}
+<span class="dim">{{ problem.remedy }}</span>
+{% if problem.file %}
+<br><code class="dim">{{ problem.file }}</code>
+{% endif %}
+</li>
+{% endfor %}
+</ul>
+</details>
+{% endif %}
 """
 
 PAGE = (

@@ -120,7 +120,9 @@ def test_files_are_the_same_with_names_and_without() -> None:
     assert "_texts" not in named.__dict__
     assert sorted(alone.files) == sorted(named.files)
     assert "names" not in alone.__dict__
-    assert [alone.files[index] for index in alone.function_file] == [named.files[index] for index in named.function_file]
+    assert [alone.files[index] for index in alone.function_file] == [
+        named.files[index] for index in named.function_file
+    ]
 
 
 def test_names_are_decoded_when_they_are_asked_for() -> None:

@@ -54,7 +54,9 @@ def test_the_texts_of_a_release(folder: Path, inputs: tuple[str, ...]) -> None:
         assert percent_text(profile).replace("\t\t", "\t").encode() == percent
     else:
         assert percent_text(profile) == ends_lines(percent)
-    assert package_text(entry.path for entry in profile.packages) == (folder / "pkglist.txt").read_text(encoding="utf-8")
+    assert package_text(entry.path for entry in profile.packages) == (folder / "pkglist.txt").read_text(
+        encoding="utf-8"
+    )
 
 
 @pytest.mark.parametrize("name", sorted(PROGRAMS))
