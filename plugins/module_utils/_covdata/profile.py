@@ -165,6 +165,8 @@ class _Functions:
     """
 
     def __init__(self, programs: t.Sequence[Program], *, named: bool = True) -> None:
+        # names first: where they are decoded, the files are, too
+        self.names = [name for program in programs for name in program.meta.function_name] if named else []
         packages: dict[str, Package] = {}
         file_names: dict[str, None] = {}
         for program in programs:
@@ -184,9 +186,7 @@ class _Functions:
         self.package, self.file = _joined(package_parts, np.int64), _joined(file_parts, np.int64)
         self.literal = _joined([program.meta.function_literal for program in programs], bool)
         ids = np.arange(len(self.package))
-        self.names: list[str] = []
         if named:
-            self.names = [name for program in programs for name in program.meta.function_name]
             ids = self._fold(self.package * len(self.files) + self.file, _name_ids(programs))
         bounds = np.cumsum([0, *(len(program.meta.function_package) for program in programs)]).tolist()
         self.ids = [ids[begin:end] for begin, end in itertools.pairwise(bounds)]

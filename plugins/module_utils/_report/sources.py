@@ -89,7 +89,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Blocks:
-    """The blocks of one file, in the order of where they begin; lines and columns from 1, columns in bytes."""
+    """The blocks of one file, in the order of where they begin; lines and columns (uint32) from 1, columns in bytes."""
 
     start_line: np.ndarray
     start_column: np.ndarray
@@ -115,19 +115,18 @@ def file_blocks(
         order = np.lexsort((units[START_COLUMN], units[START_LINE], file))
     else:
         order = np.argsort(key, kind="stable")
-    file, units, counts = file[order], units[: END_COLUMN + 1, order], counts[order].astype(np.uint64)
+    file, units, counts = file[order], units[: END_COLUMN + 1, order], counts[order]
     if len(order):
         new = np.ones(len(order), dtype=bool)
         new[1:] = (units[:, 1:] != units[:, :-1]).any(axis=0) | (file[1:] != file[:-1])
         starts = np.flatnonzero(new)
         if len(starts) < len(order):
-            counts = np.add.reduceat(counts, starts)
+            counts = np.add.reduceat(counts.astype(np.uint64), starts)
             file, units = file[starts], units[:, starts]
     if mode == "set":
         counts = np.minimum(counts, 1)
-    lines = units.astype(np.int64)
     bounds = np.searchsorted(file, np.arange(files + 1))
-    return Blocks(lines[START_LINE], lines[START_COLUMN], lines[END_LINE], lines[END_COLUMN], counts), bounds
+    return Blocks(units[START_LINE], units[START_COLUMN], units[END_LINE], units[END_COLUMN], counts), bounds
 
 
 @dataclass(frozen=True)
@@ -180,8 +179,9 @@ def mark_files(sources: t.Sequence[bytes], blocks: Blocks, bounds: np.ndarray) -
         there = (line >= 1) & (line <= count) & (offset >= line_starts[index]) & (offset < line_starts[index + 1])
         return offset, there
 
-    begin, begins = place(blocks.start_line, blocks.start_column)
-    end, ends = place(blocks.end_line, blocks.end_column)
+    end_line = blocks.end_line.astype(np.int64)
+    begin, begins = place(blocks.start_line.astype(np.int64), blocks.start_column.astype(np.int64))
+    end, ends = place(end_line, blocks.end_column.astype(np.int64))
     # a block may end right behind the last byte of a file, where the walk does not come to
     fits = _all_of(begins & (ends | (end == size)), bounds)
     # the common case: each block begins and ends where it says, behind the one before
@@ -191,7 +191,7 @@ def mark_files(sources: t.Sequence[bytes], blocks: Blocks, bounds: np.ndarray) -
     plain = _all_of(apart, bounds)
     keep = (begin < end) & plain[file]
     if not plain.all():
-        behind = np.where(blocks.end_line < count, line_starts[base + np.clip(blocks.end_line, 0, count - 1)], size)
+        behind = np.where(end_line < count, line_starts[base + np.clip(end_line, 0, count - 1)], size)
         for number in np.flatnonzero(~plain).tolist():
             part = slice(int(bounds[number]), int(bounds[number + 1]))
             _walk(begin, begins, end, ends, behind, keep, part, int(offsets[number]), int(offsets[number + 1]))
