@@ -130,9 +130,12 @@ def _is_text(path: str) -> bool:
         ) from error
 
 
-def load(inputs: t.Sequence[str], reading: Reading, *, name: str = "data", each_life: bool = False) -> Loaded:
+def load(
+    inputs: t.Sequence[str], reading: Reading, *, name: str = "data", each_life: bool = False, verify: bool = False
+) -> Loaded:
     """Read all inputs together: folders to any depth; data of one program merged, wherever they lie.
 
+    :arg verify: also hold the contents of each covmeta against its hashes.
     :raises InputError: an input names nothing, or is no coverage data; with the policy C(fail) also what is damaged.
     """
     data, texts = expand(inputs)
@@ -147,6 +150,7 @@ def load(inputs: t.Sequence[str], reading: Reading, *, name: str = "data", each_
             expected=reading.expected,
             snapshots=reading.snapshots,
             each_life=each_life,
+            verify=verify,
         )
         component = next(iter(found), component)
     loaded = Loaded(component, problems=list(component.problems))

@@ -366,12 +366,22 @@ def _used(strings: t.Sequence[str], number: np.ndarray) -> tuple[list[str], np.n
     return list(itertools.compress(strings, used.tolist())), (np.cumsum(used) - 1)[number]
 
 
-def function_content(meta: Meta, function: int) -> bytes:
-    """Return what tells a function from others, as Go hashes it (C(hashFuncDesc) of internal/coverage/encodemeta)."""
-    begin, end = int(meta.function_base[function]), int(meta.function_base[function + 1])
-    text = meta.function_name[function] + meta.files[int(meta.function_file[function])]
-    literal = int(meta.function_literal[function]).to_bytes(4, "little")
-    return raw_text(text) + meta.units[:, begin:end].T.astype("<u4").tobytes() + literal
+def function_contents(meta: Meta) -> list[bytes]:
+    """Return what tells functions apart, as Go hashes it (C(HashFuncDesc) of internal/coverage/encodemeta)."""
+    units = meta.units.T.astype("<u4").tobytes()
+    bounds = (meta.function_base * (UNIT * 4)).tolist()
+    files = list(map(raw_text, meta.files))
+    rows = zip(
+        map(raw_text, meta.function_name),
+        meta.function_file.tolist(),
+        itertools.pairwise(bounds),
+        meta.function_literal.astype("<u4").tolist(),
+        strict=True,
+    )
+    return [
+        b"".join((name, files[file], units[begin:end], literal.to_bytes(4, "little")))
+        for name, file, (begin, end), literal in rows
+    ]
 
 
 def raw_text(text: str) -> bytes:
@@ -379,28 +389,41 @@ def raw_text(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def package_digest(package: Package, contents: t.Iterable[bytes]) -> bytes:
+def package_digest(
+    package: Package, contents: t.Iterable[bytes], digest: t.Callable[[bytes], bytes] = fnv128a
+) -> bytes:
     """Return the digest that the compiler gives to a package of these functions."""
-    return fnv128a(b"".join([*map(raw_text, (package.path, package.name, package.module)), *contents]))
+    return digest(b"".join([*map(raw_text, (package.path, package.name, package.module)), *contents]))
 
 
-def file_hash(meta: Meta) -> bytes:
+def file_hash(meta: Meta, digest: t.Callable[[bytes], bytes] = fnv128a) -> bytes:
     """Return the hash that C(go tool covdata merge) gives to a covmeta of these packages."""
-    return fnv128a(b"".join(map(fnv128a, encode_packages(meta))))
+    return digest(b"".join(map(digest, encode_packages(meta))))
 
 
 def trust(meta: Meta) -> int:
     """Tell how far a covmeta is as it was written: 2 if all of it is, 1 if all packages are, 0 if one is not.
 
-    Slower than reading it. Source of truth: C(finalHash) of internal/coverage/cfile, C(emitMeta) of cmd/covdata.
+    Slower than reading it. Go hashes with FNV-128a since 1.24, and did with MD5 before.
+    Source of truth: C(finalHash) of internal/coverage/cfile, C(emitMeta) of cmd/covdata.
     """
-    for index, package in enumerate(meta.packages):
-        functions = range(int(meta.package_base[index]), int(meta.package_base[index + 1]))
-        if package.digest != package_digest(package, (function_content(meta, function) for function in functions)):
-            return 0
+    contents = function_contents(meta)
+    bounds = list(itertools.pairwise(meta.package_base.tolist()))
     digests = b"".join(package.digest for package in meta.packages)
-    written = fnv128a(digests + meta.mode.encode() + meta.granularity.encode())
-    return TRUSTED if meta.hash == written or meta.hash == file_hash(meta) else 1
+    for digest in (fnv128a, _md5):
+        if all(
+            package.digest == package_digest(package, contents[begin:end], digest)
+            for package, (begin, end) in zip(meta.packages, bounds, strict=True)
+        ):
+            written = digest(digests + meta.mode.encode() + meta.granularity.encode())
+            return TRUSTED if meta.hash == written or meta.hash == file_hash(meta, digest) else 1
+    return 0
+
+
+def _md5(data: bytes) -> bytes:
+    import hashlib  # hardly ever needed
+
+    return hashlib.md5(data, usedforsecurity=False).digest()
 
 
 def write_meta(meta: Meta) -> bytes:

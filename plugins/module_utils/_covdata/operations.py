@@ -29,7 +29,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.meta i
     Meta,
     Package,
     file_hash,
-    function_content,
+    function_contents,
     package_digest,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.patterns import compile_pattern, nearest
@@ -234,11 +234,12 @@ class _Union:
 
     def add(self, meta: Meta) -> None:
         """Add what is new in a covmeta, in its order."""
+        contents = function_contents(meta)
         for index, package in enumerate(meta.packages):
             self.packages.setdefault(package.path, package)
             known = self.functions.setdefault(package.path, {})
             for function in range(int(meta.package_base[index]), int(meta.package_base[index + 1])):
-                known.setdefault(function_content(meta, function), (meta, function))
+                known.setdefault(contents[function], (meta, function))
 
     def meta(self, mode: str, granularity: str) -> Meta:
         """Return all of it as one covmeta, named by the hash that Go gives it."""
@@ -283,8 +284,9 @@ class _Union:
         """Return for each unit of a covmeta that was added where it lies in C(whole); two can lie at one place."""
         first = dict(zip(self.packages, whole.package_base[:-1].tolist(), strict=True))
         ranks = {path: {content: rank for rank, content in enumerate(self.functions[path])} for path in first}
+        contents = function_contents(meta)
         target = [
-            first[package.path] + ranks[package.path][function_content(meta, function)]
+            first[package.path] + ranks[package.path][contents[function]]
             for index, package in enumerate(meta.packages)
             for function in range(int(meta.package_base[index]), int(meta.package_base[index + 1]))
         ]

@@ -223,6 +223,8 @@ def test_two_builds_from_different_sources_withhold_the_percentage(data: Path) -
     def change(meta: covmeta.Meta) -> None:
         package = meta.packages[-1]
         meta.packages[-1] = covmeta.Package(package.path, package.name, package.module, bytes(16))
+        meta.units = meta.units.copy()
+        meta.units[0, -1] += 1
 
     rewrite(data / "program" / "pod-2", change)
     components = read(data)

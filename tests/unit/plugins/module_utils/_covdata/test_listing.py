@@ -88,6 +88,22 @@ def test_a_damaged_text_profile_is_set_aside_or_refused(data: Path) -> None:
     assert caught.value.cause == "damaged"
 
 
+def test_a_changed_bit_of_a_lone_covmeta_is_found_where_it_is_looked_for(data: Path) -> None:
+    (path,) = (data / "worker" / "pod-1").glob("covmeta.*")
+    shutil.rmtree(data / "program")
+    content = bytearray(path.read_bytes())
+    content[-2] ^= 1
+    path.write_bytes(content)
+    assert kinds(load([str(data)], Reading()).problems) == []
+    found = load([str(data)], Reading(), verify=True)
+    assert kinds(found.problems) == ["hash-mismatch"]
+    assert found.problems[0].file == str(path)
+    assert found.component.lives() == 1
+    with pytest.raises(DataError) as caught:
+        load([str(data)], Reading(policy="fail"), verify=True)
+    assert caught.value.cause == "hash-mismatch"
+
+
 def test_what_is_there(data: Path) -> None:
     described = describe(load([str(data), str(data.parent / "unit.txt")], Reading()))
     (program,) = described["programs"]

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta as covmeta
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import Component, read_collection
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.merged import merged_files
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.operations import merge
@@ -57,6 +59,46 @@ def test_the_texts_of_a_release(folder: Path, inputs: tuple[str, ...]) -> None:
     assert package_text(entry.path for entry in profile.packages) == (folder / "pkglist.txt").read_text(
         encoding="utf-8"
     )
+
+
+@pytest.mark.parametrize("folder", RECORDED, ids=lambda path: f"{path.parent.name}-{path.name}")
+def test_what_a_release_wrote_is_trusted(folder: Path, tmp_path: Path) -> None:
+    """Go hashed with MD5 up to 1.23. Of two copies that differ the good one counts, whichever is read first."""
+    for name in ("pod-0", "merged"):
+        (path,) = (folder / name).glob("covmeta.*")
+        data = bytearray(path.read_bytes())
+        assert covmeta.trust(covmeta.read_meta(bytes(data))) == covmeta.TRUSTED
+    text = (folder / "profile.txt").read_text(encoding="utf-8")
+    data[-2] ^= 1  # of the last function: how many statements its last block has
+    assert covmeta.trust(covmeta.read_meta(bytes(data))) == 0
+    for number, bad in enumerate(("pod-0", "pod-1")):
+        copy = tmp_path / str(number)
+        shutil.copytree(folder, copy)
+        (copy / bad / path.name).write_bytes(data)
+        (component,) = read_collection([str(copy / "pod-0"), str(copy / "pod-1")], "program", layered=False)
+        assert [(problem.kind, Path(problem.file).parent.name) for problem in component.problems] == [("damaged", bad)]
+        assert component.withheld == ""
+        assert text_profile(make_profile(component.programs, component.mode)) == text
+
+
+@pytest.mark.parametrize("name", sorted(PROGRAMS))
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [("go1.23.12", "go1.24.13", True), ("go1.26.8", "go1.27.4", False)],
+    ids=["hash", "blocks"],
+)
+def test_the_same_sources_by_two_releases(name: str, one: str, other: str, same: bool) -> None:
+    """Another hash over the same blocks is no other build; Go 1.27 has the blocks begin and end elsewhere."""
+    folders = [str(RELEASES / release / name / pod) for release in (one, other) for pod in ("pod-0", "pod-1")]
+    (component,) = read_collection(folders, "program", layered=False)
+    assert {(problem.kind, problem.severity) for problem in component.problems} == {
+        ("two-builds", "note" if same else "error")
+    }
+    assert bool(component.withheld) is not same
+    if same:
+        covered, statements = make_profile(component.programs, component.mode).totals()
+        alone = read(RELEASES / one / name / "pod-0", RELEASES / one / name / "pod-1")
+        assert (covered, statements) == make_profile(alone.programs, alone.mode).totals()
 
 
 @pytest.mark.parametrize("name", sorted(PROGRAMS))
