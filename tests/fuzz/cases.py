@@ -41,6 +41,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_i
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.textual import (
     function_text,
+    percent_of,
     percent_text,
     text_profile,
 )
@@ -51,8 +52,12 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._report.lines i
     find_functions,
     lcov,
 )
-from corpus import KINDS, Good, make_corpus
+from ansible_collections.kubernaut.coverage.plugins.module_utils._report.page import _Contents as Contents
+from ansible_collections.kubernaut.coverage.plugins.module_utils._report.page import _Made as Made
+from ansible_collections.kubernaut.coverage.plugins.module_utils._report.sources import Sources
+from corpus import FIXTURES, KINDS, Good, make_corpus
 from mutations import mutate
+from our_page import unpack
 
 LARGEST = 2**32 - 1
 SECONDS = 1.0  # of this process's own time
@@ -198,7 +203,7 @@ class Runner:
             return accumulate(case)
         elif case.target == "meta":
             covmeta.read_head(case.data[: covmeta.HEADER.size], len(case.data))
-            look_through(covmeta.read_meta(case.data), reports=case.index % REPORTS == 0)
+            look_through(covmeta.read_meta(case.data), case.data if case.index % REPORTS == 0 else b"")
         elif case.target == "profile":
             read_profile(case.data, compared=case.index % COMPARED == 0 and not case.measured)
         elif case.target == "profile-join":
@@ -362,27 +367,66 @@ def accumulate(case: Case) -> Outcome:
     return Outcome(accepted=not kind, refused=kind)
 
 
-def look_through(meta: covmeta.Meta, *, reports: bool) -> None:
-    """Use all of a covmeta that was accepted: what is wrong with it had to be said before."""
+def look_through(meta: covmeta.Meta, data: bytes) -> None:
+    """Use all of a covmeta that was accepted: what is wrong with it had to be said before.
+
+    :arg data: what it was read from, to be made into reports too.
+    """
     try:
         for name in (entry.name for entry in fields(meta)):
             getattr(meta, name)
-        if reports:
-            make_reports(meta)
+        if data:
+            same_names(meta, covmeta.read_meta(data))
+            make_reports(meta, covmeta.read_meta(data))
+            covmeta.trust(meta)
     except CoverageError as error:
         raise Broken(f"accepted first, and refused later: {error}") from error
 
 
-def make_reports(meta: covmeta.Meta) -> None:
+def same_names(meta: covmeta.Meta, again: covmeta.Meta) -> None:
+    """Numbers tell names apart as their letters do, and files are the same with names and without."""
+    packages = meta.function_package.tolist()
+    names = set(zip(packages, meta.function_name, strict=True))
+    if len(names) != len(set(zip(packages, meta.function_name_id.tolist(), strict=True))):
+        raise Broken("names of functions have other numbers than their letters tell")
+    files = [[meta.files[index] for index in meta.function_file] for meta in (meta, again)]
+    if files[0] != files[1]:
+        raise Broken("without names of functions the files are others")
+
+
+def make_reports(meta: covmeta.Meta, again: covmeta.Meta) -> None:
     """Make every text of a covmeta that was accepted, each second unit counted."""
     counts = (np.arange(meta.units.shape[1]) % 2).astype(np.uint32)
     profile = make_profile([Program(meta, "", counts, lives=1)], meta.mode)
     function_text(profile)
-    percent_text(profile)
+    if percent_of([Program(again, "", counts, lives=1)], meta.mode) != percent_text(profile):
+        raise Broken("the short way to the percentages gives others")
     text_profile(profile)
     lines, functions = count_lines(profile), find_functions(profile)
     lcov(profile, lines, functions)
     cobertura(profile, lines, functions, 0)
+    make_pages(profile)
+
+
+@functools.cache
+def _sources() -> Sources:
+    return Sources({f"example.com/{name}": str(FIXTURES / name) for name in ("program", "variants")})
+
+
+def make_pages(profile: Profile) -> None:
+    """Make what the page has of all packages: every file and function, and no range behind the end of its source."""
+    contents = Contents(profile, _sources())
+    files, functions = 0, 0
+    for begin, end in contents.batches():
+        for package in unpack(contents.make(begin, end, Made(0, begin, end - begin))):
+            files += len(package["f"])
+            functions += len(package["u"])
+            for file in package["f"]:
+                size = len(file.get("t", "").encode("utf-16-le")) // 2
+                if sum(gap + length for gap, length, _count in file["r"]) > size:
+                    raise Broken(f"ranges of {file['n']} go beyond its {size} characters")
+    if files != len(contents.order) or functions != len(contents.functions):
+        raise Broken(f"the page has {files} files and {functions} functions")
 
 
 LINE = re.compile(rb"(.+):([0-9]+)\.([0-9]+),([0-9]+)\.([0-9]+) ([0-9]+) ([0-9]+)", re.DOTALL)

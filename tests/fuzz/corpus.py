@@ -18,7 +18,13 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profil
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.textual import text_profile
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "covdata"
-FOLDERS = (FIXTURES / "recorded" / "coverdata" / "program", FIXTURES / "recorded-exporter")
+FOLDERS = (
+    FIXTURES / "recorded" / "coverdata" / "program",
+    FIXTURES / "recorded-exporter",
+    # the oldest release of Go that writes such data, and the newest
+    FIXTURES / "recorded-releases" / "go1.20.14" / "variants",
+    FIXTURES / "recorded-releases" / "go1.27.4" / "variants",
+)
 KINDS = ("counters", "meta", "profile")
 
 

@@ -17,7 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-for folder in (ROOT / ".ansible" / "collections", ROOT / "tests" / "tools", Path(__file__).resolve().parent):
+for folder in (
+    ROOT / ".ansible" / "collections",
+    ROOT / "tests" / "tools",
+    ROOT / "tests" / "fixtures" / "covdata",
+    Path(__file__).resolve().parent,
+):
     sys.path.insert(0, str(folder))
 
 from cases import Broken, Case, Runner, make_case  # noqa: E402

@@ -19,6 +19,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import FormatError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fuzz"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fixtures" / "covdata"))
 
 import cases
 import corpus

@@ -49,6 +49,8 @@ class Sources:
 
     def find(self, file: str) -> str:
         """Return where a file of a profile should lie on disk; empty if no prefix fits."""
+        if "\0" in file:  # of a damaged covmeta: no file on disk can have that name
+            return ""
         cut = file.rfind("/")
         while cut >= 0:
             folder = self.folders.get(file[:cut])

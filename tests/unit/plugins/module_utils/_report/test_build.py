@@ -5,28 +5,23 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import itertools
 import json
 import os
 import re
 import shutil
 import typing as t
 import xml.etree.ElementTree
-import zlib
 from pathlib import Path
 
-import numpy as np
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta as covmeta
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import uleb128
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import DataError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report import page
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.build import Options, Report, make_report
 from go_page import go_ranges
 from go_programs import HERE, HTTPBIN, RECORDED, Go, live
+from our_page import our_ranges, packed
 
 MODULE = "example.com/program"
 SOURCES = {MODULE: str(HERE / "program")}
@@ -151,10 +146,12 @@ def test_two_builds_leave_no_number_behind(run: Path) -> None:
 
 
 def two_builds(pod: Path) -> None:
-    """Make a pod's data those of another build: another digest of a package, another hash."""
+    """Make a pod's data those of another build: another line and digest of a package, another hash."""
     (path,) = pod.glob("covmeta.*")
     meta = covmeta.read_meta(path.read_bytes())
     first = meta.packages[0]
+    meta.units = meta.units.copy()
+    meta.units[0, 0] -= 1
     meta.packages[0] = covmeta.Package(first.path, first.name, first.module, bytes(16))
     old, meta.hash = meta.hash, bytes(reversed(meta.hash))
     path.unlink()
@@ -268,81 +265,6 @@ def test_cobertura_and_lcov_agree(run: Path) -> None:
     assert text[counted] > 600
     assert text[missed] == 0
     assert 1 not in text
-
-
-def unpack(content: bytes) -> list[dict[str, t.Any]]:
-    """What the page's script makes of some packages: see its function of this name."""
-    head, _newline, rest = content.partition(b"\n")
-    data: dict[str, t.Any] = json.loads(head)
-    numbers = iter(uleb128.decode(np.frombuffer(rest[: data["n"]], dtype=np.uint8)).tolist())
-    texts = io.BytesIO(rest[data["n"] :])
-
-    def columns(count: int, size: int) -> list[list[int]]:
-        return [list(itertools.islice(numbers, size)) for _column in range(count)]
-
-    files_of, functions_of = columns(2, data["p"])
-    files = [dict(zip("cstr", row, strict=True)) for row in zip(*columns(4, len(data["f"])), strict=True)]
-    functions = list(zip(data["u"], *columns(4, len(data["u"])), strict=True))
-    left = list(numbers)
-    third = len(left) // 3
-    ranges = iter(list(zip(left[:third], left[third : 2 * third], left[2 * third :], strict=True)))
-    for number, file in enumerate(files):
-        file["n"] = data["f"][number]
-        file["t"], file["r"] = texts.read(file["t"]).decode(), list(itertools.islice(ranges, file["r"]))
-        if str(number) in data["m"]:
-            assert not file.pop("t")
-            file.update(m=data["m"][str(number)], x=number in data["x"])
-    assert texts.read() == b""
-    assert next(ranges, None) is None
-    packages = []
-    for count, named in zip(files_of, functions_of, strict=True):
-        mine, files = files[:count], files[count:]
-        own, functions = functions[:named], functions[named:]
-        place = line = 0
-        shown = []
-        for name, step, further, covered, statements in own:
-            line = further if step else line + further
-            place += step
-            shown.append((name, place, line, covered, statements))
-        packages.append({"f": mine, "u": shown})
-    assert not files
-    assert not functions
-    return packages
-
-
-def packed(page: str) -> dict[str, dict[str, t.Any]]:
-    """What is packed in our page, by section and number of the package."""
-    found = {}
-    pattern = r'<script type="text/plain" id="d(\d+)\.(\d+)" data-packages="(\d+)">([^<]*)</script>'
-    for section, first, count, blob in re.findall(pattern, page):
-        parts = unpack(zlib.decompress(base64.b64decode(blob)))
-        assert len(parts) == int(count)
-        found.update({f"{section}.{number}": part for number, part in enumerate(parts, int(first))})
-    return found
-
-
-def our_ranges(page: str) -> dict[str, tuple[str, list[tuple[int, int, int]]]]:
-    """The same of our page; tabs widened as Go widens them."""
-    found = {}
-    for package in packed(page).values():
-        for file in package["f"]:
-            if "t" not in file:
-                continue
-            utf16 = file["t"].encode("utf-16-le")
-            ranges, at, wide = [], 0, 0
-
-            def widen(begin: int, end: int, utf16: bytes = utf16) -> str:
-                return utf16[2 * begin : 2 * end].decode("utf-16-le").replace("\t", " " * 8)
-
-            for gap, length, count in file["r"]:
-                wide += len(widen(at, at + gap))
-                size = len(widen(at + gap, at + gap + length))
-                if size:
-                    ranges.append((wide, wide + size, count))
-                wide += size
-                at += gap + length
-            found[file["n"]] = (file["t"].replace("\t", " " * 8), ranges)
-    return found
 
 
 @pytest.mark.parametrize("mode", ["set", "atomic"])

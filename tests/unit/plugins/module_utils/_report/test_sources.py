@@ -115,3 +115,10 @@ def test_offsets_of_what_is_more_than_a_byte() -> None:
     assert (text, index[[0, 1, 3, 7, 8]].tolist()) == ("a\u00e4\N{GRINNING FACE}b", [0, 1, 2, 4, 5])
     assert decode_source(b"abc") == ("abc", None)
     assert decode_source(b"\xff") == ("\u00ff", None)
+
+
+def test_a_name_that_no_file_can_have_is_not_at_hand(tmp_path: Path) -> None:
+    """A damaged covmeta can name anything."""
+    found = Sources({"example.com/a": str(tmp_path)})
+    assert found.read("example.com/a/b\0.go") is None
+    assert found.read("example.com/a/\udcff.go") is None
