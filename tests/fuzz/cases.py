@@ -171,20 +171,26 @@ class Runner:
         """
         if case.measured:
             self._attempt(case)  # what is loaded or kept at the first use is no cost of this case
-            tracemalloc.start()
         started = time.process_time()
-        try:
-            outcome = self._attempt(case)
-            peak = tracemalloc.get_traced_memory()[1] if case.measured else 0
-        finally:
-            tracemalloc.stop()
+        outcome, peak = self._measure(case) if case.measured else (self._attempt(case), 0)
         seconds = time.process_time() - started
         if seconds > SECONDS * (5 if case.measured else 1):
             raise Broken(f"took {seconds:.1f} s")
         size = len(case.data) + self.beside(case)
         if peak > TIMES * size + CONSTANT:
+            # once in a while a table of the interpreter's own grows meanwhile: what the case takes, it takes again
+            peak = min(peak, self._measure(case)[1])
+        if peak > TIMES * size + CONSTANT:
             raise Broken(f"took {peak} bytes of memory for {size}")
         return outcome
+
+    def _measure(self, case: Case) -> tuple[Outcome, int]:
+        """Run a case; return what became of it, and the most memory that it had at once."""
+        tracemalloc.start()
+        try:
+            return self._attempt(case), tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
 
     def _attempt(self, case: Case) -> Outcome:
         try:
