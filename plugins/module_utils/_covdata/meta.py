@@ -30,6 +30,7 @@ FUNCTION_HEAD = 3  # numbers before a function's units: how many, name, file
 TRUSTED = 2  # all of a covmeta is as it was written
 FILES = ("files", "function_file")
 NAMES = ("names", "function_name_id", "function_name")
+OWN_STRINGS = 4  # of a package: nothing, its path, its name, its module; each function has two
 GROUP = 1 << 16  # bytes of functions that are decoded at a time
 UNIT = 5  # numbers of a unit: start line, start column, end line, end column, statements
 
@@ -154,7 +155,7 @@ def read_meta(data: bytes) -> Meta:
     meta.function_literal = functions.literal
     meta.function_package = np.repeat(np.arange(len(reader.packages), dtype=np.int64), reader.counts)
     meta.package_base, meta.function_base = package_base, function_base
-    meta.units = functions.unit_rows
+    meta.units = functions.unit_rows.T
     meta.__dict__["_texts"] = _Texts(data, reader.tables, package_base, functions.name, functions.file)
     return meta
 
@@ -173,7 +174,7 @@ def _check_apart(starts: np.ndarray, lengths: np.ndarray, begin: int) -> None:
 
 @dataclass
 class _Functions:
-    """F functions as they were decoded: numbers of units, indices into the string tables, literal; U units."""
+    """F functions as they were decoded: numbers of units, indices into the string tables, literal; (U, 5) units."""
 
     units: np.ndarray
     name: np.ndarray
@@ -188,7 +189,7 @@ class _Reader:
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.packages: list[Package] = []
-        self.tables: list[tuple[int, int]] = []  # where the string table of each package begins and ends
+        self.tables: list[tuple[int, int, int]] = []  # where each package's string table begins and ends, its strings
         self.counts: list[int] = []  # functions of each package
         self._strings: list[int] = []
         # of the packages that are not decoded yet: functions' offsets, what they grow by and between what they have to
@@ -217,7 +218,7 @@ class _Reader:
         # the compiler puts these three first
         texts = uleb128.first_strings(data, table, max(name, path, module) + 1)
         self.packages.append(Package(texts[path], texts[name], texts[module], digest))
-        self.tables.append((table, begin))
+        self.tables.append((table, begin, count))
         self.counts.append(functions)
         self._strings.append(count)
         if begin < behind and data[behind - 1] >= uleb128.CONTINUED:
@@ -239,77 +240,91 @@ class _Reader:
     def functions(self) -> _Functions:
         """All functions of all packages."""
         parts = self._parts
-        if len(parts) == 1:
-            return parts[0]
-        rows = np.empty((UNIT, sum(part.unit_rows.shape[1] for part in parts)), dtype=np.uint32)
+        rows = np.empty((UNIT, sum(len(part.unit_rows) for part in parts)), dtype=np.uint32)
         begin = 0
         for part in parts:
-            end = begin + part.unit_rows.shape[1]
-            rows[:, begin:end] = part.unit_rows
+            end = begin + len(part.unit_rows)
+            rows[:, begin:end] = part.unit_rows.T
             begin = end
-            part.unit_rows = rows[:, :0]
+            part.unit_rows = part.unit_rows[:0]
         return _Functions(
             units=np.concatenate([part.units for part in parts]),
             name=np.concatenate([part.name for part in parts]),
             file=np.concatenate([part.file for part in parts]),
             literal=np.concatenate([part.literal for part in parts]),
-            unit_rows=rows,
+            unit_rows=rows.T,
         )
 
     def _decode(self) -> None:
         """Decode the functions of the packages taken in since the last time."""
         stream = np.frombuffer(b"".join(self._regions), dtype=np.uint8)
+        offsets = np.frombuffer(b"".join(self._offsets), dtype="<u4")
         counts = np.asarray(self.counts[len(self.counts) - len(self._limits) :], dtype=np.int64)
-        shifts = np.asarray(self._shifts, dtype=np.int64).reshape(-1, 3)
-        shift, low, high = np.repeat(shifts, counts, axis=0).T
-        begin = np.frombuffer(b"".join(self._offsets), dtype="<u4").astype(np.int64)
-        if np.any((begin < low) | (begin >= high)):
-            raise FormatError("damaged", "a function lies outside of its package")
-        begin += shift
+        limits = np.asarray(self._limits, dtype=np.int64)
+        shifts, strings = np.asarray(self._shifts, dtype=np.int64).reshape(-1, 3), np.asarray(self._strings)
+        self._regions, self._offsets, self._shifts, self._limits, self._strings = [], [], [], [], []
+        self._pending = 0
         numbers = uleb128.decode(stream)
+        # of the packages that have functions: where these begin, and what holds for each
+        owners = np.flatnonzero(counts)
+        starts = (np.cumsum(counts) - counts)[owners]
+        shift, low, high = shifts[owners].T
+        if not len(owners):
+            none = np.zeros(0, dtype=np.int64)
+            self._parts.append(_Functions(none, none, none, none != 0, np.zeros((0, UNIT), dtype=np.uint32)))
+            return
+
+        def beyond(values: np.ndarray, limit: np.ndarray) -> bool:
+            return bool(np.any(np.maximum.reduceat(values, starts) > limit))
+
+        if np.any(np.minimum.reduceat(offsets, starts) < low) or beyond(offsets, high - 1):
+            raise FormatError("damaged", "a function lies outside of its package")
+        begin = offsets.astype(np.int64)
+        begin += np.repeat(shift, counts[owners])
         if np.any(stream[begin[begin > 0] - 1] >= uleb128.CONTINUED):
             raise FormatError("damaged", "a function begins within a number")
         first = uleb128.numbers_before(stream, begin)
-        last = np.repeat(uleb128.numbers_before(stream, np.asarray(self._limits, dtype=np.int64)) - 1, counts)
-        if np.any(first + FUNCTION_HEAD >= last + 1):
+        last = uleb128.numbers_before(stream, limits[owners]) - 1
+        if beyond(first, last - FUNCTION_HEAD):
             raise FormatError("damaged", "a function ends outside of its package")
         units = numbers[first].astype(np.int64)
-        after = first + FUNCTION_HEAD + UNIT * units
+        after = units * UNIT
+        after += first
+        after += FUNCTION_HEAD
         total = int(units.sum())
-        if np.any(after > last) or total * UNIT > len(numbers):
+        if beyond(after, last) or total * UNIT > len(numbers):
             raise FormatError("damaged", "a function has more units than fit its package")
         name, file = numbers[first + 1], numbers[first + 2]
-        strings = np.repeat(np.asarray(self._strings, dtype=np.int64), counts)
-        if np.any(name >= strings) or np.any(file >= strings):
+        if beyond(np.maximum(name, file), strings[owners] - 1):
             raise FormatError("damaged", "a function's name is not in the string table of its package")
-        rows = np.empty((UNIT, total), dtype=np.uint32)
-        if len(first) and np.array_equal(first[1:], after[:-1] + 1):  # one behind the other, as Go writes them
+        literal = numbers[after] != 0
+        if np.array_equal(first[1:], after[:-1] + 1):  # one behind the other, as Go writes them
             inside = np.zeros(len(numbers), dtype=bool)
             inside[first[0] : after[-1] + 1] = True
             for column in range(FUNCTION_HEAD):
                 inside[first + column] = False
             inside[after] = False
-            rows[:] = numbers[inside].reshape(total, UNIT).T
-        elif total:
+            rows = numbers[inside].reshape(total, UNIT)
+        else:
             bases = np.cumsum(units) - units
             where = np.repeat(first + FUNCTION_HEAD - UNIT * bases, units) + UNIT * np.arange(total)
+            rows = np.empty((total, UNIT), dtype=np.uint32)
             for column in range(UNIT):
-                rows[column] = numbers[where + column]
-        self._parts.append(_Functions(units, name, file, numbers[after] != 0, rows))
-        self._regions, self._offsets, self._shifts, self._limits, self._strings = [], [], [], [], []
-        self._pending = 0
+                rows[:, column] = numbers[where + column]
+        self._parts.append(_Functions(units, name, file, literal, rows))
 
 
 class _Texts:
     """The names of functions and files, not yet decoded.
 
-    :ivar tables: where the string table of each package begins and ends. C(name), C(file): (F) numbers in there.
+    :ivar tables: where the string table of each package begins and ends, and how many strings it has.
+    :ivar name, file: (F) numbers in there.
     """
 
     def __init__(
         self,
         data: bytes,
-        tables: list[tuple[int, int]],
+        tables: list[tuple[int, int, int]],
         package_base: np.ndarray,
         name: np.ndarray,
         file: np.ndarray,
@@ -321,13 +336,21 @@ class _Texts:
         strings: list[str] = []
         bases: list[int] = []
         once = True
-        for begin, end in self.tables:
-            part = uleb128.all_strings(self.data, begin, end)
-            once = once and len(set(part)) == len(part)
+        name, file = self.name.astype(np.int64), self.file.astype(np.int64)
+        bounds = self.package_base.tolist()
+        for (table, behind, count), begin, end in zip(self.tables, bounds[:-1], bounds[1:], strict=True):
             bases.append(len(strings))
+            if count > OWN_STRINGS + 2 * (end - begin):  # no compiler writes any that nothing is called by
+                used, places = np.unique(np.concatenate([name[begin:end], file[begin:end]]), return_inverse=True)
+                name[begin:end], file[begin:end] = places[: end - begin], places[end - begin :]
+                part = list(uleb128.chosen_strings(self.data, table, used.tolist()).values())
+            else:
+                part = uleb128.all_strings(self.data, table, behind)
+            once = once and len(set(part)) == len(part)
             strings += part
         base = np.repeat(np.asarray(bases, dtype=np.int64), np.diff(self.package_base))
-        name, file = base + self.name, base + self.file
+        name += base
+        file += base
         if not once:  # no compiler writes such a table
             last = {text: number for number, text in enumerate(strings)}
             same = np.fromiter(map(last.__getitem__, strings), dtype=np.int64, count=len(strings))
@@ -349,7 +372,7 @@ class _Texts:
         ids: dict[str, int] = {}
         file_id = np.empty(len(self.file), dtype=np.int64)
         bounds = self.package_base.tolist()
-        for (table, _end), begin, end in zip(self.tables, bounds[:-1], bounds[1:], strict=True):
+        for (table, _behind, _count), begin, end in zip(self.tables, bounds[:-1], bounds[1:], strict=True):
             if begin == end:
                 continue
             numbers = self.file[begin:end].tolist()

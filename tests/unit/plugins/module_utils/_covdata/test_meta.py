@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta as covmeta
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import uleb128
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import FormatError
 from go_programs import RECORDED
 from hypothesis import given, settings
@@ -112,6 +114,31 @@ def test_a_string_that_is_twice_in_a_table_is_one_name() -> None:
     ids = [number for number, name in zip(meta.function_name_id, meta.function_name, strict=True) if name == "Count"]
     assert len(ids) == 2
     assert len(set(ids)) == 1
+
+
+def padded(strings: int) -> bytes:
+    """A covmeta of one package and one function, with many strings that nothing is called by."""
+    table = [b"", b"example.com/a", b"a", b"example.com", b"f", b"example.com/a/a.go", *[b""] * strings]
+    encoded = uleb128.encode_one(len(table)) + b"".join(uleb128.encode_one(len(text)) + text for text in table)
+    function = bytes([1, 4]) + uleb128.encode_one(len(table) - 1) + bytes([1, 1, 2, 2, 3, 0])
+    begin = covmeta.PACKAGE_HEADER.size + 4 + len(encoded)
+    head = covmeta.PACKAGE_HEADER.pack(begin + len(function), 2, 1, 3, bytes(16), 1, 1)
+    blob = head + begin.to_bytes(4, "little") + encoded + function
+    meta = covmeta.read_meta(REAL)
+    return covmeta.frame_packages(meta, [blob])
+
+
+def test_strings_that_nothing_is_called_by_take_no_memory() -> None:
+    data = padded(50_000)
+    meta = covmeta.read_meta(data)
+    tracemalloc.start()
+    try:
+        assert (meta.function_name, meta.files) == (["f"], [""])
+        assert tracemalloc.get_traced_memory()[1] < len(data)
+    finally:
+        tracemalloc.stop()
+    few = covmeta.read_meta(padded(0))
+    assert (few.function_name, few.files) == (["f"], ["example.com/a/a.go"])
 
 
 def test_files_are_the_same_with_names_and_without() -> None:
