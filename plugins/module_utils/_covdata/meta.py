@@ -89,7 +89,8 @@ class Meta:
         if texts is not None and name in FILES:
             known["files"], known["function_file"] = texts.decode_files()
         elif texts is not None and name in NAMES:
-            known.update(texts.decode())
+            for key, value in texts.decode().items():
+                known.setdefault(key, value)  # files that were decoded before keep their numbers
             known["function_name"] = [known["names"][index] for index in known["function_name_id"].tolist()]
             del known["_texts"]  # and with it the file's bytes
         elif name in NAMES and "function_name" in known:

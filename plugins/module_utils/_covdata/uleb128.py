@@ -212,14 +212,7 @@ def chosen_strings(data: bytes, offset: int, chosen: t.Iterable[int]) -> dict[in
     strings: dict[int, str] = {}
     number = 0
     for index in wanted:
-        for _skipped in range(index - number):
-            length = data[offset]
-            if length < CONTINUED:
-                offset += length + 1
-            else:
-                length, offset = decode_one(data, offset)
-                offset += length
-        length, begin = decode_one(data, offset)
+        length, begin = decode_one(data, _behind(data, offset, index - number))
         offset = begin + length
         number = index + 1
         strings[index] = data[begin:offset].decode("utf-8", "surrogateescape")
@@ -235,18 +228,24 @@ def skip_strings(data: bytes, offset: int) -> tuple[int, int]:
     if count > len(data) - offset:
         raise FormatError("damaged", f"its string table claims {count} strings")
     try:
-        for _index in range(count):
-            length = data[offset]
-            if length < CONTINUED:
-                offset += length + 1
-            else:
-                length, offset = decode_one(data, offset)
-                offset += length
+        offset = _behind(data, offset, count)
     except IndexError:
         raise FormatError("truncated", "it ends within its string table") from None
     if offset > len(data):
         raise FormatError("truncated", "it ends within its string table")
     return count, offset
+
+
+def _behind(data: bytes, offset: int, number: int) -> int:
+    """Return the offset behind some strings; it can lie outside of the data."""
+    for _index in range(number):
+        length = data[offset]
+        if length < CONTINUED:
+            offset += length + 1
+        else:
+            length, offset = decode_one(data, offset)
+            offset += length
+    return offset
 
 
 def encode_strings(strings: t.Sequence[str]) -> bytes:

@@ -258,17 +258,14 @@ class _Contents:
         hidden = np.flatnonzero(~shown.fits).tolist()
         for number in hidden:
             (made.other if shown.other[number] else made.missing).append(names[number])
-        numbers = uleb128.encode(
-            np.concatenate(
-                [
-                    *(np.diff(edges), np.diff(bounds)),
-                    *self.statements[:, start:stop],
-                    *([len(text) for text in shown.texts], shown.ranges),
-                    *self.columns[:, functions],
-                    *shown.columns,
-                ]
-            ).astype(np.uint32)
-        )
+        columns = [
+            *(np.diff(edges), np.diff(bounds)),
+            *self.statements[:, start:stop],
+            *([len(text) for text in shown.texts], shown.ranges),
+            *self.columns[:, functions],
+            *shown.columns,
+        ]
+        numbers = uleb128.encode(np.minimum(np.concatenate(columns), LARGEST).astype(np.uint32))
         function_name = self.profile.function_name
         head = {
             "p": end - begin,

@@ -147,9 +147,12 @@ def test_files_are_the_same_with_names_and_without() -> None:
     assert "_texts" not in named.__dict__
     assert sorted(alone.files) == sorted(named.files)
     assert "names" not in alone.__dict__
-    assert [alone.files[index] for index in alone.function_file] == [
-        named.files[index] for index in named.function_file
-    ]
+    files, function_file = alone.files, alone.function_file
+    assert [files[index] for index in function_file] == [named.files[index] for index in named.function_file]
+    # whoever has them already finds them as they were
+    assert alone.names == named.names
+    assert alone.files is files
+    assert alone.function_file is function_file
 
 
 def test_names_are_decoded_when_they_are_asked_for() -> None:
