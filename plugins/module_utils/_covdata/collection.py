@@ -21,8 +21,8 @@ What is done, by kind of problem:
 - C(set) data beside C(count) or C(atomic) data: all of it is reduced to covered or not, as C(set) is;
 - two builds from different sources in one component: the percentage is withheld, because the same statement would
   count twice, at two places. Two builds whose shared packages are equal merge soundly;
-- a covmeta whose contents are not those of its hashes counts, as Go's tools count it, and is said where that was asked
-  for: to look costs more than all the rest.
+- a covmeta whose contents are not those of its hashes has changed since it was written, and only that shows it: the
+  percentage is withheld. To look costs more than all the rest, so at a large one it is done where that is asked for.
 
 The policy says what becomes of a file that does not count: with C(warn) it is left where it is; with C(quarantine)
 too, until R(quarantine) is called, which moves it away; with C(fail) a R(DataError) ends the work. In no case does it
@@ -71,6 +71,7 @@ COUNTERS_NAME = re.compile(r"covcounters\.(\S+)\.(\d+)\.(\d+)", re.ASCII)
 TEMPORARY_NAME = re.compile(r"tmp\.cov(meta|counters)\..*", re.DOTALL)
 QUARANTINE_RECORD = "quarantined.jsonl"  # in a folder: what lies there was put aside, and is not read again
 PROGRESS_EVERY = 512  # files
+VERIFIED = 1 << 16  # blocks of a covmeta that is always held against its hashes: it takes a tenth of a second
 FAIL, QUARANTINE, WARN = "fail", "quarantine", "warn"
 POLICIES = (FAIL, QUARANTINE, WARN)
 
@@ -219,7 +220,7 @@ def read_collection(
         program whose main is not instrumented is judged by all of its packages.
     :arg snapshots: C(auto), C(sum) or C(last): what files of one process are, see R(snapshots).
     :arg lives: how many lives each pod is known to have had, by the name of its folder.
-    :arg verify: also hold the contents of each covmeta against its hashes: about 0.1 s for each of its megabytes.
+    :arg verify: also hold those covmeta against their hashes that have more than C(VERIFIED) blocks.
     :returns: one entry for each component that has a file; each carries its problems. Empty for empty folders.
     :raises DataError: with the policy C(fail), anything that costs data or trust; its cause is the kind of the first.
     """
@@ -465,8 +466,7 @@ def _read_component(component: Component, metas: list[Found], counters: list[Fou
         _merge_lives(component, programs[digest], found_for.get(digest, []), options)
     _find_lost_lives(component, stale | foreign)
     _find_two_builds(component)
-    if options.verify:
-        _find_changed_contents(component)
+    _find_changed_contents(component, everything=options.verify)
 
 
 def _without_stale(component: Component, counters: list[Found], not_before: int) -> list[Found]:
@@ -814,16 +814,19 @@ def _find_lost_lives(component: Component, known: t.Container[str]) -> None:
         component.withheld = component.withheld or "there are no counters"
 
 
-def _find_changed_contents(component: Component) -> None:
+def _find_changed_contents(component: Component, *, everything: bool) -> None:
     """Find each covmeta whose contents are not those of its hashes: a changed bit that nothing else shows."""
+    told = {problem.file for problem in component.problems if problem.severity == ERROR}
     for program in component.programs:
+        if program.meta_path in told or (program.meta.units.shape[1] > VERIFIED and not everything):
+            continue
         if not covmeta.trust(program.meta):
-            name = os.path.basename(program.meta_path)
+            component.withheld = f"{os.path.basename(program.meta_path)} is not as it was written"
             component.say(
                 "hash-mismatch",
-                WARNING,
-                f"{name} is not as it was written: its contents are not those of its hashes. Numbers of "
-                f"{program.title()} can be wrong.",
+                ERROR,
+                f"The percentage of {component.name} is withheld: {component.withheld}, its contents are not those of "
+                f"its hashes. It is of {program.title()}.",
                 program.meta_path,
                 "Copy the file again from the node. If it is the same there, something else than Go's tools wrote it.",
             )

@@ -135,7 +135,7 @@ def load(
 ) -> Loaded:
     """Read all inputs together: folders to any depth; data of one program merged, wherever they lie.
 
-    :arg verify: also hold the contents of each covmeta against its hashes.
+    :arg verify: hold the contents of large covmeta, too, against their hashes.
     :raises InputError: an input names nothing, or is no coverage data; with the policy C(fail) also what is damaged.
     """
     data, texts = expand(inputs)

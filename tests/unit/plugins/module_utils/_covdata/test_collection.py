@@ -221,10 +221,10 @@ def rewrite(folder: Path, change: t.Callable[[covmeta.Meta], None]) -> None:
 
 def test_two_builds_from_different_sources_withhold_the_percentage(data: Path) -> None:
     def change(meta: covmeta.Meta) -> None:
-        package = meta.packages[-1]
-        meta.packages[-1] = covmeta.Package(package.path, package.name, package.module, bytes(16))
         meta.units = meta.units.copy()
         meta.units[0, -1] += 1
+        own = covmeta.function_contents(meta)[int(meta.package_base[-2]) :]
+        meta.packages[-1] = replace(meta.packages[-1], digest=covmeta.package_digest(meta.packages[-1], own))
 
     rewrite(data / "program" / "pod-2", change)
     components = read(data)

@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import collection
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listing import (
     Reading,
     describe,
@@ -88,20 +89,24 @@ def test_a_damaged_text_profile_is_set_aside_or_refused(data: Path) -> None:
     assert caught.value.cause == "damaged"
 
 
-def test_a_changed_bit_of_a_lone_covmeta_is_found_where_it_is_looked_for(data: Path) -> None:
+def test_a_changed_bit_of_a_lone_covmeta_withholds_the_percentage(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (path,) = (data / "worker" / "pod-1").glob("covmeta.*")
     shutil.rmtree(data / "program")
     content = bytearray(path.read_bytes())
     content[-2] ^= 1
     path.write_bytes(content)
-    assert kinds(load([str(data)], Reading()).problems) == []
-    found = load([str(data)], Reading(), verify=True)
+    found = load([str(data)], Reading())
     assert kinds(found.problems) == ["hash-mismatch"]
     assert found.problems[0].file == str(path)
     assert found.component.lives() == 1
+    assert found.profile(strict=False) is None
     with pytest.raises(DataError) as caught:
-        load([str(data)], Reading(policy="fail"), verify=True)
+        load([str(data)], Reading(policy="fail"))
     assert caught.value.cause == "hash-mismatch"
+    # at a large one it is looked for where that is asked for
+    monkeypatch.setattr(collection, "VERIFIED", 1)
+    assert kinds(load([str(data)], Reading()).problems) == []
+    assert kinds(load([str(data)], Reading(), verify=True).problems) == ["hash-mismatch"]
 
 
 def test_what_is_there(data: Path) -> None:
