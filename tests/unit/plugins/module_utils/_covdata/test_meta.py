@@ -159,7 +159,7 @@ def test_names_are_decoded_when_they_are_asked_for() -> None:
     meta = covmeta.read_meta(REAL)
     assert "function_name" not in meta.__dict__
     assert [meta.names[index] for index in meta.function_name_id.tolist()] == meta.function_name
-    own = {(package, name) for package, name in zip(meta.function_package.tolist(), meta.function_name, strict=True)}
+    own = set(zip(meta.function_package.tolist(), meta.function_name, strict=True))
     ids = set(zip(meta.function_package.tolist(), meta.function_name_id.tolist(), strict=True))
     assert len(ids) == len(own) < len(meta.function_name)
     assert "_texts" not in meta.__dict__
