@@ -12,9 +12,9 @@ chance between a half and the double, so that sizes are those of real files and 
 Go's tools are built beforehand, and so is the bytecode of ours, as Python keeps it from the second start on. Both sides
 start a process for each task; Python's start and imports count. A first round of each is not counted: it reads what
 lies on the disk. What a task writes is taken away before each round: ours would leave a file alone that is right
-already. Ratios are taken pair
-by pair, so they hold on a machine whose speed drifts. Peak memory is ru_maxrss; of ours it is the sum of both processes
-where there are two. It is never less than that of the process that starts the program, which is some 16 MiB here.
+already. Ratios are taken pair by pair, so they hold on a machine whose speed drifts. Peak memory is ru_maxrss; of ours
+it is the sum of both processes where there are two. It is never less than that of the process that starts the program,
+which is some 16 MiB here.
 
 The page is compared twice: as C(html), with C(cover -html) alone, from a text profile that is there already, while ours
 reads covmeta and covcounters; and as C(html, all), with all that Go needs from the same input: C(covdata textfmt), then

@@ -84,8 +84,7 @@ class Page:
 
     def source(self, place: str) -> Pieces:
         """The pieces of the source that lies there."""
-        self.go(place, f"#detail a[href='#{place.rpartition('.')[0]}'] ~ b, pre.src")
-        WebDriverWait(self.browser, SECONDS).until(lambda _browser: self.all("pre.src"))
+        self.go(place, "pre.src")
         return [tuple(piece) for piece in self.browser.execute_script(PIECES)]
 
 

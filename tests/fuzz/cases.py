@@ -382,8 +382,9 @@ def look_through(meta: covmeta.Meta, data: bytes) -> None:
         for name in (entry.name for entry in fields(meta)):
             getattr(meta, name)
         if data:
-            same_names(meta, covmeta.read_meta(data))
-            make_reports(meta, covmeta.read_meta(data))
+            again = covmeta.read_meta(data)
+            same_names(meta, again)
+            make_reports(meta, again)
             covmeta.trust(meta)
     except CoverageError as error:
         raise Broken(f"accepted first, and refused later: {error}") from error

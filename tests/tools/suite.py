@@ -205,20 +205,20 @@ def wanted_pip_versions() -> set[str]:
 
 def units() -> Count:
     """pytest over tests/unit, on all processors."""
-    reports = fresh("units")
-    returncode = aloud(
-        [tool("pytest"), "--numprocesses=auto", "--dist=worksteal", f"--junitxml={reports}/units.xml", "tests/unit"]
-    )
-    return read_junit(reports, "pytest", returncode)
+    return run_pytest("units", "--numprocesses=auto", "--dist=worksteal", "tests/unit")
 
 
 def browser() -> Count:
     """The report's page in a real browser, which Debian brings."""
     if aloud([tool("ansible-playbook"), "tests/browser/prepare.yml"]):
         return Count.one("tests/browser/prepare.yml", ok=False)
-    reports = fresh("browser")
-    # in one process: there is one browser
-    returncode = aloud([tool("pytest"), f"--junitxml={reports}/browser.xml", "tests/browser"])
+    return run_pytest("browser", "tests/browser")  # in one process: there is one browser
+
+
+def run_pytest(name: str, *arguments: str) -> Count:
+    """Run pytest for a part, and count its tests."""
+    reports = fresh(name)
+    returncode = aloud([tool("pytest"), f"--junitxml={reports}/{name}.xml", *arguments])
     return read_junit(reports, "pytest", returncode)
 
 

@@ -156,7 +156,7 @@ def read_meta(data: bytes) -> Meta:
     meta.function_literal = functions.literal
     meta.function_package = np.repeat(np.arange(len(reader.packages), dtype=np.int64), reader.counts)
     meta.package_base, meta.function_base = package_base, function_base
-    meta.units = functions.unit_rows.T
+    meta.units = functions.unit_rows
     meta.__dict__["_texts"] = _Texts(data, reader.tables, package_base, functions.name, functions.file)
     return meta
 
@@ -175,7 +175,7 @@ def _check_apart(starts: np.ndarray, lengths: np.ndarray, begin: int) -> None:
 
 @dataclass
 class _Functions:
-    """F functions as they were decoded: numbers of units, indices into the string tables, literal; (U, 5) units."""
+    """F functions as they were decoded: numbers of units, indices into the string tables, literal; U units."""
 
     units: np.ndarray
     name: np.ndarray
@@ -192,7 +192,6 @@ class _Reader:
         self.packages: list[Package] = []
         self.tables: list[tuple[int, int, int]] = []  # where each package's string table begins and ends, its strings
         self.counts: list[int] = []  # functions of each package
-        self._strings: list[int] = []
         # of the packages that are not decoded yet: functions' offsets, what they grow by and between what they have to
         # lie; and what the functions are encoded in
         self._offsets: list[bytes] = []
@@ -221,7 +220,6 @@ class _Reader:
         self.packages.append(Package(texts[path], texts[name], texts[module], digest))
         self.tables.append((table, begin, count))
         self.counts.append(functions)
-        self._strings.append(count)
         if begin < behind and data[behind - 1] >= uleb128.CONTINUED:
             raise FormatError("damaged", f"package {texts[path]} ends within a number")
         self._offsets.append(data[start + PACKAGE_HEADER.size : table])
@@ -241,39 +239,36 @@ class _Reader:
     def functions(self) -> _Functions:
         """All functions of all packages."""
         parts = self._parts
-        rows = np.empty((UNIT, sum(len(part.unit_rows) for part in parts)), dtype=np.uint32)
+        rows = np.empty((UNIT, sum(part.unit_rows.shape[1] for part in parts)), dtype=np.uint32)
         begin = 0
         for part in parts:
-            end = begin + len(part.unit_rows)
-            rows[:, begin:end] = part.unit_rows.T
+            end = begin + part.unit_rows.shape[1]
+            rows[:, begin:end] = part.unit_rows
             begin = end
-            part.unit_rows = part.unit_rows[:0]
+            part.unit_rows = rows[:, :0]
         return _Functions(
             units=np.concatenate([part.units for part in parts]),
             name=np.concatenate([part.name for part in parts]),
             file=np.concatenate([part.file for part in parts]),
             literal=np.concatenate([part.literal for part in parts]),
-            unit_rows=rows.T,
+            unit_rows=rows,
         )
 
     def _decode(self) -> None:
         """Decode the functions of the packages taken in since the last time."""
         stream = np.frombuffer(b"".join(self._regions), dtype=np.uint8)
         offsets = np.frombuffer(b"".join(self._offsets), dtype="<u4")
-        counts = np.asarray(self.counts[len(self.counts) - len(self._limits) :], dtype=np.int64)
+        before = len(self.counts) - len(self._limits)
+        counts = np.asarray(self.counts[before:], dtype=np.int64)
+        strings = np.asarray([count for _begin, _end, count in self.tables[before:]], dtype=np.int64)
         limits = np.asarray(self._limits, dtype=np.int64)
-        shifts, strings = np.asarray(self._shifts, dtype=np.int64).reshape(-1, 3), np.asarray(self._strings)
-        self._regions, self._offsets, self._shifts, self._limits, self._strings = [], [], [], [], []
-        self._pending = 0
+        shifts = np.asarray(self._shifts, dtype=np.int64).reshape(-1, 3)
+        self._regions, self._offsets, self._shifts, self._limits, self._pending = [], [], [], [], 0
         numbers = uleb128.decode(stream)
         # of the packages that have functions: where these begin, and what holds for each
         owners = np.flatnonzero(counts)
         starts = (np.cumsum(counts) - counts)[owners]
         shift, low, high = shifts[owners].T
-        if not len(owners):
-            none = np.zeros(0, dtype=np.int64)
-            self._parts.append(_Functions(none, none, none, none != 0, np.zeros((0, UNIT), dtype=np.uint32)))
-            return
 
         def beyond(values: np.ndarray, limit: np.ndarray) -> bool:
             return bool(np.any(np.maximum.reduceat(values, starts) > limit))
@@ -299,19 +294,19 @@ class _Reader:
         if beyond(np.maximum(name, file), strings[owners] - 1):
             raise FormatError("damaged", "a function's name is not in the string table of its package")
         literal = numbers[after] != 0
-        if np.array_equal(first[1:], after[:-1] + 1):  # one behind the other, as Go writes them
+        if len(first) and np.array_equal(first[1:], after[:-1] + 1):  # one behind the other, as Go writes them
             inside = np.zeros(len(numbers), dtype=bool)
             inside[first[0] : after[-1] + 1] = True
             for column in range(FUNCTION_HEAD):
                 inside[first + column] = False
             inside[after] = False
-            rows = numbers[inside].reshape(total, UNIT)
+            rows = numbers[inside].reshape(total, UNIT).T
         else:
             bases = np.cumsum(units) - units
             where = np.repeat(first + FUNCTION_HEAD - UNIT * bases, units) + UNIT * np.arange(total)
-            rows = np.empty((total, UNIT), dtype=np.uint32)
+            rows = np.empty((UNIT, total), dtype=np.uint32)
             for column in range(UNIT):
-                rows[:, column] = numbers[where + column]
+                rows[column] = numbers[where + column]
         self._parts.append(_Functions(units, name, file, literal, rows))
 
 

@@ -304,14 +304,15 @@ class _Contents:
         bounds = self.bounds[begin : begin + len(contents) + 1]
         stretch = slice(int(bounds[0]), int(bounds[-1]))
         blocks = Blocks(*(getattr(self.blocks, entry.name)[stretch] for entry in dataclasses.fields(Blocks)))
-        marks = mark_files([content or b"" for content in contents], blocks, bounds - bounds[0])
+        given = [content or b"" for content in contents]
+        marks = mark_files(given, blocks, bounds - bounds[0])
         there = np.fromiter((content is not None for content in contents), dtype=bool, count=len(contents))
         fits = marks.fits & there
         edges, good = marks.bounds.tolist(), fits.tolist()
         starts, stops = marks.begin, marks.end
         texts: list[bytes] = []
-        for number, content in enumerate(contents):
-            text = content if content is not None and good[number] else b""
+        for number, content in enumerate(given):
+            text = content if good[number] else b""
             if not text.isascii():
                 characters, index = decode_source(text)
                 text = characters.encode("utf-8")
@@ -325,7 +326,7 @@ class _Contents:
         sizes = np.diff(marks.bounds)
         first = marks.bounds[:-1][sizes > 0]
         gaps[first] = starts[first]
-        columns = np.stack([gaps, stops - starts, np.minimum(marks.count, LARGEST).astype(np.int64)])
+        columns = np.stack([gaps, stops - starts, marks.count.astype(np.int64)])
         if not fits.all():
             columns, sizes = columns[:, np.repeat(fits, sizes)], np.where(fits, sizes, 0)
         return _Shown(texts, fits, there & ~fits, sizes, columns)

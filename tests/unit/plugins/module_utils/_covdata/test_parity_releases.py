@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -24,7 +22,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.textua
 )
 from go_programs import Go
 from go_texts import ends_lines
-from record_releases import PROGRAMS, RELEASES
+from record_releases import PROGRAMS, RELEASES, run
 
 RECORDED = sorted(path for path in RELEASES.glob("*/*") if path.is_dir())
 OLDEST = "go1.20.14"
@@ -109,12 +107,5 @@ def test_the_oldest_release_reads_what_is_merged(go: Go, name: str, tmp_path: Pa
     merged.mkdir()
     for file, content in merged_files(merge(read(newest / "pod-0", newest / "pod-1").programs)).items():
         (merged / file).write_bytes(content)
-    done = subprocess.run(
-        [go.go, "tool", "covdata", "textfmt", f"-i={merged}", f"-o={tmp_path / 'profile.txt'}"],
-        env={**os.environ, "GOTOOLCHAIN": OLDEST, "GOFLAGS": "", "GOWORK": "off"},
-        cwd=tmp_path,
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr.decode(errors="replace")
+    run(OLDEST, go.go, "tool", "covdata", "textfmt", f"-i={merged}", f"-o={tmp_path / 'profile.txt'}", cwd=tmp_path)
     assert (tmp_path / "profile.txt").read_bytes() == (newest / "profile.txt").read_bytes()
