@@ -148,6 +148,8 @@ verdict:
 """
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.libraries import missing_libraries
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.arguments import INPUTS, READING
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listing import (
     Reading,
@@ -155,8 +157,6 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listin
     describe_lines,
     load,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._libraries import missing_libraries
 
 
 def main() -> None:

@@ -137,10 +137,10 @@ verdict:
 """
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.libraries import missing_libraries
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.arguments import INPUTS, READING
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listing import Reading
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._libraries import missing_libraries
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.convert import Request, convert
 
 

@@ -266,6 +266,7 @@ import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode import (
     Outcome,
     Settings,
@@ -277,9 +278,8 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode 
     turn_off,
     turn_on,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 
 
 def on(parameters: dict[str, t.Any], cluster: t.Optional[Cluster], *, check: bool) -> Outcome:

@@ -235,12 +235,15 @@ import typing as t
 from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.kubernaut.coverage.plugins.module_utils._e2e import OnHost, Place, run_tests
-from ansible_collections.kubernaut.coverage.plugins.module_utils._e2e_job import InJob
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError, InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
-from ansible_collections.kubernaut.coverage.plugins.module_utils._port_forward import PortForward, parse_target
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._e2e.job import InJob
+from ansible_collections.kubernaut.coverage.plugins.module_utils._e2e.local import OnHost, Place, run_tests
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.port_forward import (
+    PortForward,
+    parse_target,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 
 
 def main() -> None:

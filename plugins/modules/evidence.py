@@ -140,9 +140,9 @@ seconds:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._evidence import Collected, Request, collect
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._diagnostics.bundle import Collected, Request, collect
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 
 
 def main() -> None:

@@ -102,9 +102,9 @@ clusters:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kind import Kind
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.clusters import Kind
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 
 
 def main() -> None:

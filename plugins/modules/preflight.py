@@ -340,9 +340,9 @@ seconds:
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._instrumentation import Request as ImageRequest
-from ansible_collections.kubernaut.coverage.plugins.module_utils._instrumentation import Source
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.instrumented import Request as ImageRequest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.instrumented import Source
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.run import Request, preflight
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import (
     GROUPS,

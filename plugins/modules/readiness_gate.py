@@ -123,10 +123,11 @@ evidence_file:
 """
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.gate import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.collect import KINDS
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.wait import (
     NotReady,
     Target,
     pod_lives,
@@ -134,7 +135,6 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.gate
     suggested_startup_probe,
     wait_until_ready,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.look import KINDS
 
 
 def main() -> None:

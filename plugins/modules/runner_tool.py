@@ -99,8 +99,8 @@ tried:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._tools import TOOLS, ToolRequest, install, remove
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._host.tools import TOOLS, ToolRequest, install, remove
 
 
 def main() -> None:

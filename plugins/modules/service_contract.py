@@ -99,9 +99,9 @@ import re
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.kubernaut.coverage.plugins.module_utils._components import Contracts, resolve
-from ansible_collections.kubernaut.coverage.plugins.module_utils._contract import new_run_id
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError, InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._contract.components import Contracts, resolve
+from ansible_collections.kubernaut.coverage.plugins.module_utils._contract.contract import new_run_id
 
 
 def main() -> None:

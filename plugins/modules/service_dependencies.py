@@ -364,6 +364,7 @@ import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.bring_up import (
     ImageSettings,
     Ready,
@@ -375,8 +376,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.b
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.entries import describe_entry, entry_of
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.manifests import differences
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.sources import Tools
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster
 
 STRINGS: dict[str, t.Any] = {"type": "list", "elements": "str", "default": []}
 PATHS: dict[str, t.Any] = {"type": "list", "elements": "path", "default": []}

@@ -88,14 +88,14 @@ report:
 """
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.collect import KINDS
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.diagnosis import (
     diagnose,
     report,
     targets_of,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.look import KINDS
 
 
 def main() -> None:

@@ -41,7 +41,7 @@ def merge(folder: str, output: str) -> None:
 
 
 def percent(folder: str) -> None:
-    from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.textual import percent_of
+    from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_writer import percent_of
 
     component = read(folder)
     sys.stdout.write(percent_of(component.programs, component.mode))
@@ -49,7 +49,7 @@ def percent(folder: str) -> None:
 
 def func(folder: str) -> None:
     from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import make_profile
-    from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.textual import function_text
+    from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_writer import function_text
 
     component = read(folder)
     sys.stdout.write(function_text(make_profile(component.programs, component.mode)))
@@ -57,7 +57,7 @@ def func(folder: str) -> None:
 
 def textfmt(folder: str, output: str) -> None:
     from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import make_profile
-    from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.textual import profile_chunks
+    from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_writer import profile_chunks
 
     component = read(folder)
     with open(output, "wb") as stream:

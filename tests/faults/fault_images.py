@@ -15,15 +15,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._go import host_architecture
-from ansible_collections.kubernaut.coverage.plugins.module_utils._image_archive import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.go import host_architecture
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.archive import (
     ImageArchive,
     NewImage,
     write_image,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._images import Request, obtain
-from ansible_collections.kubernaut.coverage.plugins.module_utils._node_images import Node
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.images import Request, obtain
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.node_images import Node
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = "localhost/faults"

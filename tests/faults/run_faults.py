@@ -35,6 +35,7 @@ from cryptography.x509.oid import NameOID
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import fault_library as library
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode import (
     Settings,
     Wanted,
@@ -44,12 +45,15 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode 
     turn_on,
     with_namespace,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster, KubernetesError, describe
-from ansible_collections.kubernaut.coverage.plugins.module_utils._node_images import Node
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import gate
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.observation import Observation
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import (
+    Cluster,
+    KubernetesError,
+    describe,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import Observation
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.node_images import Node
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import wait as gate
 from fault_images import Images, reference
 from fault_library import Fault, Object, Result, Verdict
 

@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import counters as covcounters
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta as covmeta
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.accumulate import Accumulator
@@ -34,18 +35,17 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collec
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import FormatError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import Profile, make_profile
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_input import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_reader import (
     TextProfile,
     join,
     parse_text_profile,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.textual import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_writer import (
     function_text,
     percent_of,
     percent_text,
     text_profile,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.lines import (
     cobertura,
     count_lines,

@@ -15,7 +15,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta as covmeta
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import read_collection
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import make_profile
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.textual import text_profile
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_writer import text_profile
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "covdata"
 FOLDERS = (

@@ -30,13 +30,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fixtures" / "obser
 
 import endings as known
 from ansible_collections.kubernaut.coverage.plugins.module_utils import _extraction as extraction
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.go import host_architecture
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.extraction import RUN
-from ansible_collections.kubernaut.coverage.plugins.module_utils._go import host_architecture
-from ansible_collections.kubernaut.coverage.plugins.module_utils._image_archive import NewImage, write_image
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster, Object
-from ansible_collections.kubernaut.coverage.plugins.module_utils._node_images import Node
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.observation import containers
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster, Object
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import containers
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.archive import NewImage, write_image
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.node_images import Node
 
 AT_ONCE = 3
 PATIENCE = 60.0

@@ -33,24 +33,24 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fixtures" / "observations"))
 
 import situations as known
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.go import host_architecture
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode import (
     ORIGINAL,
     Settings,
     in_coverage_mode,
     switch_on,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._go import host_architecture
-from ansible_collections.kubernaut.coverage.plugins.module_utils._image_archive import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster, Object
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import Observation
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.archive import (
     ImageArchive,
     NewImage,
     write_image,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster, Object
-from ansible_collections.kubernaut.coverage.plugins.module_utils._node_images import Node
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import gate
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.observation import Observation
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import missing, terminal_verdict
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.node_images import Node
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import wait as gate
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.engine import missing, terminal_verdict
 
 CLUSTER = "units-rec"
 CONTROL_PLANE, WORKER = NODES = (f"{CLUSTER}-control-plane", f"{CLUSTER}-worker")

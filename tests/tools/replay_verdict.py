@@ -15,8 +15,8 @@ import json
 import sys
 from pathlib import Path
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.observation import Observation
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import Observation
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.engine import (
     missing,
     terminal_verdict,
     timeout_verdict,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.kubernaut.coverage.plugins.module_utils._contract import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._contract.contract import (
     SPECIFICATION,
     merged_contract,
     shipped_contract,

@@ -198,15 +198,6 @@ def test_libraries_are_private_and_know_nothing_of_modules() -> None:
     assert [path for path in others if path.suffix != ".pyc"] == []
 
 
-def test_each_library_has_its_tests() -> None:
-    untested = [
-        str(path.relative_to(ROOT))
-        for path in ROOT.glob("plugins/module_utils/_*.py")
-        if not list(ROOT.glob(f"tests/unit/plugins/module_utils/test_{path.stem.lstrip('_')}*.py"))
-    ]
-    assert untested == []
-
-
 # ---- every file ----
 
 

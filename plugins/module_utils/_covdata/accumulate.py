@@ -21,7 +21,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import uleb128
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.meta import Meta
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import FormatError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.sharing import cores, share
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.workers import cores, share
 
 try:
     import numpy as np

@@ -37,6 +37,8 @@ import typing as t
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta as covmeta
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.accumulate import (
     LARGEST,
@@ -58,8 +60,6 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.snapsh
     Life,
     choose_lives,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._progress import report_progress
 
 try:
     import numpy as np

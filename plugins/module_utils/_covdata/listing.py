@@ -11,6 +11,7 @@ import os
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import collection
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import (
     WARNING,
@@ -25,14 +26,13 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profil
     package_totals,
     percentage,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_input import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_reader import (
     MODE_LINE,
     TextProfile,
     join,
     looks_like_text,
     read_text_profile,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 
 try:
     import numpy as np

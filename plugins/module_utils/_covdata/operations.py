@@ -23,6 +23,7 @@ import os
 import typing as t
 from dataclasses import replace
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.accumulate import LARGEST, common_arguments
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import Program
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.meta import (
@@ -33,7 +34,6 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.meta i
     package_digest,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.patterns import compile_pattern, nearest
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 
 try:
     import numpy as np

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 
 ERROR = "error"  # the percentage is withheld: it could not be trusted
 WARNING = "warning"  # data were lost or set aside: the percentage stands, as a lower bound

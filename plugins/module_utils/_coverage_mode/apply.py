@@ -17,6 +17,8 @@ import time
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode import permission as permissions
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.changes import (
     applied,
@@ -68,8 +70,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.
     refuse_owned,
     refuse_running,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import (
     CONFLICT,
     INVALID,
     NOT_FOUND,
@@ -79,8 +80,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes imp
     describe,
     same,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
-from ansible_collections.kubernaut.coverage.plugins.module_utils._progress import report_progress
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 
 MANAGER = "kubernaut.coverage.mode"
 ATTEMPTS = 8  # somebody else may write the object between a reading and a writing

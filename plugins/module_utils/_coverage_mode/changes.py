@@ -16,8 +16,8 @@ import itertools
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Object
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Object
 
 Step = t.Union[str, tuple[str, str]]  # a key; or (key, value) of the list's item that has it
 

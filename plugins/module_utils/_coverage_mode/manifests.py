@@ -11,9 +11,9 @@ import difflib
 import typing as t
 from pathlib import Path
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.kinds import WORKLOADS
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Object
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Object
 
 
 def find_workload(objects: t.Sequence[Object], kind: str, name: str) -> Object:

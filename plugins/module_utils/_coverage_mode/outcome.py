@@ -15,8 +15,8 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.patch import Settings
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.permission import Permission
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.record import ORIGINAL
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Object, describe
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.observation import redacted, redacted_text
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Object, describe
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import redacted, redacted_text
 
 
 @dataclass

@@ -23,6 +23,7 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.kinds import containers_of, kind_of
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.record import (
     COMPONENT,
@@ -33,8 +34,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.
     in_normal_mode,
     with_record,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Object
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Object
 
 DEFAULT_GRACE_PERIOD = 30  # Kubernetes' own
 WORKLOAD_LABEL = f"{PREFIX}/workload"

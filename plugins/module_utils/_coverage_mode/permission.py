@@ -16,6 +16,7 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.patch import (
     CLAIM,
     FS_GROUP,
@@ -25,8 +26,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.
     ROOT,
     WRITABLE,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError, InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 
 AUTO = "auto"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # one step of a path that a folder is removed by

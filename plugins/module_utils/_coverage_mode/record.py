@@ -17,6 +17,7 @@ import json
 import typing as t
 import zlib
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.changes import (
     Change,
     Kept,
@@ -25,8 +26,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.
     undone,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.kinds import containers_of, kind_of
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Object, describe
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Object, describe
 
 PREFIX = "coverage.kubernaut.io"
 ORIGINAL = f"{PREFIX}/original"

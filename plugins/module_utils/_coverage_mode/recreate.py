@@ -12,6 +12,8 @@ import time
 import typing as t
 import zlib
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.kinds import (
     Kind,
     as_defined,
@@ -22,14 +24,12 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.
     workload_label,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.record import PREFIX
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import (
     Cluster,
     KubernetesError,
     Object,
     describe,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._progress import report_progress
 
 GONE_TIMEOUT = 60.0  # seconds on top of the grace period until a deleted object is gone
 

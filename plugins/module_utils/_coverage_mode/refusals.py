@@ -9,11 +9,11 @@ from __future__ import annotations
 import difflib
 import typing as t
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.kinds import KINDS, Kind, kind_of
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.patch import Settings
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.recreate import NotSwitched
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster, Object, describe
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster, Object, describe
 
 
 def missing(cluster: t.Optional[Cluster], kind: Kind, namespace: str, name: str) -> InputError:

@@ -17,6 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import manifests, runs
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import migrations as sql
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import servers as wanted
@@ -34,10 +36,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.o
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.order import Busy, run_in_order
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.servers import Server
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.sources import Tools, read_sources
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._images import WAYS, obtain
-from ansible_collections.kubernaut.coverage.plugins.module_utils._images import Request as ImageRequest
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import (
     NOT_FOUND,
     Cluster,
     KubernetesError,
@@ -45,12 +44,13 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes imp
     describe,
     same,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes_exec import Executed, execute
-from ansible_collections.kubernaut.coverage.plugins.module_utils._node_images import LoadRequest, load_on_nodes
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.exec import Executed, execute
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.images import WAYS, obtain
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.images import Request as ImageRequest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.node_images import LoadRequest, load_on_nodes
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.manifests import Item
-from ansible_collections.kubernaut.coverage.plugins.module_utils._progress import report_progress
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import gate
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import wait as gate
 
 PASSWORD_BYTES = 24
 POLL = 0.1

@@ -14,20 +14,20 @@ import time
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.order import run_in_order
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError, InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import (
     NOT_FOUND,
     Cluster,
     KubernetesError,
     Object,
     describe,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
-from ansible_collections.kubernaut.coverage.plugins.module_utils._progress import report_progress
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import gate
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.observation import condition, redacted_text
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import condition, redacted_text
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import wait as gate
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.engine import (
     terminal_verdict,
     timeout_verdict,
 )

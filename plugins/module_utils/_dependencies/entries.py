@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import servers
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.conditions import Until
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.manifests import (
@@ -29,7 +30,6 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.o
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.order import check_order
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.servers import Migrations, Server
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.sources import Sources, Url
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 
 Entry = t.Union[Server, Manifests]
 

@@ -15,7 +15,7 @@ import socket
 import threading
 import typing as t
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster, KubernetesError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster, KubernetesError
 
 CHUNK = 64 * 1024
 BACKLOG = 16

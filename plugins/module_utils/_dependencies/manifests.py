@@ -16,6 +16,8 @@ import time
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import conditions
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.conditions import Patience, Until
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.options import MANIFESTS
@@ -26,8 +28,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.s
     NAME_LABEL,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.sources import Sources, check_sources
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import (
     NOT_FOUND,
     Cluster,
     KubernetesError,
@@ -35,9 +36,8 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes imp
     describe,
     same,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import redacted_text
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.manifests import Item
-from ansible_collections.kubernaut.coverage.plugins.module_utils._progress import report_progress
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.observation import redacted_text
 
 # whose it is: the namespace of the service and the name of the dependency
 LABEL = "coverage.kubernaut.io/dependency"

@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 import typing as t
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 
 SETTING = "service_dependencies_servers"
 POSTGRESQL, REDIS, MANIFESTS = "postgresql", "redis", "manifests"

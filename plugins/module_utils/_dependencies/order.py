@@ -12,7 +12,7 @@ import queue
 import threading
 import typing as t
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError, InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
 
 Result = t.TypeVar("Result")
 

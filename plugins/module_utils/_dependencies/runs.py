@@ -20,10 +20,10 @@ import typing as t
 import urllib.parse
 from pathlib import Path
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._command import CommandError, describe_exit, run
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import CommandError, describe_exit, run
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.migrations import SETTING, MigrationError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.servers import Migrations
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.manifests import Item
 
 HIDDEN = "********"

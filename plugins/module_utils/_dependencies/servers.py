@@ -15,13 +15,13 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.options import (
     DEFAULT_DATABASE,
     POSTGRESQL,
     REDIS,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.sources import Sources
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 
 Object = dict[str, t.Any]
 

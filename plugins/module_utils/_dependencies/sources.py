@@ -21,12 +21,12 @@ from pathlib import Path
 
 from ansible.module_utils.urls import ConnectionError as UrlConnectionError
 from ansible.module_utils.urls import SSLValidationError, open_url
-from ansible_collections.kubernaut.coverage.plugins.module_utils._command import CommandError, run
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError, InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Object, describe
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import CommandError, run
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Object, describe
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.manifests import Item, inline, parse
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import ERROR, Finding
-from ansible_collections.kubernaut.coverage.plugins.module_utils._progress import report_progress
 
 KUSTOMIZATION = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 ENDINGS = (".yaml", ".yml", ".json")

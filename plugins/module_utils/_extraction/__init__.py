@@ -19,7 +19,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.ext
     extract,
     recorded,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.lives import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.process_runs import (
     PodLives,
     count_files,
     lives_of,

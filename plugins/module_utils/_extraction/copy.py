@@ -13,9 +13,9 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._command import CommandError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import CommandError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.ending import Disk, File, Source
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 
 TIMEOUT = 15.0
 # what is not there (yet) is said by find and is no fault here; the free space is that of the folder's file system

@@ -11,8 +11,8 @@ import datetime
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Object
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.observation import containers, redacted
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Object
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import containers, redacted
 
 APPS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
 BATCH = ("Job", "CronJob")

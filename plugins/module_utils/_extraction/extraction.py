@@ -13,26 +13,30 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.copy import (
     bring_home,
     remove_copied,
     survey,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.ending import Ending, Source, moment
-from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.lives import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.logs import LastWords
+from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.process_runs import (
     PodLives,
     count_files,
     lives_of,
     written,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.logs import LastWords
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.processes import look
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.stop import PutBack, pods_of, stop
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.verdicts import verdict_of
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster, KubernetesError, Object
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
-from ansible_collections.kubernaut.coverage.plugins.module_utils._progress import report_progress
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import (
+    Cluster,
+    KubernetesError,
+    Object,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.verdict import Verdict
 
 RUN = "coverage.kubernaut.io/run"  # on the pod template: which run it is of

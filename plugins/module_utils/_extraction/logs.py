@@ -11,8 +11,8 @@ import time
 import typing as t
 from collections import deque
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster, Object
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.observation import containers
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster, Object
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import containers
 
 LINES = 2000  # kept of each life: the trace of a panic comes after its first line
 BEFORE = 200  # lines from before the end
@@ -93,7 +93,7 @@ class LastWords:
 
 def read_log(cluster: Cluster, namespace: str, pod: str, container: str, *, previous: bool = False) -> str:
     """Return the end of a log, empty where it cannot be had."""
-    from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import KubernetesError
+    from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import KubernetesError
 
     try:
         return cluster.logs(namespace, pod, container, previous=previous, lines=BEFORE)

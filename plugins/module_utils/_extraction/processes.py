@@ -9,14 +9,14 @@ from __future__ import annotations
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._command import CommandError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import CommandError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.ending import Process
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Object
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.observation import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Object
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import (
     containers,
     redacted_text,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 
 SIGTERM = 15
 MARKER = "runtime/coverage.initHook"  # in each binary that can write counters, stripped or not

@@ -9,12 +9,12 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.ending import Source
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster, Object
-from ansible_collections.kubernaut.coverage.plugins.module_utils._progress import report_progress
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.look import pod_selector
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.observation import containers
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster, Object
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.collect import pod_selector
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import containers
 
 FIELD_MANAGER = "kubernaut.coverage.scale"
 STOPPED = "coverage.kubernaut.io/stopped"  # a label that no node has

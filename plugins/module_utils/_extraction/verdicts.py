@@ -16,14 +16,14 @@ import re
 import typing as t
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.ending import Ending, Process
-from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.lives import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.process_runs import (
     REPLACED,
     Life,
     PodLives,
     known_lives,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Object
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.observation import redacted_text
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Object
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import redacted_text
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.verdict import Verdict
 
 SIGKILLED, ENDED_BY_TERM, NO_HANDLER = 137, 143, 2

@@ -20,17 +20,17 @@ import typing as t
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils import _host
-from ansible_collections.kubernaut.coverage.plugins.module_utils._command import CommandError, last_lines
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError, InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kind import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import CommandError, last_lines
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._host import facts as _host
+from ansible_collections.kubernaut.coverage.plugins.module_utils._host.ports import container_ports, require_free
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.clusters import (
     ClusterConfig,
     Kind,
     clusters_of,
     read_kubeconfig,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Image, Podman
-from ansible_collections.kubernaut.coverage.plugins.module_utils._ports import container_ports, require_free
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Image, Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import (
     ERROR,
     OK,

@@ -12,22 +12,22 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError, InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._go import host_architecture
-from ansible_collections.kubernaut.coverage.plugins.module_utils._image_archive import ImageArchive
-from ansible_collections.kubernaut.coverage.plugins.module_utils._instrumentation import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.go import host_architecture
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.instrumented import (
     LABEL,
     Request,
     prove,
     service_folder,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
-from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.process import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.process import (
     SCRIPT_LIMIT,
     SHELLS,
     lost_sigterm,
     program,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.archive import ImageArchive
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import (
     ADVICE,
     ERROR,

@@ -19,7 +19,7 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.containerfile import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.containerfile import (
     Case,
     Command,
     Containerfile,
@@ -28,7 +28,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.cont
     commands,
     expand,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.process import SCRIPT_LIMIT, lost_sigterm
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.process import SCRIPT_LIMIT, lost_sigterm
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import (
     ADVICE,
     ERROR,
@@ -764,7 +764,7 @@ def copied_file(lint: Lint, path: str) -> t.Optional[str]:
 
 
 def _tokens(item: Instruction) -> t.Iterator[tuple[str, str, str, int]]:
-    from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.containerfile import tokens
+    from ansible_collections.kubernaut.coverage.plugins.module_utils._build.containerfile import tokens
 
     return tokens(item.text.value)
 

@@ -16,8 +16,8 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.process import lost_sigterm
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.process import lost_sigterm
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import (
     ERROR,
     NOT_APPLICABLE,

@@ -12,19 +12,19 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._e2e import check_command
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError, InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._go import host_architecture
-from ansible_collections.kubernaut.coverage.plugins.module_utils._instrumentation import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.containerfile import parse
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.go import host_architecture
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.instrumented import (
     DEFAULT_GOFLAGS,
     Outcome,
     checked,
     containerfile_of,
     ensure_image,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._instrumentation import Request as ImageRequest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.instrumented import Request as ImageRequest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._e2e.local import check_command
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight import host, image, lint, manifests, nodes
-from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.containerfile import parse
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import (
     CHECKS,
     ERROR,

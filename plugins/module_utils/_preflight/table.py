@@ -13,7 +13,7 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError, InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
 
 OK, ADVICE, WARNING, ERROR = "ok", "advice", "warning", "error"
 NOT_APPLICABLE, NOT_CHECKED = "not applicable", "not checked"

@@ -10,10 +10,13 @@ import dataclasses
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster, KubernetesError, Object
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.look import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import (
+    Cluster,
+    KubernetesError,
+    Object,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.collect import (
     APPS,
     BATCH,
     CORE,
@@ -21,13 +24,14 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.look
     Target,
     observe_once,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.observation import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import (
     Observation,
     condition,
     containers,
     redacted_text,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.engine import (
     TERMINAL,
     Verdict,
     missing,

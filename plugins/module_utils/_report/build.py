@@ -11,6 +11,8 @@ import os
 import typing as t
 from dataclasses import dataclass, field, fields
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import (
     FAIL,
     QUARANTINE,
@@ -28,8 +30,6 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.proble
     Problem,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import Profile, make_profile
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._progress import report_progress
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report import files as place
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.formats import TEXTS, Material
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.page import make_page

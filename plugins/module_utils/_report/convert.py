@@ -12,6 +12,8 @@ import os
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listing import (
     Loaded,
     Reading,
@@ -21,8 +23,6 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listin
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.patterns import matches, nearest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import DataError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import Profile
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._progress import report_progress
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report import files as place
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.formats import TEXTS, Material, check_formats
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.page import make_page

@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import typing as t
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError, InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
 
 MODE = 0o644
 FOLDER_MODE = 0o755

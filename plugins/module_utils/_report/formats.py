@@ -11,14 +11,14 @@ import functools
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import Profile
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.textual import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_writer import (
     function_text,
     package_text,
     percent_text,
     profile_chunks,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.lines import (
     Functions,
     Lines,

@@ -12,6 +12,8 @@ import os
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import operations
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import Program
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listing import (
@@ -24,9 +26,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listin
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.merged import merged_files
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import DataError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import package_totals
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_input import common_mode
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._progress import report_progress
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_reader import common_mode
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report import files as place
 
 OPERATIONS = ("merge", "intersect", "subtract")

@@ -24,7 +24,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profil
     STATEMENTS,
     Profile,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.sharing import cores, share
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.workers import cores, share
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.sources import (
     Blocks,
     Sources,

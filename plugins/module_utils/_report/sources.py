@@ -14,6 +14,7 @@ import stat
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import (
     END_COLUMN,
     END_LINE,
@@ -21,7 +22,6 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profil
     START_LINE,
     pack_columns,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 
 try:
     import numpy as np

@@ -9,8 +9,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict, dataclass
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.patterns import compile_pattern, nearest
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 
 
 @dataclass(frozen=True)

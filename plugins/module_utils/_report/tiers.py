@@ -9,14 +9,14 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import WARNING, FormatError, Problem
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import Profile, percentage
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_input import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_reader import (
     TextProfile,
     join,
     read_text_profile,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 
 SETTING = "coverage_report_text_profiles"
 OWN, ALL = "e2e", "all"

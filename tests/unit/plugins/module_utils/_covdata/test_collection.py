@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import counters as covcounters
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta as covmeta
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import (
@@ -25,8 +26,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collec
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.merged import merged_files
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import DataError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import make_profile
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.textual import text_profile
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_writer import text_profile
 from go_programs import RECORDED
 from hypothesis import given
 from hypothesis import strategies as st

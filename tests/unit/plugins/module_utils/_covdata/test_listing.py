@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import collection
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listing import (
     Reading,
@@ -19,7 +20,6 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listin
     load,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import DataError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 from go_programs import RECORDED
 
 TEXT = b"mode: atomic\nexample.com/other/a.go:1.2,3.4 5 1\nexample.com/other/a.go:3.5,4.4 5 0\n"

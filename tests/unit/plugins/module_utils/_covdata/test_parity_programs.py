@@ -14,7 +14,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import Program, read_collection
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.merged import merged_files
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import make_profile
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.textual import text_profile
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_writer import text_profile
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.sources import make_blocks, ranges
 from go_page import go_ranges
 from go_programs import Go

@@ -14,7 +14,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collec
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.merged import merged_files
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.operations import merge
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import make_profile
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.textual import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_writer import (
     function_text,
     package_text,
     percent_text,

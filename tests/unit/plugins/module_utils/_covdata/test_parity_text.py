@@ -16,8 +16,8 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profil
     make_profile,
     percentage,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_input import join, read_text_profile
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.textual import text_profile
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_reader import join, read_text_profile
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_writer import text_profile
 from go_programs import MODES, Go
 from go_subjects import cover_tests, make_cover, make_cover_tests
 

@@ -18,7 +18,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profil
     pack_columns,
     package_totals,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.textual import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_writer import (
     package_text,
     percent_of,
     percent_text,

@@ -19,8 +19,8 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import Program, read_collection
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.merged import merged_files
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import make_profile
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_input import join, parse_text_profile
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.textual import text_profile
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_reader import join, parse_text_profile
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_writer import text_profile
 from go_programs import MODES
 from hypothesis import given
 from hypothesis import strategies as st

@@ -14,6 +14,7 @@ import json
 import typing as t
 
 import pytest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode import (
     ORIGINAL,
     Settings,
@@ -28,9 +29,12 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.changes import applied, differences
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.kinds import KINDS, as_defined, kind_of
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.recreate import NotSwitched
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Cluster, KubernetesError, Object
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import (
+    Cluster,
+    KubernetesError,
+    Object,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 
 SPACE = "/api/v1/namespaces/shop"
 ACCOUNT = f"{SPACE}/serviceaccounts/default"

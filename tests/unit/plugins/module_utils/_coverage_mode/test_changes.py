@@ -10,8 +10,8 @@ import json
 import typing as t
 
 import pytest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode import changes as lib
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

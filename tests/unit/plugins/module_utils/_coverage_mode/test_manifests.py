@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode import manifests as lib
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 
 ROOT = Path(__file__).resolve().parents[5]
 HTTPBIN = yaml.safe_load((ROOT / "playbooks" / "vars" / "httpbin.yml").read_text())["coverage_services"]["httpbin"]

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.kubernaut.coverage.plugins.module_utils import _coverage_mode as lib
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode import patch
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.kinds import KINDS, Kind
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Object
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Object
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

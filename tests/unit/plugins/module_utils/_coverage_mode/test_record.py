@@ -12,10 +12,10 @@ import typing as t
 import zlib
 
 import pytest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode import record as lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.patch import Settings, in_coverage_mode
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import Object
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Object
 
 NORMAL: Object = {
     "apiVersion": "apps/v1",

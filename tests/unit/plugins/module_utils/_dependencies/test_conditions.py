@@ -9,8 +9,8 @@ import typing as t
 
 import jmespath
 import pytest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import conditions as lib
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 
 
 @pytest.mark.parametrize("expression", ["data.[", "", "status.nothing(", "lenght(items)", "items[?ready(@)]"])

@@ -8,10 +8,10 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import entries as lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.manifests import Manifests
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.servers import Server
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 
 REST: dict[str, t.Any] = {
     "after": [],

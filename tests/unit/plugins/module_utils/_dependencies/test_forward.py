@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import forward as lib
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import KubernetesError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import KubernetesError
 
 
 class Away:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import manifests as lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.conditions import Until
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.sources import Sources
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.manifests import Item
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import migrations as lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.servers import Migrations
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 
 GOOSE = """-- +goose Up
 -- +goose StatementBegin

@@ -8,8 +8,8 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import options as lib
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import itertools
 import threading
 
 import pytest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import order as lib
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError, InputError
 
 
 def test_a_name_that_is_none_is_answered_with_the_nearest() -> None:

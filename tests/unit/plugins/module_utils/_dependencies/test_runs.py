@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import runs as lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.migrations import MigrationError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.servers import Migrations
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.manifests import Item
 
 SECRET = {"POSTGRES_USER": "me", "POSTGRES_PASSWORD": "p@ss/word", "POSTGRES_DB": "shop"}

@@ -9,9 +9,9 @@ import base64
 import typing as t
 
 import pytest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import servers as lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.servers import Migrations, Server
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 
 POSTGRESQL = Server("postgresql", "postgresql")
 REDIS = Server("redis", "redis")

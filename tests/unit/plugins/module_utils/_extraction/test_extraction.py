@@ -12,7 +12,7 @@ from pathlib import Path
 import endings as known
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils import _extraction as lib
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction import extraction
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.ending import File
 

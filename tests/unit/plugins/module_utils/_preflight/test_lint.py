@@ -12,8 +12,8 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.containerfile import parse
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight import lint as lib
-from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.containerfile import parse
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import (
     ADVICE,
     ERROR,

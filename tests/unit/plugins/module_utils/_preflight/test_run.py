@@ -10,9 +10,9 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._instrumentation import Request as ImageRequest
-from ansible_collections.kubernaut.coverage.plugins.module_utils._instrumentation import Source
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.instrumented import Request as ImageRequest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.instrumented import Source
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight import run as lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import (
     CHECKS,

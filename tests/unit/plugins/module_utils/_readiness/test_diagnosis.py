@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import replay_verdict
 import situations
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import BLANK, Observation
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import diagnosis as lib
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.observation import BLANK, Observation
 from run_module import run_module
 
 NOBODY: t.Any = None

@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 import situations
 import yaml
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import diagnosis, gate
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import rules as lib
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.observation import Observation
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import Observation
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import diagnosis
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import engine as lib
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import wait as gate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -10,7 +10,7 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report import files
 
 

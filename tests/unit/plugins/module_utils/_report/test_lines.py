@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import Profile
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_input import join, parse_text_profile
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_reader import join, parse_text_profile
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.lines import (
     ALLOWED,
     USUAL,

@@ -10,9 +10,9 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listing import Reading
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import DataError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.merging import LIST, Merged, Request, merge
 from go_programs import RECORDED, Go, live
 

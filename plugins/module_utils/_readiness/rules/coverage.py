@@ -1,0 +1,226 @@
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module utility is PRIVATE to the collection: it can change without notice.
+"""Causes of a program that runs and writes no counters, and of an address that does not lead to it."""
+
+from __future__ import annotations
+
+import posixpath
+import typing as t
+
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import (
+    Object,
+    Observation,
+    condition,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.verdict import (
+    LOG_LINES,
+    SETTLING,
+    Verdict,
+    seconds_since,
+    specification,
+)
+
+VOLUME = "coverage-data"  # as coverage mode names it
+STARTING = 1.0  # seconds from a container's start to its program's first file
+
+
+def pods_without_covmeta(seen: Observation) -> list[str]:
+    """Return the names of the ready pods in whose coverage folder no covmeta lies."""
+    return [
+        pod["metadata"]["name"]
+        for pod in seen.ready_pods
+        if not any(name.startswith("covmeta.") for name in seen.coverage.get(pod["metadata"]["name"], []))
+    ]
+
+
+def not_written(seen: Observation) -> t.Iterator[Verdict]:
+    """covmeta is written when the process starts: a pod that is ready and has none will never have any counters."""
+    if not seen.coverage_watched:
+        return
+    without = pods_without_covmeta(seen)
+    for pod in seen.ready_pods:
+        # a pod without a readiness probe is ready a moment before its program has begun
+        since = seconds_since(seen, condition(pod, "Ready").get("lastTransitionTime") or "")
+        if seen.waited < SETTLING and (since < STARTING or since == float("inf")):
+            continue
+        if pod["metadata"]["name"] in without:
+            yield _verdict(seen, pod)
+            return
+
+
+def _verdict(seen: Observation, pod: Object) -> Verdict:
+    name = pod["metadata"]["name"]
+    log = seen.logs.get(f"{name}/{seen.container}", "") or seen.logs.get(f"{name}/{seen.container}/previous", "")
+    lines = [line for line in log.splitlines() if "GOCOVERDIR" in line or "coverage" in line][:LOG_LINES]
+    listing = ", ".join(seen.coverage.get(name, [])) or "(empty)"
+    container = specification(pod, seen.container)
+    variable = next((item for item in container.get("env") or [] if item["name"] == "GOCOVERDIR"), None)
+    directory = str((variable or {}).get("value") or "")
+    mount = _mount_over(container, directory)
+    evidence = [*lines, f"coverage folder of {name}: {listing}"]
+    if directory:
+        over = f"mount {mount['mountPath']}" if mount else "no mount there"
+        evidence.append(f"GOCOVERDIR: {directory}; {over}")
+    # what the manifest itself says comes first, then the program's own words, then the file of the process
+    if seen.programs.get(name) and not seen.programs[name].get("instrumented"):
+        return _not_instrumented(seen, name, [*evidence, _program(seen, name)])
+    told_unset = any("GOCOVERDIR not set" in line for line in lines)
+    if container and not directory and "valueFrom" not in (variable or {}) and (told_unset or not lines):
+        return Verdict(
+            cause="gocoverdir-unset",
+            sentence=f"Container {seen.container} of pod {name} has no variable GOCOVERDIR, or an empty one.",
+            evidence=[*evidence, "env: " + ", ".join(item["name"] for item in container.get("env") or [])],
+            remedy="Let coverage mode change this container; its name is the container's in the manifest.",
+            setting="coverage_mode_container",
+        )
+    if told_unset:
+        return Verdict(
+            cause="gocoverdir-unset",
+            sentence=f"The program in pod {name} is instrumented, but GOCOVERDIR does not reach it.",
+            evidence=evidence,
+            remedy="Something between the container's start and the program (a wrapper, env -i) drops it.",
+            setting="coverage_mode_container",
+        )
+    said = lines[-1].rpartition(": ")[2] if lines else ""
+    failed = [line for line in lines if "emit failed" in line]
+    if any("read-only file system" in line for line in failed):
+        return Verdict(
+            cause="coverage-read-only",
+            sentence=f"The program in pod {name} cannot write its counters: {directory or 'the folder'} is read-only.",
+            evidence=evidence,
+            remedy="Mount the volume for the counters writable: no readOnly at the mount or the volume.",
+            setting="coverage_mode_directory",
+        )
+    mounts = [item["mountPath"] for item in container.get("volumeMounts") or [] if item.get("name") == VOLUME]
+    astray = directory and mounts and (mount is None or mount.get("name") != VOLUME)
+    if astray or any("inaccessible" in line for line in failed):
+        expected = mounts[0] if mounts else "a mounted folder"
+        return Verdict(
+            cause="coverage-path-mismatch",
+            sentence=f"The program in pod {name} writes its counters to {directory or said}, which is not where the"
+            f" folder for them is mounted ({expected}).",
+            evidence=evidence,
+            remedy="Give GOCOVERDIR and the mount the same path: one variable sets both.",
+            setting="coverage_mode_directory",
+        )
+    if failed:
+        return Verdict(
+            cause="coverage-not-writable",
+            sentence=f"The program in pod {name} cannot write its counters: {said}.",
+            evidence=evidence,
+            remedy="Let its user write to the folder; it must be mounted where GOCOVERDIR points.",
+            setting="coverage_mode_directory",
+        )
+    if seen.programs.get(name):
+        return Verdict(
+            cause="coverage-path-mismatch",
+            sentence=f"The program in pod {name} is instrumented; its counters go elsewhere than to the node's folder.",
+            evidence=[*evidence, _program(seen, name)],
+            remedy="See that GOCOVERDIR points into the volume that coverage mode mounts.",
+            setting="coverage_mode_directory",
+        )
+    return Verdict(
+        cause="no-covmeta",
+        sentence=f"Pod {name} is ready, but its program wrote no covmeta when it started: it is not instrumented.",
+        evidence=evidence,
+        remedy="Build it with -cover, and see that the image that runs is the one that was built.",
+        setting="instrumented_image_source",
+    )
+
+
+def _not_instrumented(seen: Observation, name: str, evidence: list[str]) -> Verdict:
+    claims = bool(seen.programs[name].get("cover"))
+    sentence = f"The program in pod {name} is not instrumented"
+    if claims:
+        sentence += ", though its build information says -cover: go install -cover of another module does that"
+    return Verdict(
+        cause="not-instrumented",
+        sentence=f"{sentence}.",
+        evidence=evidence,
+        remedy="Build it with go build -cover, and see that the image that runs is the one that was built."
+        if not claims
+        else "Build it in a module of its own (go get -tool, then go build -cover -coverpkg=...).",
+        setting="instrumented_image_source",
+    )
+
+
+def _program(seen: Observation, name: str) -> str:
+    found = seen.programs[name]
+    has = "has" if found.get("instrumented") else "lacks"
+    info = "-cover=true" if found.get("cover") else "no -cover"
+    where = f"{found.get('file', 'the process')} on node {found.get('node', '?')}"
+    return f"{where} {has} runtime/coverage.initHook; build info: {info}"
+
+
+def _mount_over(container: Object, directory: str) -> t.Optional[Object]:
+    """The mount in which a folder of the container lies."""
+    if not directory:
+        return None
+    path = posixpath.normpath(directory)
+    over = [
+        item
+        for item in container.get("volumeMounts") or []
+        if path == (place := posixpath.normpath(item["mountPath"])) or path.startswith(f"{place.rstrip('/')}/")
+    ]
+    return max(over, key=lambda item: len(item["mountPath"]), default=None)
+
+
+def url_silent(seen: Observation) -> t.Iterator[Verdict]:
+    """For when the time is over: all is ready, and the address does not answer."""
+    if not seen.url or seen.url_ready or not seen.rolled_out:
+        return
+    evidence = [f"{seen.url}: {seen.url_answer}"]
+    own = {pod["metadata"]["name"] for pod in seen.pods}
+    labels = [pod["metadata"].get("labels") or {} for pod in seen.ready_pods]
+    selecting = [
+        service
+        for service in seen.services
+        if (selector := (service.get("spec") or {}).get("selector"))
+        and any(selector.items() <= item.items() for item in labels)
+    ]
+    backed = {
+        (item["metadata"].get("labels") or {}).get("kubernetes.io/service-name")
+        for item in seen.endpoint_slices
+        for endpoint in item.get("endpoints") or []
+        if (endpoint.get("targetRef") or {}).get("name") in own and item.get("ports")
+    }
+    if seen.full and not selecting:
+        named = ", ".join(item["metadata"]["name"] for item in seen.services) or "there is none"
+        yield Verdict(
+            cause="service-without-endpoints",
+            sentence=f"All pods are ready, but no Service of {seen.namespace} selects them, so nothing leads to them"
+            f" from {seen.url}: {seen.url_answer or 'no answer'}.",
+            evidence=[*evidence, f"Services: {named}", f"labels of the pods: {labels[:1]}"],
+            remedy="Correct the Service's selector, or create the Service.",
+            setting="coverage_mode_objects",
+        )
+        return
+    for service in selecting:
+        name = service["metadata"]["name"]
+        if seen.endpoint_slices and name not in backed:
+            ports = [f"{port.get('port')} to {port.get('targetPort')}" for port in service["spec"].get("ports") or []]
+            yield Verdict(
+                cause="service-without-endpoints",
+                sentence=f"All pods are ready, but Service {seen.namespace}/{name} has no endpoint for them: their"
+                f" containers have no port of that name ({', '.join(ports)}).",
+                evidence=[*evidence, f"Service {name}: ports {', '.join(ports)}"],
+                remedy="Correct targetPort, or name the container's port.",
+                setting="coverage_mode_objects",
+            )
+            return
+    evidence += [
+        f"Service {item['metadata']['name']}: {item['spec'].get('type')}, ports "
+        + ", ".join(
+            f"{port.get('port')}/nodePort {port.get('nodePort', 'none')}" for port in item["spec"].get("ports") or []
+        )
+        for item in selecting
+    ]
+    yield Verdict(
+        cause="url-unreachable",
+        sentence=f"All pods are ready, but {seen.url} does not answer as it should: {seen.url_answer or 'no answer'}.",
+        evidence=evidence,
+        remedy="Compare the Service's selector and NodePort with the cluster's port mappings and this address.",
+        setting="readiness_gate_url",
+    )

@@ -1,0 +1,298 @@
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module utility is PRIVATE to the collection: it can change without notice.
+"""Causes of a program that ends when it should go on: exit code and reason first, then the last words of its log."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import (
+    Object,
+    Observation,
+    condition,
+    containers,
+    moment,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import configuration, probes
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules.dependencies import (
+    dependency_verdict,
+    of_container,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.verdict import (
+    LOG_LINES,
+    MANIFEST,
+    SETTLING,
+    Verdict,
+    log_lines,
+    short,
+    specification,
+    started_again,
+    terminated,
+)
+
+OOM_KILLED, KILLED = "OOMKilled", 137
+NOT_STARTED = ("StartError", "ContainerCannotRun", "ContainerStatusUnknown")
+# the kernel's word, and that of Go's runtime under an emulator
+FOREIGN_SIGNS = ("exec format error", "taggedPointerPack")
+NEVER_COMES = ("dependency-down", "dependency-name")
+PANIC = re.compile(r"^(?:panic: |fatal error: |unexpected fault address|runtime: goroutine stack exceeds)")
+GOROUTINE = re.compile(r"^goroutine \d+ .*\[.*\]:")
+USAGE = re.compile(r"^\s*usage\b", re.IGNORECASE)
+FRAME = re.compile(r"^\s+(?P<file>\S+\.go:\d+)")
+# What well-known libraries write before a program gives up: Go's os and flag, pflag, client-go and apimachinery
+# (meta.NoKindMatchError, NewForbidden, runtime.NewNotRegisteredErrForKind), net, yaml and json decoders.
+KNOWN_FAILURES: tuple[tuple[str, str, str], ...] = (
+    (
+        r'no matches for kind "(?P<what>[^"]+)"|the server could not find the requested resource',
+        "crd-missing",
+        "Install the CustomResourceDefinition before the program starts.",
+    ),
+    (
+        r'customresourcedefinitions?\S* "(?P<what>[^"]+)" not found',
+        "crd-missing",
+        "Install the CustomResourceDefinition before the program starts.",
+    ),
+    (
+        r"is forbidden: User \"(?P<what>[^\"]+)\" cannot",
+        "rbac-forbidden",
+        "Give the ServiceAccount a Role or ClusterRole that allows it, and the binding.",
+    ),
+    (
+        r"bind: address already in use",
+        "port-in-use",
+        "Give the containers of a pod (and the probes, metrics and API of a program) ports of their own.",
+    ),
+    (
+        r"bind: permission denied",
+        "port-not-allowed",
+        "Listen at a port above 1023, or allow NET_BIND_SERVICE.",
+    ),
+    (
+        r"flag provided but not defined|unknown (?:shorthand )?flag|flag needs an argument|unknown command \"|"
+        r"invalid (?:value|argument) .* for (?:flag|\S*--?\w)",
+        "bad-argument",
+        "Correct args or command; compare them with what the program says of its flags.",
+    ),
+    (
+        r"read-only file system",
+        "file-permission",
+        "Mount a writable volume (emptyDir) there, or take readOnlyRootFilesystem out.",
+    ),
+    (
+        r"(?:open|mkdir|create|stat|chmod|lstat|unlinkat|rename) \S+: permission denied|EACCES: permission denied",
+        "file-permission",
+        "Let the program's user have that path: fsGroup, an emptyDir, or the image's permissions.",
+    ),
+    (
+        r"(?:open|stat|lstat|read|cannot read|config(?:uration)? file)\b.*(?:no such file or directory|not found)",
+        "config-file-missing",
+        "Mount the file (a ConfigMap or Secret) where the program looks for it, or correct the path that it is given.",
+    ),
+    (
+        r"yaml: |json: cannot unmarshal|invalid character .* looking for|cannot unmarshal|toml: |"
+        r"(?i:(?:invalid|bad|missing|incomplete) (?:\w+ ){0,3}config)|"
+        r"(?i:(?:failed to|cannot|error) (?:load|parse|read|validat)(?:e|ing)? (?:\w+ ){0,3}config)|"
+        r"(?i:config\S*(?: \w+)?:? .*(?:invalid|missing|required|not set))|"
+        r"(?i:environment variable .*(?:required|not set|missing|empty))|"
+        r"(?i:(?:required|missing).* (?:environment )?variable)|"
+        r"\b[A-Z][A-Z0-9_]{3,} (?:is required|is not set|must be set|not set|environment variable)",
+        "config-error",
+        "Correct the configuration: the ConfigMap, the variables or the arguments of the container.",
+    ),
+)
+COMPILED = tuple((re.compile(pattern), cause, remedy) for pattern, cause, remedy in KNOWN_FAILURES)
+
+
+def crashed(seen: Observation) -> t.Iterator[Verdict]:
+    """A container ended twice, or is held back from its next start. Once may be a wait for a dependency."""
+    for pod, status, ended in _ended(seen):
+        waiting = ((status.get("state") or {}).get("waiting") or {}).get("reason")
+        # an end with 0 is an init container's good end, unless Kubernetes starts it again and again
+        again_and_again = status.get("restartCount", 0) >= 2 and ended.get("exitCode") != 0
+        given_up = ended.get("exitCode") != 0 and _is_given_up(seen, pod)
+        # once may have been a start that was slow once; unless its answers are known to take too long
+        often_killed = 1 if probes.is_too_slow(seen, pod, status["name"]) else 2
+        killed = probes.times_killed(seen, pod, status["name"]) >= often_killed
+        often = waiting == "CrashLoopBackOff" or again_and_again or given_up or killed
+        if not often and not (seen.full and seen.waited >= SETTLING and ended.get("exitCode")):
+            continue
+        verdict, terminal = crash_verdict(seen, pod, status, ended)
+        # what it needs and can never have is known at the first end
+        if given_up or (terminal and (often or _never_comes(seen, pod, status["name"], verdict))):
+            yield verdict
+
+
+def _never_comes(seen: Observation, pod: Object, container: str, verdict: Verdict) -> bool:
+    """Whether it is a Service of this cluster that is missed, of which all was looked at."""
+    first = next(iter(of_container(seen, pod["metadata"]["name"], container)), None)
+    return first is not None and first.inside and verdict.cause in NEVER_COMES
+
+
+def crashed_once(seen: Observation) -> t.Iterator[Verdict]:
+    """For when the time is over: a container that ended, however often."""
+    for pod, status, ended in _ended(seen):
+        if ended.get("exitCode") != 0 or started_again(status):
+            yield crash_verdict(seen, pod, status, ended)[0]
+
+
+def _ended(seen: Observation) -> t.Iterator[tuple[Object, Object, Object]]:
+    # the pods of a Job that have failed stay; the last one is the one to tell from
+    for pod in sorted(seen.current_pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True):
+        for status in containers(pod):
+            ended = terminated(status)
+            if ended is not None and not status.get("ready"):
+                yield pod, status, ended
+
+
+def _is_given_up(seen: Observation, pod: Object) -> bool:
+    """Whether no one will start it again, or Kubernetes has tried twice with a new pod."""
+    if (pod.get("status") or {}).get("phase") != "Failed":
+        return False
+    if seen.kind == "Pod":
+        return True
+    if seen.kind not in ("Job", "CronJob") or seen.newest_job is None:
+        return False
+    failed = [item for item in seen.current_pods if (item.get("status") or {}).get("phase") == "Failed"]
+    return len(failed) >= 2 or any(
+        condition(seen.newest_job, kind).get("status") == "True" for kind in ("Failed", "FailureTarget")
+    )
+
+
+def crash_verdict(seen: Observation, pod: Object, status: Object, ended: Object) -> tuple[Verdict, bool]:
+    """Return why a container ended, and whether that is so for good (a dependency that only starts is not)."""
+    name, container = pod["metadata"]["name"], status["name"]
+    lines = log_lines(seen, name, container) or (ended.get("message") or "").splitlines()
+    evidence = _evidence(seen, pod, status, ended, lines)
+    who = f"Container {container} of pod {name}"
+
+    def verdict(cause: str, sentence: str, remedy: str, setting: str = MANIFEST) -> Verdict:
+        return Verdict(cause, sentence, evidence, remedy, setting, subject=container)
+
+    killed = probes.killed_by_probe(seen, pod, status, evidence)
+    if killed is not None:
+        return killed, True
+    reason, message, code = ended.get("reason", ""), ended.get("message") or "", ended.get("exitCode")
+    if reason == OOM_KILLED:
+        return verdict(
+            cause="out-of-memory",
+            sentence=f"{who} was killed{_after(ended)} because it needed more memory than its limit"
+            f"{_limit(pod, container)}.",
+            remedy="Raise its memory limit: atomic counters cost some.",
+        ), True
+    if code == KILLED and _limit(pod, container) and not seen.events_of(pod, reason="Killing"):
+        # containerd misses the kernel's word now and then; no one but the kernel kills without an event
+        return verdict(
+            cause="out-of-memory",
+            sentence=f"{who} was killed{_after(ended)}, and not by Kubernetes; with a memory limit"
+            f"{_limit(pod, container)} that is the kernel, because it needed more.",
+            remedy="Raise its memory limit: atomic counters cost some.",
+        ), True
+    if any(sign in line for sign in FOREIGN_SIGNS for line in (message, *lines[-LOG_LINES:])):
+        return verdict(
+            cause="wrong-architecture",
+            sentence=f"The node{_architecture(seen, pod)} cannot run what container {container} of pod {name} starts:"
+            f" it is of another architecture, or no program at all ({short(_foreign(message, lines))}).",
+            remedy="Build for the node's architecture (look for a GOARCH fixed in the Containerfile); a script needs a"
+            " first line that names its shell.",
+            setting="instrumented_image_source",
+        ), True
+    if reason in NOT_STARTED and message:
+        known, remedy, _more = configuration.known_failure(seen, message)
+        return verdict(known, f"{who} cannot be started: {short(message)}", remedy), True
+    # by causality: what the program lacks, then what it says itself
+    for item in of_container(seen, name, container):
+        down, terminal = dependency_verdict(seen, item, who, str(ended.get("finishedAt") or ""))
+        return (
+            dataclasses.replace(down, evidence=[*evidence[:1], *down.evidence], subject=container),
+            terminal,
+        )
+    panicked = next((number for number, line in enumerate(lines) if PANIC.match(line)), None)
+    last = lines[panicked : panicked + 1] if panicked is not None else _last_words(lines)
+    for line in reversed(last):
+        for pattern, known, remedy in COMPILED:
+            if pattern.search(line):
+                return verdict(known, f"{who} ends with exit code {code} when it starts: {short(line)}", remedy), True
+    if panicked is not None:
+        evidence[1:] = _stack(lines, panicked)
+        where = next((found["file"] for line in evidence if (found := FRAME.match(line))), "")
+        at = f" ({where.rpartition('/')[2]})" if where else ""
+        return verdict(
+            cause="panic",
+            sentence=f"{who} panics{_after(ended)}: {short(lines[panicked])}{at}",
+            remedy="It is a fault of the program, or of what it is given; the stack says where.",
+            setting="instrumented_image_source",
+        ), True
+    said = f": {short(_last_words(lines)[-1])}" if lines else ""
+    if code == 0:
+        return verdict(
+            cause="completes",
+            sentence=f"{who} ends with exit code 0 each time it starts: it does its work and goes{said}",
+            remedy=f"A {seen.kind} is for programs that go on; make it a Job, or give it the arguments to serve.",
+        ), True
+    hidden = any(item.startswith(f"log of {name}/{container}") for item in seen.unseen)
+    crash = verdict(
+        cause="crash",
+        sentence=f"{who} ends with exit code {code} each time it starts{said}",
+        remedy="The log's end says what it lacks: often a configuration file, an argument or a dependency."
+        if not hidden
+        else "Its log would say what it lacks, and this user may not read it: give it get of pods/log, and look again.",
+    )
+    # between two lives a log can be out of reach for a moment
+    return dataclasses.replace(crash, to_confirm=not lines and not hidden), True
+
+
+def _last_words(lines: list[str]) -> list[str]:
+    """The end of a log; what comes before a usage text where there is one, because that is what it explains."""
+    usage = next((number for number, line in enumerate(lines) if USAGE.match(line)), None)
+    return lines[-LOG_LINES:] if usage is None else lines[max(0, usage - LOG_LINES) : usage + 1]
+
+
+def _evidence(seen: Observation, pod: Object, status: Object, ended: Object, lines: list[str]) -> list[str]:
+    reason, message, restarts = ended.get("reason", ""), ended.get("message", ""), status.get("restartCount", 0)
+    evidence = [
+        f"container {status['name']}: exit code {ended.get('exitCode')}, {reason or 'no reason'}, {restarts} restarts"
+    ]
+    if message and message.strip() not in "\n".join(lines):
+        evidence.append(message)
+    return [*evidence, *lines[-LOG_LINES:]]
+
+
+def _after(ended: Object) -> str:
+    started, finished = ended.get("startedAt") or "", ended.get("finishedAt") or ""
+    if not started or not finished or started.startswith("1970"):
+        return ""
+    lived = moment(finished) - moment(started)
+    return " when it starts" if lived < 2 else f" {lived:.0f} s after its start"
+
+
+def _limit(pod: Object, container: str) -> str:
+    limits = (specification(pod, container).get("resources") or {}).get("limits") or {}
+    return f" of {limits['memory']}" if limits.get("memory") else ""
+
+
+def _architecture(seen: Observation, pod: Object) -> str:
+    for node in seen.nodes:
+        if node["metadata"]["name"] == pod["spec"].get("nodeName"):
+            name = ((node.get("status") or {}).get("nodeInfo") or {}).get("architecture")
+            return f" ({name})" if name else ""
+    return ""
+
+
+def _foreign(message: str, lines: list[str]) -> str:
+    return next((line for line in (*reversed(lines), message) if any(sign in line for sign in FOREIGN_SIGNS)), "")
+
+
+def _stack(lines: list[str], panicked: int) -> list[str]:
+    """The panic, its signal, the goroutine's first line and the first frames of it."""
+    found = [lines[panicked]]
+    for number, line in enumerate(lines[panicked + 1 :], start=panicked + 1):
+        if line.startswith("[signal"):
+            found.append(line)
+        elif GOROUTINE.match(line):
+            frames = [item for item in lines[number + 1 :] if not item.startswith(("panic(", "\t/usr/local/go/src/"))]
+            return [*found, line, *frames[:4]]
+    return found

@@ -1,0 +1,124 @@
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module utility is PRIVATE to the collection: it can change without notice.
+"""Causes around a pod: it was evicted, its node is gone, its sandbox cannot be made, an init container does not end."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import (
+    Observation,
+    condition,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.verdict import (
+    MANIFEST,
+    Verdict,
+    first_seen,
+    log_end,
+    name_of,
+    seconds_since,
+    short,
+)
+
+SANDBOX = 15.0  # seconds after which a pod without a network is no matter of a node that only starts
+
+
+def evicted(seen: Observation) -> t.Iterator[Verdict]:
+    """The kubelet put a pod out because its node ran short of something."""
+    for pod in seen.current_pods:
+        status = pod.get("status") or {}
+        if status.get("reason") != "Evicted":
+            continue
+        yield Verdict(
+            cause="evicted",
+            sentence=f"Pod {pod['metadata']['name']} was evicted from node {pod['spec'].get('nodeName', '?')}:"
+            f" {short(status.get('message', ''))}",
+            evidence=[f"Evicted: {status.get('message', '')}", *_pressures(seen)],
+            remedy="Make room on the node (disk, memory), or give the pod requests that say what it needs.",
+            setting=MANIFEST,
+        )
+
+
+def no_sandbox(seen: Observation) -> t.Iterator[Verdict]:
+    """The node cannot make the pod's network or its first container."""
+    for pod in seen.current_pods:
+        if (pod.get("status") or {}).get("phase") != "Pending":
+            continue
+        for event in reversed(seen.events_of(pod, reason="FailedCreatePodSandBox")):
+            ready = condition(pod, "PodReadyToStartContainers").get("status") == "True"
+            if ready or seconds_since(seen, first_seen(event)) < SANDBOX:
+                continue
+            yield Verdict(
+                cause="sandbox-failed",
+                sentence=f"Node {pod['spec'].get('nodeName', '?')} cannot set up pod {pod['metadata']['name']}:"
+                f" {short(event.get('message', ''))}",
+                evidence=[event.get("message", "")],
+                remedy="See that the cluster's network plugin runs on that node (kubectl -n kube-system get pods).",
+                setting="kind_cluster_name",
+            )
+            break
+
+
+def node_down(seen: Observation) -> t.Iterator[Verdict]:
+    """For when the time is over: the pod's node does not report."""
+    down = {
+        node["metadata"]["name"]: condition(node, "Ready")
+        for node in seen.nodes
+        if condition(node, "Ready").get("status") in ("False", "Unknown")
+    }
+    for pod in seen.current_pods:
+        node = pod["spec"].get("nodeName", "")
+        if node in down and pod not in seen.ready_pods:
+            said = down[node].get("message") or down[node].get("reason") or "no word"
+            yield Verdict(
+                cause="node-not-ready",
+                sentence=f"Node {node}, where pod {pod['metadata']['name']} is, is not ready: {short(said)}",
+                evidence=[f"Ready={down[node].get('status')}: {down[node].get('reason')}: {said}"],
+                remedy="See what its kubelet says, or move the pod.",
+                setting="kind_cluster_name",
+            )
+            return
+    if down and any(condition(pod, "PodScheduled").get("status") == "False" for pod in seen.current_pods):
+        name, found = min(down.items())
+        yield Verdict(
+            cause="node-not-ready",
+            sentence=f"A pod of {name_of(seen)} waits for a node, and node {name} is not ready.",
+            evidence=[f"{name}: Ready={found.get('status')}: {found.get('reason')}: {found.get('message')}"],
+            remedy="See what its kubelet says.",
+            setting="kind_cluster_name",
+        )
+
+
+def init_stuck(seen: Observation) -> t.Iterator[Verdict]:
+    """For when the time is over: an init container still runs."""
+    for pod in seen.current_pods:
+        ordinary = {
+            item["name"] for item in pod["spec"].get("initContainers") or [] if item.get("restartPolicy") != "Always"
+        }
+        for status in (pod.get("status") or {}).get("initContainerStatuses") or []:
+            running = (status.get("state") or {}).get("running")
+            if running is None or status["name"] not in ordinary:
+                continue
+            since = seconds_since(seen, running.get("startedAt", ""))
+            log = log_end(seen, pod["metadata"]["name"], status["name"])
+            yield Verdict(
+                cause="init-stuck",
+                sentence=f"Init container {status['name']} of pod {pod['metadata']['name']} still runs"
+                f"{f' after {since:.0f} s' if since < float('inf') else ''}; the others wait for its end"
+                f"{f': {short(log[-1])}' if log else '.'}",
+                evidence=[f"container {status['name']}: running since {running.get('startedAt')}", *log],
+                remedy="See what it waits for; its command and its log say so.",
+                setting=MANIFEST,
+                subject=status["name"],
+            )
+
+
+def _pressures(seen: Observation) -> list[str]:
+    return [
+        f"node {node['metadata']['name']}: {kind}"
+        for node in seen.nodes
+        for kind in ("MemoryPressure", "DiskPressure", "PIDPressure")
+        if condition(node, kind).get("status") == "True"
+    ]

@@ -1,0 +1,238 @@
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module utility is PRIVATE to the collection: it can change without notice.
+"""The gate: look, ask the rules, look again, until the workload is ready or something says that it never will be."""
+
+from __future__ import annotations
+
+import json
+import time
+import typing as t
+from pathlib import Path
+
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import (
+    Cluster,
+    KubernetesError,
+    Object,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.collect import Target, observe, pod_selector
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import (
+    Observation,
+    condition,
+    containers,
+    moment,
+    redacted_text,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.engine import (
+    SETTLING,
+    Verdict,
+    missing,
+    pods_without_covmeta,
+    terminal_verdict,
+    timeout_verdict,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.verdict import specification
+
+__all__ = [
+    "NotReady",
+    "Target",
+    "is_ready",
+    "observe",
+    "pod_lives",
+    "pod_selector",
+    "save_evidence",
+    "wait_until_ready",
+]
+
+POLL = 0.15  # seconds between two looks; a look is four requests of some milliseconds
+FULL_LOOK = 1.0  # seconds between two full looks at what is not ready; a tenth of the wait where that is more
+STEADY = 2.0  # seconds that a program without a readiness probe has to live, to be more than started
+BUSY = 20.0  # seconds for which the API server may be too busy, or away, to answer
+EVIDENCE_FILE = "observation.json"
+
+
+class NotReady(CoverageError):
+    """The workload is not ready; the message is the verdict."""
+
+    def __init__(self, verdict: Verdict, seen: Observation) -> None:
+        super().__init__(
+            redacted_text(verdict.sentence),
+            remedy=verdict.remedy,
+            setting=verdict.setting,
+            evidence=[redacted_text(line) for line in verdict.evidence],
+            cause=verdict.cause,
+        )
+        self.seen = seen
+        self.also = [{key: redacted_text(text) for key, text in item.items()} for item in verdict.also]
+
+    def result(self) -> dict[str, t.Any]:
+        """Return the keyword arguments for C(fail_json), with what else was seen."""
+        result = super().result()
+        result["verdict"]["also"] = self.also
+        if self.also:
+            result["msg"] += f" Also seen: {' '.join(item['sentence'] for item in self.also)}"
+        return result
+
+
+class _Wait:
+    """What has to be remembered from one look to the next."""
+
+    def __init__(self, cluster: Cluster, podman: Podman, target: Target) -> None:
+        self.cluster, self.podman, self.target = cluster, podman, target
+        self.started = self.last_full = time.monotonic()
+        self.answers: list[Object] = []
+        self.lives: t.Any = None
+        self.lives_since = 0.0
+        self.busy_since: t.Optional[float] = None
+        self.said_since: dict[tuple[str, str], float] = {}
+
+    def look(self, logs: bool = False) -> t.Optional[Observation]:
+        """Look once; None where the API server was too busy to answer, and is not for long."""
+        waited = time.monotonic() - self.started
+        try:
+            seen = observe(self.cluster, self.podman, self.target, waited=waited, logs=logs)
+        except KubernetesError as error:
+            self.busy_since = self.busy_since or time.monotonic()
+            if not error.may_pass or time.monotonic() - self.busy_since > BUSY:
+                raise
+            return None
+        self.busy_since = None
+        if logs:
+            self.last_full = time.monotonic()
+            # a program that is killed again and again answers only in between
+            asked = {(item["pod"], item["port"], item["path"]) for item in seen.answers if item["status"]}
+            kept = [item for item in self.answers if (item["pod"], item["port"], item["path"]) not in asked]
+            seen.answers = [*seen.answers, *kept]
+            self.answers = [item for item in seen.answers if item["status"]]
+        return seen
+
+    def is_steady(self, seen: Observation) -> bool:
+        """Whether programs that no probe watches have lived for a moment: to be started is not to be ready."""
+        lives = [(pod["metadata"]["uid"], _restarts(pod, "")) for pod in seen.current_pods]
+        now = time.monotonic()
+        if lives != self.lives:
+            self.lives, self.lives_since = lives, now
+        return bool(seen.url) or not any(map(_is_unwatched, seen.current_pods)) or now - self.lives_since >= STEADY
+
+    def may_be_more(self, seen: Observation) -> bool:
+        """Whether a pod is not ready for reasons that only a full look sees, and there was none lately."""
+        since = time.monotonic() - self.last_full
+        if self.said_since:
+            return since >= SETTLING
+        if seen.waited < SETTLING or since < max(FULL_LOOK, seen.waited / 10):
+            return False
+        return any(pod not in seen.ready_pods for pod in seen.current_pods)
+
+    def stands(self, verdict: Verdict) -> bool:
+        """Whether a verdict needs no second look, or was found before too, long enough ago."""
+        now, which = time.monotonic(), (verdict.cause, verdict.subject)
+        self.said_since = {which: self.said_since.get(which, now)} if verdict.to_confirm else {}
+        return not verdict.to_confirm or now - self.said_since[which] >= SETTLING
+
+
+def wait_until_ready(cluster: Cluster, podman: Podman, target: Target, timeout: float) -> Observation:
+    """Return what was seen when all was ready.
+
+    :raises NotReady: a cause that waiting cannot cure, at once; or the likeliest one when the time is over.
+    """
+    wait, said = _Wait(cluster, podman, target), ""
+    while True:
+        seen = wait.look()
+        if seen is None:
+            time.sleep(POLL)
+            continue
+        ready = is_ready(seen)
+        if ready and wait.is_steady(seen):
+            return seen
+        over = seen.waited > timeout
+        if over or (not ready and (terminal_verdict(seen) is not None or wait.may_be_more(seen))):
+            # look once more, with all logs; what cured itself meanwhile was not terminal
+            full = wait.look(logs=True)
+            if full is not None:
+                if is_ready(full) and wait.is_steady(full):
+                    return full
+                verdict = terminal_verdict(full)
+                if verdict is None:
+                    wait.said_since = {}
+                elif not wait.stands(verdict) and not over:
+                    verdict = None
+                if verdict is None and over:
+                    verdict = timeout_verdict(full, timeout)
+                if verdict is not None:
+                    raise NotReady(verdict, full)
+        now_missing = missing(seen) if not ready else "whether it stays up"
+        if now_missing != said:
+            report_progress(now_missing)
+            said = now_missing
+        time.sleep(POLL)
+
+
+def is_ready(seen: Observation) -> bool:
+    """Whether the rollout is complete, every pod wrote covmeta, and the address answers; nothing is not ready."""
+    return (
+        seen.rolled_out
+        and bool(seen.wanted or seen.ready_pods)
+        and (not seen.coverage_watched or not pods_without_covmeta(seen))
+        and (not seen.url or seen.url_ready)
+    )
+
+
+def _is_unwatched(pod: Object) -> bool:
+    if (pod.get("status") or {}).get("phase") == "Succeeded":
+        return False
+    return any("readinessProbe" not in item for item in pod["spec"].get("containers") or [])
+
+
+def save_evidence(seen: Observation, directory: str) -> str:
+    """Write the observation, without secrets, into the evidence folder; return the file's path."""
+    path = Path(directory) / EVIDENCE_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".part")
+    beside.write_text(json.dumps(seen.as_dict(), indent=1, sort_keys=True), encoding="utf-8")
+    beside.replace(path)
+    return str(path)
+
+
+def pod_lives(seen: Observation) -> list[dict[str, t.Any]]:
+    """Return for each current pod its name, uid, node and how often its instrumented container was started again."""
+    return [
+        {
+            "pod": pod["metadata"]["name"],
+            "uid": pod["metadata"]["uid"],
+            "node": pod["spec"].get("nodeName", ""),
+            "restarts": _restarts(pod, seen.container),
+            "ready": condition(pod, "Ready").get("status") == "True",
+            "start_seconds": _start_seconds(pod, seen.container),
+        }
+        for pod in seen.current_pods
+    ]
+
+
+def suggested_startup_probe(seen: Observation) -> Object:
+    """Return a startup probe that gives three times the slowest start that was seen; empty: nothing is known."""
+    slowest = max((_start_seconds(pod, seen.container) or 0.0 for pod in seen.ready_pods), default=0.0)
+    if not slowest:
+        return {}
+    readiness = next((specification(pod, seen.container).get("readinessProbe") for pod in seen.ready_pods), None) or {}
+    asked = {key: value for key, value in readiness.items() if key in ("httpGet", "tcpSocket", "grpc", "exec")}
+    return {**asked, "periodSeconds": 1, "failureThreshold": max(30, round(slowest * 3))} if asked else {}
+
+
+def _start_seconds(pod: Object, container: str) -> t.Optional[float]:
+    """Seconds from the container's start to the pod's being ready, as exactly as Kubernetes says: whole ones."""
+    ready = condition(pod, "Ready")
+    for status in containers(pod):
+        running = (status.get("state") or {}).get("running") or {}
+        if status["name"] == container and running.get("startedAt") and ready.get("status") == "True":
+            return max(0.0, moment(ready.get("lastTransitionTime") or "") - moment(running["startedAt"]))
+    return None
+
+
+def _restarts(pod: Object, container: str) -> int:
+    """How often a container was started again; all of them where none is named."""
+    counts = [status.get("restartCount", 0) for status in containers(pod) if container in ("", status["name"])]
+    return max(counts, default=0)
