@@ -21,7 +21,6 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman import images
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.images import (
     RECIPE_LABEL,
