@@ -13,7 +13,7 @@ link := .ansible/collections/ansible_collections/kubernaut/coverage
 suite := $(VENV)/bin/python tests/tools/suite.py
 
 .DEFAULT_GOAL := help
-.PHONY: help set-up demo runner test lint sanity units browser molecule faults journey bench bench-covdata fuzz format docs changelog build teardown clean distclean
+.PHONY: help set-up demo runner test test-all lint sanity units browser molecule faults journey bench bench-covdata fuzz format docs changelog build teardown clean distclean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -40,8 +40,11 @@ demo: set-up ## The main job from nothing: ready this machine, then the journey 
 runner: set-up ## Make this machine ready: podman, kind, Go, the node image
 	ansible-playbook playbooks/runner.yml
 
-test: set-up ## Every test there is; the last line has the counts
+test: set-up ## Everything in a quarter of an hour; the last line has the counts (docs/testing.md)
 	@$(suite)
+
+test-all: set-up ## The same with every journey, every combination and a long fuzz run: under an hour
+	@$(suite) --all
 
 lint: set-up ## yamllint, ruff, mypy, ansible-lint
 	@$(suite) lint
@@ -55,14 +58,14 @@ units: set-up ## The unit and structural tests (some need Go: make runner)
 browser: set-up ## The report's page in a real browser, installed where it is missing (needs: make runner)
 	@$(suite) browser
 
-molecule: set-up ## Every role on a real cluster (needs: make runner)
-	@$(suite) molecule
+molecule: set-up ## Every role on a real cluster; ONLY=role: one of them (needs: make runner)
+	@$(if $(ONLY),molecule test --scenario-name $(ONLY) --destroy never,$(suite) data roles)
 
 faults: set-up ## Inject faults into a real cluster and judge the verdicts; ONLY=name,name (needs: make runner)
 	@PYTHONPATH=.ansible/collections $(VENV)/bin/python tests/faults/run_faults.py $(ONLY)
 
-journey: set-up ## The journeys as tests (needs: make runner)
-	@$(suite) journey
+journey: set-up ## The journeys as tests, all of them (needs: make runner)
+	@$(suite) --all journey
 
 bench: set-up bench-covdata ## The journey against a plain shell script that does the same by hand; the covdata engine
 	@$(VENV)/bin/python tests/bench/journey.py
@@ -95,5 +98,5 @@ teardown: set-up ## Take away every cluster and container that the playbooks mad
 clean: ## Remove what the tests and tools left in this checkout
 	rm -rf .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/output
 
-distclean: clean ## The same, and the virtual environment
-	rm -rf .venv .ansible
+distclean: clean ## The same, the virtual environment, and what all checkouts share for their tests
+	rm -rf .venv .ansible "$${XDG_CACHE_HOME:-$$HOME/.cache}/kubernaut-coverage-tests"

@@ -1,20 +1,28 @@
 # Copyright (c) 2026, the kubernaut.coverage authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the parts of the test suite and say in one closing line how many checks passed: ``suite.py PART ...``.
+"""Run the parts of the test suite and say in one closing line how many checks passed: ``suite.py [--all] [PART ...]``.
 
-A part that fails does not keep the others from being run. What each part counts:
-lint: one for each tool. sanity: one for each of ansible-test's tests. units, browser: one for each of pytest's tests.
-runner: one, this machine made ready by the collection's own playbook. molecule and journey: one for each scenario.
-faults: one for each fault that is injected, and for each healthy workload that must not look like one.
+Parts that wait (clusters) run beside parts that compute, in lanes. A part that fails does not keep the others from
+being run. What each part counts: lint: one for each tool. sanity: one for each of ansible-test's tests. units,
+browser: one for each of pytest's tests. runner: one, this machine made ready by the collection's own playbook. data,
+roles and journey: one for each Molecule scenario. faults: one for each fault that is injected, and for each healthy
+workload that must not look like one. fuzz: one.
+
+How long each part took is printed beside what it took in the run before, and kept in .cache/suite/history.jsonl.
 """
 
 from __future__ import annotations
 
+import argparse
+import datetime
+import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 import typing as t
 import xml.etree.ElementTree
@@ -22,12 +30,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import step
+from lanes import Board
 
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / ".cache" / "suite"
 BIN = Path(sys.executable).parent
 COLLECTION = ("kubernaut", "coverage")
-MOLECULE_GLOB = "molecule/*/molecule.yml"
+SCENARIOS = ROOT / "extensions" / "molecule"
+# what takes long to make and does not belong to one checkout: ansible-test's environments, images of the fault library
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "kubernaut-coverage-tests"
+LAST, HISTORY = WORK / "last.json", WORK / "history.jsonl"
 
 
 @dataclass
@@ -72,26 +84,36 @@ def read_junit(folder: Path, name: str, returncode: int) -> Count:
     return count
 
 
-def quietly(name: str, argv: t.Sequence[str], *, cwd: t.Optional[Path] = None) -> Count:
-    """Run a check whose output matters only if it fails."""
-    outcome = step.run(name, argv, cwd=cwd)
-    if outcome.returncode:
-        step.say(outcome.output.rstrip())
-    report_check(name, outcome.seconds, ok=not outcome.returncode)
-    return Count.one(name, ok=not outcome.returncode)
+@dataclass(frozen=True)
+class Suite:
+    """One run of the suite.
 
+    :ivar everything: whether the slow combinations are run, too: C(make test-all).
+    """
 
-def aloud(argv: t.Sequence[str], *, cwd: Path = ROOT, environment: t.Optional[t.Mapping[str, str]] = None) -> int:
-    """Run a command that shows its own progress; return its exit code."""
-    return subprocess.run(
-        list(argv), cwd=cwd, env={**os.environ, **(environment or {})}, stdin=subprocess.DEVNULL, check=False
-    ).returncode
+    board: Board
+    everything: bool = False
 
+    def check(self, name: str, argv: t.Sequence[str]) -> Count:
+        """Run a command that is one check."""
+        return Count.one(name, ok=self.command(name, argv) == 0)
 
-def report_check(name: str, seconds: float, *, ok: bool) -> None:
-    """One line for a check that ended."""
-    mark = step.paint("ok    ", "32") if ok else step.paint("FAILED", "31")
-    step.say(f"  {mark} {name} ({step.duration(seconds)})")
+    def command(
+        self,
+        name: str,
+        argv: t.Sequence[str],
+        *,
+        cwd: Path = ROOT,
+        environment: t.Optional[t.Mapping[str, str]] = None,
+    ) -> int:
+        """Run a command, show its output if it fails, and return its exit code."""
+        outcome = self.board.run(name, argv, cwd=cwd, environment=environment)
+        mark = step.paint("FAILED", "31") if outcome.returncode else step.paint("ok    ", "32")
+        text = f"  {mark} {name} ({step.duration(outcome.seconds)}, {step.duration(outcome.cpu)} of processor time)"
+        if outcome.returncode and not self.board.live:
+            text = f"{outcome.output.rstrip()}\n{text}"
+        self.board.say(text)
+        return outcome.returncode
 
 
 def fresh(name: str) -> Path:
@@ -110,25 +132,25 @@ def tool(name: str) -> str:
 # ---- the parts ----
 
 
-def lint() -> Count:
-    """Style and types: every tool is run, whatever the one before said."""
-    count = quietly("yamllint", [tool("yamllint"), "--strict", "."])
-    count += quietly("ruff check", [tool("ruff"), "check", "."])
-    count += quietly("ruff format", [tool("ruff"), "format", "--check", "--diff", "."])
-    count += quietly("mypy", [tool("mypy")])
-    count += quietly("ansible-lint", [tool("ansible-lint"), "--offline", "--strict", "--nocolor"])
-    count += quietly("changelog fragments", [tool("antsibull-changelog"), "lint"])
+def lint(suite: Suite) -> Count:
+    """Style and types."""
+    count = suite.check("yamllint", [tool("yamllint"), "--strict", "."])
+    count += suite.check("ruff check", [tool("ruff"), "check", "."])
+    count += suite.check("ruff format", [tool("ruff"), "format", "--check", "--diff", "."])
+    count += suite.check("mypy", [tool("mypy")])
+    count += suite.check("ansible-lint", [tool("ansible-lint"), "--offline", "--strict", "--nocolor"])
+    count += suite.check("changelog fragments", [tool("antsibull-changelog"), "lint"])
     return count
 
 
-def sanity() -> Count:
+def sanity(suite: Suite) -> Count:
     """ansible-test's sanity tests, in a copy of the tree that is named as ansible-test demands."""
     tree = make_collection_tree(fresh("sanity"))
-    home = make_sanity_home()
-    returncode = aloud(
-        [tool("ansible-test"), "sanity", "--junit", "--color", "yes" if step.TERMINAL else "no", *SANITY_OPTIONS],
+    returncode = suite.command(
+        "ansible-test sanity",
+        [tool("ansible-test"), "sanity", "--junit", "--color", "no", *SANITY_OPTIONS],
         cwd=tree,
-        environment={"HOME": str(home), "LC_ALL": "C.UTF-8"},
+        environment={"HOME": str(make_sanity_home()), "LC_ALL": "C.UTF-8"},
     )
     return read_junit(tree / "tests" / "output" / "junit", "ansible-test sanity", returncode)
 
@@ -161,13 +183,13 @@ def make_collection_tree(parent: Path) -> Path:
 
 
 def make_sanity_home() -> Path:
-    """A home for ansible-test, kept between runs: its virtual environments live there.
+    """A home for ansible-test, kept between runs and shared by checkouts: its virtual environments are there.
 
     ansible-test downloads a script that puts pip into those environments. Python carries pip itself, so a script of
     the same name that uses it takes its place: no host but the package index needs to be in reach.
     pip's configuration is carried over, because ansible-test passes neither this home nor the environment on.
     """
-    home = ROOT / ".cache" / "ansible-test-home"
+    home = CACHE / "ansible-test-home"
     cache = home / ".ansible" / "test" / "cache"
     cache.mkdir(parents=True, exist_ok=True)
     bootstrap = Path(__file__).with_name("get_pip.py").read_text(encoding="utf-8")
@@ -203,126 +225,238 @@ def wanted_pip_versions() -> set[str]:
     return set(found)
 
 
-def units() -> Count:
+def units(suite: Suite) -> Count:
     """pytest over tests/unit, on all processors."""
-    return run_pytest("units", "--numprocesses=auto", "--dist=worksteal", "tests/unit")
+    profile = ["--hypothesis-profile=long"] if suite.everything else []
+    return run_pytest(suite, "units", "--numprocesses=auto", "--dist=worksteal", *profile, "tests/unit")
 
 
-def browser() -> Count:
+def browser(suite: Suite) -> Count:
     """The report's page in a real browser, which Debian brings."""
-    if aloud([tool("ansible-playbook"), "tests/browser/prepare.yml"]):
+    if suite.command("tests/browser/prepare.yml", [tool("ansible-playbook"), "tests/browser/prepare.yml"]):
         return Count.one("tests/browser/prepare.yml", ok=False)
-    return run_pytest("browser", "tests/browser")  # in one process: there is one browser
+    return run_pytest(suite, "browser", "tests/browser")  # in one process: there is one browser
 
 
-def run_pytest(name: str, *arguments: str) -> Count:
+def run_pytest(suite: Suite, name: str, *arguments: str) -> Count:
     """Run pytest for a part, and count its tests."""
     reports = fresh(name)
-    returncode = aloud([tool("pytest"), f"--junitxml={reports}/{name}.xml", *arguments])
+    returncode = suite.command(name, [tool("pytest"), f"--junitxml={reports}/{name}.xml", *arguments])
     return read_junit(reports, "pytest", returncode)
 
 
-def runner() -> Count:
+def fuzz(suite: Suite) -> Count:
+    """Damaged coverage data, many more than the units try."""
+    return suite.check("fuzz", [sys.executable, "tests/fuzz/fuzz.py", "--cases", "100000", "--seed", "1"])
+
+
+def runner(suite: Suite) -> Count:
     """This machine, made ready for clusters by the collection's own playbook."""
-    started = time.monotonic()
-    ok = aloud([tool("ansible-playbook"), "playbooks/runner.yml"]) == 0
-    report_check("playbooks/runner.yml", time.monotonic() - started, ok=ok)
-    return Count.one("playbooks/runner.yml", ok=ok)
+    return suite.check("playbooks/runner.yml", [tool("ansible-playbook"), "playbooks/runner.yml"])
 
 
-def scenarios(*, journeys: bool) -> list[str]:
-    """The names of the Molecule scenarios; a journey is named after the service whose contract it follows."""
-    services = {path.stem for path in (ROOT / "playbooks" / "vars").glob("*.yml")}
-    names = sorted(path.parent.name for path in ROOT.glob(MOLECULE_GLOB))
-    return [name for name in names if name != "default" and (name in services) == journeys]
+def data(suite: Suite) -> Count:
+    """Roles and modules that need no cluster, on recorded counters."""
+    return run_scenarios(suite, ["data"])
 
 
-def molecule() -> Count:
-    """One scenario for each role, all on one cluster, which the scenario C(default) makes and takes away."""
-    return run_scenarios(scenarios(journeys=False))
-
-
-def faults() -> Count:
-    """Every fault of tests/faults on a real cluster: named right, and in time."""
-    reports = fresh("faults")
-    returncode = aloud(
-        [sys.executable, "tests/faults/run_faults.py", f"--junit={reports}/faults.xml"],
-        environment={"PYTHONPATH": str(ROOT / ".ansible" / "collections")},
-    )
-    return read_junit(reports, "tests/faults", returncode)
-
-
-def journey() -> Count:
-    """The whole way of a service, as a scenario."""
-    return run_scenarios(scenarios(journeys=True))
-
-
-def run_scenarios(names: t.Sequence[str]) -> Count:
-    """Run scenarios one after the other on the shared cluster; a failed one does not stop the rest."""
-    if not names:
-        step.say("  there is no such scenario")
-        return Count.one("molecule (no scenario)", ok=False)
-    count = NOTHING
-    for name in names:
-        started = time.monotonic()
-        # molecule stops at the first scenario that fails, so each is a run of its own; the cluster stays
-        ok = run_molecule("test", "--scenario-name", name, "--destroy", "never")
-        report_check(f"molecule {name}", time.monotonic() - started, ok=ok)
-        if not ok:
-            # molecule leaves a failed scenario as it stands; what it holds (a node port, say) would fail the next ones
-            run_molecule("cleanup", "--scenario-name", name)
-        count += Count.one(f"molecule {name}", ok=ok)
-    if not run_molecule("destroy", "--scenario-name", "default"):
+def roles(suite: Suite) -> Count:
+    """Every other role on a real cluster that all of them share."""
+    count = run_scenarios(suite, ["host", "workload"])
+    if not run_molecule(suite, "destroy", "default"):
         count += Count.one("molecule destroy", ok=False)
     return count
 
 
-def run_molecule(*arguments: str) -> bool:
-    """Run molecule; tell whether it succeeded."""
-    return aloud([tool("molecule"), *arguments], environment={"MOLECULE_GLOB": MOLECULE_GLOB}) == 0
+def journey(suite: Suite) -> Count:
+    """The whole way of a service, with its second run and its failing tests."""
+    if not suite.everything:
+        return run_scenarios(suite, ["httpbin"], "--", "--skip-tags=every_combination")
+    return run_scenarios(suite, ["httpbin", "notification"])
 
 
-PARTS: dict[str, t.Callable[[], Count]] = {
-    "lint": lint,
-    "sanity": sanity,
-    # before the units: some compare with Go's own tools, which a bare machine has only then
-    "runner": runner,
-    "units": units,
-    "browser": browser,
-    "molecule": molecule,
-    "faults": faults,
-    "journey": journey,
+def faults(suite: Suite) -> Count:
+    """Every fault of tests/faults on a real cluster, and what is said of it."""
+    reports = fresh("faults")
+    returncode = suite.command(
+        "faults",
+        [sys.executable, "tests/faults/run_faults.py", f"--junit={reports}/faults.xml"],
+        environment={"PYTHONPATH": str(ROOT / ".ansible" / "collections"), "PYTHONUNBUFFERED": "1"},
+    )
+    return read_junit(reports, "tests/faults", returncode)
+
+
+def run_scenarios(suite: Suite, names: t.Sequence[str], *arguments: str) -> Count:
+    """Run Molecule scenarios one after the other; a failed one does not stop the rest."""
+    count = NOTHING
+    for name in names:
+        # molecule stops at the first scenario that fails, so each is a run of its own; a shared cluster stays
+        ok = run_molecule(suite, "test", name, "--destroy=never", *arguments)
+        if not ok:
+            # molecule leaves a failed scenario as it is; what it holds (a node port, say) would fail the next ones
+            run_molecule(suite, "cleanup", name)
+        count += Count.one(f"molecule {name}", ok=ok)
+    return count
+
+
+def run_molecule(suite: Suite, command: str, scenario: str, *arguments: str) -> bool:
+    """Run molecule; return whether it succeeded."""
+    title = f"molecule {scenario}" if command == "test" else f"molecule {command} {scenario}"
+    return suite.command(title, [tool("molecule"), command, f"--scenario-name={scenario}", *arguments]) == 0
+
+
+class Part(t.NamedTuple):
+    """A part of the suite.
+
+    :ivar lane: parts of one lane run one after the other, lanes side by side.
+    :ivar after: a part that has to end before this one can begin, if it is run at all.
+    :ivar rare: left out of C(make test).
+    """
+
+    run: t.Callable[[Suite], Count]
+    lane: str
+    after: str = ""
+    rare: bool = False
+
+
+PARTS: dict[str, Part] = {
+    "lint": Part(lint, "computing"),
+    "sanity": Part(sanity, "computing"),
+    "data": Part(data, "computing"),
+    # some compare with Go's own tools, which a bare machine has only after the runner
+    "units": Part(units, "computing", after="runner"),
+    "browser": Part(browser, "computing", after="runner"),
+    "fuzz": Part(fuzz, "computing", after="runner", rare=True),
+    "runner": Part(runner, "clusters"),
+    "roles": Part(roles, "clusters"),
+    "journey": Part(journey, "clusters"),
+    "faults": Part(faults, "faults", after="runner"),
 }
 
 
-def main(arguments: t.Sequence[str]) -> int:
-    """Run the named parts in the order of C(PARTS), or all; return 1 if anything failed."""
-    unknown = set(arguments) - set(PARTS)
-    if unknown:
-        step.say(f"unknown part {', '.join(sorted(unknown))}; there are: {', '.join(PARTS)}")
-        return 2
-    os.chdir(ROOT)
-    rows: list[tuple[str, Count, float]] = []
-    for name, part in PARTS.items():
-        if arguments and name not in arguments:
-            continue
-        step.say(step.paint(f"\n== {name}: {(part.__doc__ or '').splitlines()[0]}", "1"))
-        started = time.monotonic()
-        try:
-            count = part()
-        except (OSError, subprocess.SubprocessError, xml.etree.ElementTree.ParseError) as error:
-            # the other parts are still worth running
-            step.say(f"{name} could not be run: {error}")
-            count = Count.one(f"{name} (could not be run)", ok=False)
-        rows.append((name, count, time.monotonic() - started))
+class Row(t.NamedTuple):
+    """A part that was run."""
 
-    total = sum((count for _name, count, _seconds in rows), NOTHING)
-    step.say()
-    for name, count, seconds in rows:
-        line = f"{name:<10} {len(count.failed) + count.passed:>5} checks  {step.duration(seconds):>12}"
-        step.say(line + (step.paint(f"  {len(count.failed)} failed", "31") if count.failed else ""))
-        for label in count.failed:
+    name: str
+    count: Count
+    seconds: float
+
+
+def run_parts(suite: Suite, parts: t.Mapping[str, Part]) -> list[Row]:
+    """Run parts in their lanes; return a row for each in the order of C(parts)."""
+    rows: dict[str, Row] = {}
+    ended = {name: threading.Event() for name in parts}
+
+    def run_in_turn(names: t.Sequence[str]) -> None:
+        for name in names:
+            part = parts[name]
+            if part.after in ended:
+                ended[part.after].wait()
+            started = time.monotonic()
+            suite.board.say(step.paint(f"== {name}: {(part.run.__doc__ or '').splitlines()[0]}", "1"))
+            try:
+                count = part.run(suite)
+            except (OSError, subprocess.SubprocessError, xml.etree.ElementTree.ParseError) as error:
+                # the other parts are still worth running
+                suite.board.say(f"{name} could not be run: {error}")
+                count = Count.one(f"{name} (could not be run)", ok=False)
+            rows[name] = Row(name, count, time.monotonic() - started)
+            ended[name].set()
+
+    def run_lane(names: t.Sequence[str]) -> None:
+        try:
+            run_in_turn(names)
+        finally:
+            # whatever happened, nobody waits for this lane any longer
+            for name in names:
+                ended[name].set()
+
+    lanes = [[name for name in parts if parts[name].lane == lane] for lane in {part.lane: 0 for part in parts.values()}]
+    threads = [threading.Thread(target=run_lane, args=(lane,), daemon=True) for lane in lanes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    # a lane that broke off has left parts out, which must not look like success
+    lost = Count.one("was not run", ok=False)
+    return [rows.get(name, Row(name, lost, 0.0)) for name in parts]
+
+
+# ---- how long it took ----
+
+
+def read_times(path: Path) -> dict[str, float]:
+    """Seconds by part of the run before; none where there was none, or where it cannot be read."""
+    try:
+        return {name: float(part["seconds"]) for name, part in json.loads(path.read_text())["parts"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def keep_times(rows: t.Sequence[Row], total: float, load: float, *, everything: bool) -> None:
+    """Write down how long each part took: the last time of each in LAST, every run in HISTORY."""
+    now = {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "cpus": os.cpu_count(),
+        "load_before": round(load, 1),
+        "everything": everything,
+        "seconds": round(total, 1),
+        "parts": {
+            row.name: {
+                "seconds": round(row.seconds, 1),
+                "passed": row.count.passed,
+                "failed": len(row.count.failed),
+            }
+            for row in rows
+        },
+    }
+    WORK.mkdir(parents=True, exist_ok=True)
+    with HISTORY.open("a", encoding="utf-8") as history:
+        history.write(f"{json.dumps(now)}\n")
+    try:
+        before = json.loads(LAST.read_text())["parts"]
+    except (OSError, ValueError, KeyError, TypeError):
+        before = {}
+    # parts that were not run this time keep their last time
+    LAST.write_text(json.dumps({**now, "parts": {**before, **t.cast(dict[str, t.Any], now["parts"])}}, indent=1))
+
+
+def show(rows: t.Sequence[Row], before: t.Mapping[str, float]) -> None:
+    """A line for each part: checks, time, how much that differs from the run before, and what failed."""
+    for row in rows:
+        line = f"{row.name:<8} {row.count.passed + len(row.count.failed):>5} checks  {step.duration(row.seconds):>12}"
+        if row.name in before:
+            line += f"  {row.seconds - before[row.name]:+5.0f} s"
+        step.say(line + (step.paint(f"  {len(row.count.failed)} failed", "31") if row.count.failed else ""))
+        for label in row.count.failed:
             step.say(step.paint(f"    failed: {label}", "31"))
+
+
+def main(arguments: t.Sequence[str]) -> int:
+    """Run the named parts, or all; return 1 if anything failed."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; without one: make test")
+    parser.add_argument("--all", action="store_true", dest="everything", help="with the slow combinations")
+    options = parser.parse_args(arguments)
+    unknown = sorted(set(options.parts) - set(PARTS))
+    if unknown:
+        step.say(f"unknown part {', '.join(unknown)}; there are: {', '.join(PARTS)}")
+        return 2
+    # whoever ends this run wants its commands ended
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    wanted = options.parts or [name for name, part in PARTS.items() if options.everything or not part.rare]
+    parts = {name: part for name, part in PARTS.items() if name in wanted}
+    os.chdir(ROOT)
+    started, load, before = time.monotonic(), os.getloadavg()[0], read_times(LAST)
+    one_lane = len({part.lane for part in parts.values()}) == 1
+    with Board(WORK / "logs", live=one_lane) as board:
+        rows = run_parts(Suite(board, options.everything), parts)
+    seconds = time.monotonic() - started
+    keep_times(rows, seconds, load, everything=options.everything)
+    total = sum((row.count for row in rows), NOTHING)
+    step.say()
+    show(rows, before)
+    step.say(f"{step.duration(seconds)} in all")
     # alone on its line, without colour: this is what machines read
     step.say(str(total))
     return 1 if total.failed else 0

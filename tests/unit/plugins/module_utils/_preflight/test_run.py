@@ -25,7 +25,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.tabl
     verdict,
 )
 
-BROKEN = Path(__file__).resolve().parents[5] / "molecule" / "preflight" / "broken"
+BROKEN = Path(__file__).resolve().parents[5] / "extensions" / "molecule" / "preflight" / "broken"
 WORKLOAD = {
     "namespace": "gateway-e2e",
     "kind": "Deployment",
