@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -26,6 +27,8 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.images 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.node_images import Node
 
 HERE = Path(__file__).resolve().parent
+# shared by all checkouts, see docs/testing.md
+FOLDER = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "kubernaut-coverage-tests" / "fault-images"
 REPOSITORY = "localhost/faults"
 DATABASE = "localhost/kubernaut-coverage/postgresql:15"
 DATABASE_RECIPE = HERE.parents[1] / "roles" / "service_dependencies" / "files" / "database_servers"
@@ -85,7 +88,10 @@ class Images:
     def bring(self, names: t.Iterable[str], nodes: t.Sequence[str]) -> None:
         """Build what is missing and load it into the nodes."""
         wanted = sorted(name for name in set(names) if name in NAMES)
-        archives = {name: self.archive(name) for name in wanted}
+        with (self.folder / "lock").open("w") as lock:
+            # another checkout may be building the same images into the same folder
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            archives = {name: self.archive(name) for name in wanted}
         present = {node: Node(self.podman, node).images() for node in nodes}
 
         def load(node: str) -> None:

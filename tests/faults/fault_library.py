@@ -16,7 +16,6 @@ import yaml
 
 HERE = Path(__file__).resolve().parent
 TARGET_SECONDS = 5.0
-HARD_LIMIT = 60.0
 ROLLOUT_TIMEOUT = 300
 # apply: the objects are refused. gate: it never becomes ready. extraction: the counters do not come home, or not all.
 # report: they do, and are not what they seem. healthy: nothing is wrong, however odd it looks.
@@ -79,7 +78,8 @@ class Fault:
     meanwhile: tuple[Object, ...] = ()
     during: tuple[Object, ...] = ()
     cleanup: tuple[Object, ...] = ()
-    patience: float = 20.0
+    # the end of a wait that a verdict ends long before; where the time limit itself is the fault, it is in fault.yml
+    patience: float = 180.0
 
     @property
     def namespace(self) -> str:
@@ -123,7 +123,7 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        """Whether the verdict is right, and came in time."""
+        """Whether the verdict is right."""
         return not self.problems
 
 
@@ -228,8 +228,8 @@ def filled(value: t.Any, words: t.Mapping[str, str]) -> t.Any:
 def judge(fault: Fault, verdict: Verdict, seconds: t.Optional[float], *, strict: bool = False) -> list[str]:
     """Say what is wrong with a verdict; nothing where it is right.
 
-    :arg strict: whether to insist on the seconds, too. A busy machine is late with everything: without it, only
-        C(HARD_LIMIT) counts.
+    :arg strict: whether a verdict that is right and late is wrong. A busy machine is late with everything, so the
+        seconds are a figure of the table and no more.
     """
     expected = fault.expect
     if fault.stage == "healthy":
@@ -254,10 +254,8 @@ def judge(fault: Fault, verdict: Verdict, seconds: t.Optional[float], *, strict:
     if fault.stage in ("gate", "extraction"):
         if seconds is None:
             problems.append("the sign was never seen")
-        else:
-            allowed = expected.within if strict else max(expected.within, HARD_LIMIT)
-            if seconds > allowed:
-                problems.append(f"{seconds:.1f} s after its sign, {allowed:g} s are allowed")
+        elif strict and seconds > expected.within:
+            problems.append(f"{seconds:.1f} s after its sign, {expected.within:g} s are allowed")
     return problems
 
 

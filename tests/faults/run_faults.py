@@ -54,7 +54,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observ
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.node_images import Node
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import wait as gate
-from fault_images import Images, reference
+from fault_images import FOLDER, Images, reference
 from fault_library import Fault, Object, Result, Verdict
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,8 +63,10 @@ CLUSTERS = Path("~/.cache/kubernaut-coverage/clusters").expanduser()
 OWN_CLUSTER = "faults"
 PREFIX = "faults-"
 NAME = CONTAINER = "faulty"
-AT_ONCE = 5  # faults side by side
-PATIENCE_FOR_SIGN = 5.0  # seconds, after a verdict
+AT_ONCE = 8  # faults side by side
+# generous ends of waits for conditions, in seconds: a busy machine is late with everything
+PATIENCE_FOR_SIGN = 60.0  # after a verdict
+PATIENCE_FOR_CLUSTER = 300.0  # for Deployments to be available, namespaces to go
 BESIDE = ThreadPoolExecutor(32)
 WITHOUT_NAMESPACE = ("ValidatingWebhookConfiguration", "PersistentVolume", "StorageClass")
 WATCHED = {
@@ -150,7 +152,7 @@ class Stage:
                 "image": reference(fault.image),
                 "run": fault.namespace,
                 "component": NAME,
-                "grace_period": 5,
+                "grace_period": 30,
                 **fault.settings,
             }
         )
@@ -364,11 +366,11 @@ class Stage:
 
     def until_available(self, name: str) -> None:
         """Wait for a Deployment that the service depends on."""
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + PATIENCE_FOR_CLUSTER
         path = f"/apis/apps/v1/namespaces/{self.fault.namespace}/deployments/{name}"
         while ((self.cluster.get(path) or {}).get("status") or {}).get("availableReplicas", 0) < 1:
             if time.monotonic() > deadline:
-                raise RuntimeError(f"{self.fault.name}: Deployment {name} is not available after 90 s")
+                raise RuntimeError(f"{self.fault.name}: Deployment {name} is not available after {PATIENCE_FOR_CLUSTER:g} s")
             time.sleep(0.3)
 
     def clear(self, *, wait: bool = True) -> None:
@@ -495,7 +497,7 @@ def inject(
     nodes = nodes_of(cluster)
     if len(nodes) < 2 or not Path(kubeconfig).is_file():
         raise RuntimeError(f"there is no running cluster {cluster} with a worker, or no kubeconfig {kubeconfig}")
-    images = Images(Podman(), OUTPUT.parent / "faults-images")
+    images = Images(Podman(), FOLDER)
     images.bring({name for fault in faults for name in fault.all_images}, nodes)
     stages: list[Stage] = []
 
@@ -514,7 +516,8 @@ def inject(
 
     try:
         with Timeline(kubeconfig) as timeline:
-            in_turn = sorted(faults, key=lambda fault: -fault.patience)
+            # those that wait long by nature state how long, and begin first
+            in_turn = sorted(faults, key=lambda fault: (fault.patience == Fault.patience, -fault.patience))
             with ThreadPoolExecutor(AT_ONCE) as pool:
                 results = list(pool.map(one, in_turn))
     finally:
@@ -532,7 +535,7 @@ def inject(
 
 def tidy(stages: t.Sequence[Stage]) -> None:
     """Wait until every namespace is gone, then clear the nodes' folders."""
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + PATIENCE_FOR_CLUSTER
     for stage in stages:
         path = f"/api/v1/namespaces/{stage.fault.namespace}"
         while stage.cluster.get(path) is not None and time.monotonic() < deadline:

@@ -239,7 +239,6 @@ def test_the_right_verdict_is_right() -> None:
         (dataclasses.replace(RIGHT, evidence=[]), 1.0, "the evidence does not quote 'not found'"),
         (dataclasses.replace(RIGHT, also=[]), 1.0, "the second cause is not mentioned: 'proxy'"),
         (dataclasses.replace(RIGHT, remedy=""), 1.0, "no remedy"),
-        (RIGHT, 60.2, "60.2 s after its sign, 60 s are allowed"),
         (RIGHT, None, "the sign was never seen"),
     ],
 )
@@ -248,7 +247,7 @@ def test_a_wrong_verdict_is_wrong(verdict: Verdict, seconds: float | None, says:
 
 
 def test_the_target_counts_where_one_insists() -> None:
-    assert library.judge(fault(), RIGHT, 5.2) == []
+    assert library.judge(fault(), RIGHT, 5.2) == library.judge(fault(), RIGHT, 600.0) == []
     assert library.judge(fault(), RIGHT, 5.2, strict=True) == ["5.2 s after its sign, 5 s are allowed"]
     assert library.judge(expecting(within=20), RIGHT, 5.2, strict=True) == []
 
