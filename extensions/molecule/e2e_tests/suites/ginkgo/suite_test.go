@@ -43,4 +43,7 @@ var _ = Describe("The service", Ordered, func() {
 		}, "30s").Should(Succeed())
 	})
 	It("is not a teapot", func() { Expect(status(os.Getenv("E2E_STATUS_URL"))).NotTo(Equal(418)) })
+	if os.Getenv("E2E_NEVER_ENDS") != "" {
+		It("never ends", func() { select {} })
+	}
 })

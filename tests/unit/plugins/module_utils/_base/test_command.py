@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 import typing as t
 from pathlib import Path
 
@@ -37,7 +36,7 @@ def alive(pid: int) -> bool:
 def test_output_and_error_output_are_kept_apart() -> None:
     done = sh("echo out; echo err >&2")
     assert (done.returncode, done.stdout, done.stderr) == (0, "out\n", "err\n")
-    assert 0 < done.seconds < 60
+    assert done.seconds > 0
 
 
 def test_much_output_on_both_sides_does_not_block() -> None:
@@ -94,12 +93,18 @@ def test_a_program_may_leave_what_it_is_fed() -> None:
     assert failing("exit 3", stdin=b"x" * 1_000_000).message == "Could not test it: sh exited with 3."
 
 
-def test_each_line_is_told_when_it_comes() -> None:
-    lines: list[tuple[float, str]] = []
-    sh("echo one; echo two >&2; sleep 0.4; printf three", on_line=lambda line: lines.append((time.monotonic(), line)))
-    assert sorted(line for _when, line in lines) == ["one", "three", "two"]
-    assert lines[-1][1] == "three"
-    assert lines[-1][0] - lines[0][0] > 0.3
+def test_each_line_is_told_when_it_comes(tmp_path: Path) -> None:
+    lines: list[str] = []
+
+    def keep(line: str) -> None:
+        lines.append(line)
+        (tmp_path / line).touch()
+
+    # it goes on once both lines were told, and gives up after a minute
+    wait = f"for i in $(seq 600); do [ -e {tmp_path}/one ] && [ -e {tmp_path}/two ] && break; sleep 0.1; done"
+    sh(f"echo one; echo two >&2; {wait}; [ -e {tmp_path}/two ] && printf three", on_line=keep)
+    assert sorted(lines) == ["one", "three", "two"]
+    assert lines[-1] == "three"
 
 
 def test_a_failure_says_what_for_and_how_and_quotes_the_end() -> None:
@@ -135,19 +140,16 @@ def test_every_signal_has_a_description(number: int) -> None:
 
 
 def test_a_time_limit_ends_the_program_and_its_children(tmp_path: Path) -> None:
-    started = time.monotonic()
-    error = failing(f"sleep 60 & echo $! > {tmp_path}/pid; echo said; wait", timeout=0.5)
-    assert time.monotonic() - started < 20
-    assert error.message == "Could not test it: sh still running after 0.5 s."
+    # were it not ended, it would run for ever
+    error = failing(f"sleep infinity & echo $! > {tmp_path}/pid; echo said; wait", timeout=3)
+    assert error.message == "Could not test it: sh still running after 3 s."
     assert error.cause == "command-timeout"
     assert error.evidence[1:] == ["said"]
     assert not alive(int((tmp_path / "pid").read_text()))
 
 
 def test_a_time_limit_holds_while_bytes_are_fed() -> None:
-    started = time.monotonic()
-    error = failing("sleep 60", stdin=b"x" * 1_000_000, timeout=0.5)
-    assert time.monotonic() - started < 20
+    error = failing("sleep infinity", stdin=b"x" * 1_000_000, timeout=0.5)
     assert error.cause == "command-timeout"
 
 

@@ -38,7 +38,7 @@ def test_each_starts_when_those_before_it_are_done() -> None:
 
 def test_what_does_not_depend_on_each_other_runs_side_by_side() -> None:
     both = threading.Barrier(2)
-    lib.run_in_order({"a": (), "b": ()}, lambda name: both.wait(timeout=10))
+    lib.run_in_order({"a": (), "b": ()}, lambda name: both.wait(timeout=120))
 
 
 def test_the_first_failure_ends_it_and_only_who_is_busy_is_waited_for() -> None:
@@ -47,14 +47,14 @@ def test_the_first_failure_ends_it_and_only_who_is_busy_is_waited_for() -> None:
 
     def work(name: str) -> None:
         if name == "waits":
-            never.wait(timeout=60)
+            never.wait(timeout=120)
         elif name == "migrates":
             with busy:
                 started.set()
-                failed.wait(timeout=10)
+                failed.wait(timeout=120)
                 finished.append(name)
         elif name == "fails":
-            started.wait(timeout=10)
+            started.wait(timeout=120)
             failed.set()
             raise CoverageError("it failed")
         else:

@@ -66,11 +66,10 @@ def test_output_in_any_encoding_is_kept(tmp_path: Path) -> None:
 
 
 def test_the_time_limit_is_an_outcome_too(tmp_path: Path) -> None:
-    started = time.monotonic()
-    outcome = run(tmp_path, "echo started; sleep 60", timeout=0.5)
-    assert time.monotonic() - started < 20
-    assert (outcome.passed, outcome.returncode, outcome.seconds) == (False, None, 0.5)
-    assert outcome.last_lines == ["started", "ended by the time limit of 0.5 s"]
+    # were it not ended, it would run for ever
+    outcome = run(tmp_path, "echo started; sleep infinity", timeout=3)
+    assert (outcome.passed, outcome.returncode, outcome.seconds) == (False, None, 3)
+    assert outcome.last_lines == ["started", "ended by the time limit of 3 s"]
     assert json.loads((tmp_path / "results" / lib.OUTCOME).read_text())["returncode"] is None
 
 
@@ -79,7 +78,7 @@ def test_each_line_is_in_the_log_as_soon_as_it_is_said(tmp_path: Path) -> None:
     waiting.start()
     log = tmp_path / "results" / lib.LOG
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while not (log.exists() and log.read_text() == "early\n"):
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -208,7 +207,7 @@ def test_a_report_that_is_none_is_said(tmp_path: Path) -> None:
 
 
 def test_the_time_limit_comes_before_what_failed(tmp_path: Path) -> None:
-    outcome = run(tmp_path, f"{write_report('r.xml', FAIL)}; sleep 60", junit="r.xml", timeout=0.5)
+    outcome = run(tmp_path, f"{write_report('r.xml', FAIL)}; sleep infinity", junit="r.xml", timeout=3)
     assert outcome.cause == "tests-timeout"
     assert outcome.failed_tests == ["bad"]
 

@@ -68,7 +68,7 @@ class Kubelet(http.server.BaseHTTPRequestHandler):
         for channel, text in server.script:
             self._send_frame(2, bytes([channel]) + text.encode())
         if server.hold:
-            server.held.wait(10)
+            server.held.wait(120)
         self._send_frame(8, b"")
         self.close_connection = True
 

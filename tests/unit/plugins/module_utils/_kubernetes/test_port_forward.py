@@ -73,7 +73,7 @@ def test_both_directions_are_carried_until_one_side_ends() -> None:
     server.close()
     assert client.recv(100) == b""
     client.close()
-    carrying.join(timeout=10)
+    carrying.join(timeout=120)
     assert not carrying.is_alive()
     here.close()
     there.close()

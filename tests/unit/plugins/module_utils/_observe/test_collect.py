@@ -10,7 +10,6 @@ import json
 import re
 import socket
 import threading
-import time
 import typing as t
 from pathlib import Path
 
@@ -65,7 +64,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path == "/slow":
-            time.sleep(1)
+            self.server.held.wait(60)  # type: ignore[attr-defined]
         if self.path == "/noise":
             self.wfile.write(b"SSH-2.0-noise\r\n")
             return
@@ -80,8 +79,10 @@ class Answers(http.server.BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def address() -> t.Iterator[str]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    server.held = threading.Event()  # type: ignore[attr-defined]
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
+    server.held.set()  # type: ignore[attr-defined]
     server.shutdown()
     server.server_close()
 
@@ -100,7 +101,7 @@ def address() -> t.Iterator[str]:
 def test_an_address_is_ready_when_it_answers_well(
     address: str, path: str, ready: bool, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lib, "URL_TIMEOUT", 0.3)
+    monkeypatch.setattr(lib, "URL_TIMEOUT", 0.3 if path == "/slow" else 60.0)
     # the service is on this host: no proxy is for it
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.delenv("no_proxy", raising=False)

@@ -146,7 +146,7 @@ class Cluster:
         return (self.folder / "calls").read_text(encoding="utf-8").splitlines()
 
     def load(self, *, check: bool = False, **changes: t.Any) -> LoadOutcome:
-        request = {"archive": self.archive, "reference": REFERENCE, "cluster": "c", "timeout": 5.0, **changes}
+        request = {"archive": self.archive, "reference": REFERENCE, "cluster": "c", "timeout": 120.0, **changes}
         return load_on_nodes(LoadRequest(podman=str(self.program), **request), check=check)
 
     def failure(self, **changes: t.Any) -> CoverageError:
