@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._build.go import host_architecture
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.architecture import host_architecture
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.archive import (
     ImageArchive,
     NewImage,

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import re
 import shutil
 import typing as t
@@ -21,6 +20,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher, get_close_matches
 from pathlib import Path
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.architecture import host_architecture
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import (
     CommandError,
     Completed,
@@ -45,22 +45,6 @@ NOBODY_ANSWERED = re.compile(
 )
 LOOKUP_IS_OFF = "lookup disabled by GOPROXY=off"
 NEEDS_NEWER_GO = re.compile(r"requires go >= (?P<wanted>[0-9.]+[a-z0-9]*)")
-
-GO_ARCHITECTURES = {
-    "x86_64": "amd64",
-    "aarch64": "arm64",
-    "armv7l": "arm",
-    "i686": "386",
-    "ppc64le": "ppc64le",
-    "riscv64": "riscv64",
-    "s390x": "s390x",
-}
-
-
-def host_architecture() -> str:
-    """Return this host's processor in Go's words (C(amd64))."""
-    machine = platform.machine()
-    return GO_ARCHITECTURES.get(machine, machine)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.architecture import host_architecture
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import CommandError, last_lines
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
@@ -33,7 +34,6 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._build.go impor
     GoModule,
     Wrapper,
     go_version_key,
-    host_architecture,
     import_path,
     program_name,
     too_old,

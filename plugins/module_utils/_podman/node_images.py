@@ -19,6 +19,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.architecture import (
+    GO_ARCHITECTURES,
+    host_architecture,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import (
     CommandError,
     Completed,
@@ -26,12 +30,13 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command i
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
-from ansible_collections.kubernaut.coverage.plugins.module_utils._build.go import GO_ARCHITECTURES, host_architecture
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.archive import ImageArchive
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import (
+    KIND_CLUSTER_LABEL,
+    KIND_ROLE_LABEL,
+    Podman,
+)
 
-CLUSTER_LABEL = "io.x-k8s.kind.cluster"
-ROLE_LABEL = "io.x-k8s.kind.role"
 LOAD_BALANCER = "external-load-balancer"
 POLL_SECONDS = 0.1
 COMING = ("created", "configured", "initialized")  # podman's states of a container that has not started yet
@@ -140,11 +145,11 @@ def load_on_nodes(request: LoadRequest, *, check: bool = False) -> LoadOutcome:
 def _nodes(podman: Podman, request: LoadRequest, deadline: float) -> list[str]:
     """Return the names of the nodes, all of them running."""
     while True:
-        filters = [f"label={CLUSTER_LABEL}={request.cluster}"] if request.cluster else []
+        filters = [f"label={KIND_CLUSTER_LABEL}={request.cluster}"] if request.cluster else []
         states = {
             name: record["State"]
             for record in podman.containers(*filters)
-            if (record.get("Labels") or {}).get(ROLE_LABEL) != LOAD_BALANCER
+            if (record.get("Labels") or {}).get(KIND_ROLE_LABEL) != LOAD_BALANCER
             for name in record["Names"]
             if request.cluster or name in request.nodes
         }
@@ -190,7 +195,7 @@ def _nodes(podman: Podman, request: LoadRequest, deadline: float) -> list[str]:
 
 
 def _clusters(podman: Podman) -> list[str]:
-    return sorted({record["Labels"][CLUSTER_LABEL] for record in podman.containers(f"label={CLUSTER_LABEL}")})
+    return sorted({record["Labels"][KIND_CLUSTER_LABEL] for record in podman.containers(f"label={KIND_CLUSTER_LABEL}")})
 
 
 class Node:

@@ -12,8 +12,8 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.architecture import host_architecture
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._build.go import host_architecture
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.instrumented import (
     LABEL,
     Request,

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.architecture import host_architecture
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.containerfile import parse
-from ansible_collections.kubernaut.coverage.plugins.module_utils._build.go import host_architecture
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.instrumented import (
     DEFAULT_GOFLAGS,
     Outcome,

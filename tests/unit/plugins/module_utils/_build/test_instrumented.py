@@ -14,8 +14,8 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.architecture import host_architecture
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._build.go import host_architecture
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.instrumented import (
     Request,
     Source,
