@@ -15,7 +15,7 @@ import pytest
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 PREFIX = "ansible_collections.kubernaut.coverage.plugins."
 
-# From top to bottom. A room imports from itself and from the layers below its own, never from another room of its layer.
+# From top to bottom. A room imports from itself and from the layers below, never from another room of its layer.
 LAYERS = (
     ("modules", "callback", "doc_fragments"),
     ("_contract", "_diagnostics", "_preflight"),
