@@ -18,6 +18,7 @@ PREFIX = "ansible_collections.kubernaut.coverage.plugins."
 # From top to bottom. A room imports from itself and from the layers below, never from another room of its layer.
 LAYERS = (
     ("modules", "callback", "doc_fragments"),
+    ("plugin_utils",),
     ("_contract", "_diagnostics", "_preflight"),
     ("_coverage_mode", "_dependencies", "_e2e", "_extraction", "_report"),
     ("_readiness",),
@@ -30,7 +31,7 @@ LAYERS = (
 EXCEPTIONS = frozenset(
     {
         # the reader of manifests is no check: it belongs below both rooms
-        ("module_utils._dependencies.bring_up", "module_utils._preflight.manifests"),
+        ("module_utils._dependencies.contents", "module_utils._preflight.manifests"),
         ("module_utils._dependencies.manifests", "module_utils._preflight.manifests"),
         ("module_utils._dependencies.runs", "module_utils._preflight.manifests"),
         ("module_utils._dependencies.sources", "module_utils._preflight.manifests"),

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import time
 import typing as t
 from dataclasses import dataclass
 
@@ -25,11 +24,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.
     covers,
     differences,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.kinds import (
-    Kind,
-    as_defined,
-    kind_of,
-)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.kinds import Kind, as_defined, kind_of
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.manifests import (
     find_workload,
     with_namespace,
@@ -39,12 +34,10 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.
     CLAIM,
     FS_GROUP,
     HOST_PATH,
-    WORKLOAD_LABEL,
     Settings,
     patched,
     pod_of,
     volume_objects,
-    workload_label,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.record import (
     COMPONENT,
@@ -70,6 +63,11 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.
     refuse_owned,
     refuse_running,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.volumes import (
+    remove_released,
+    remove_volumes,
+    wait_until_known,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import (
     CONFLICT,
     INVALID,
@@ -85,8 +83,6 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli imp
 MANAGER = "kubernaut.coverage.mode"
 ATTEMPTS = 8  # somebody else may write the object between a reading and a writing
 ACCOUNT_TIMEOUT = 3.0  # seconds; the controller manager needs a fraction of one
-VOLUME_TIMEOUT = 5.0  # seconds; the volume controller needs some milliseconds
-VOLUME_POLL = 0.05
 ENFORCE = "pod-security.kubernetes.io/enforce"
 
 
@@ -209,7 +205,7 @@ def _turn_on(
         cluster.apply(target)
     else:
         cluster.replace(target, field_manager=MANAGER)
-    _remove_volumes(cluster, target, but=[item["metadata"]["name"] for item in volumes])
+    remove_volumes(cluster, target, but=[item["metadata"]["name"] for item in volumes])
     return outcome
 
 
@@ -253,42 +249,15 @@ def switch_on(
             changed.append(describe(item))  # what is in a namespace to be made is to be made, too
             continue
         if item["kind"] == "PersistentVolume" and not dry_run:
-            _remove_released(cluster, item)
+            remove_released(cluster, item)
         after, before = cluster.apply(item, dry_run=dry_run)
         if not same(before, after):
             changed.append(describe(item))
         if before is None and item["kind"] == "Namespace":
             missing_namespaces.add(item["metadata"]["name"])
         if before is None and item["kind"] == "PersistentVolume" and not dry_run:
-            _wait_until_known(cluster, item)
+            wait_until_known(cluster, item)
     return changed
-
-
-def _remove_released(cluster: Cluster, volume: Object) -> None:
-    """Remove a volume whose claim is gone, with its namespace perhaps: it takes no other. What is in it stays."""
-    path = cluster.path(volume)
-    if _phase(cluster.get(path)) == "Released":
-        cluster.delete(path)
-        _wait_for(cluster, path, lambda seen: seen is None)
-
-
-def _wait_until_known(cluster: Cluster, volume: Object) -> None:
-    """Wait until the volume controller knows a volume: a claim that it meets before waits for its next resync.
-
-    See pkg/controller/volume/persistentvolume of Kubernetes: 15 s. Where it takes longer, the gate goes on waiting.
-    """
-    _wait_for(cluster, cluster.path(volume), lambda seen: _phase(seen) != "Pending")
-
-
-def _phase(volume: t.Optional[Object]) -> str:
-    return str(((volume or {}).get("status") or {}).get("phase", "Pending"))
-
-
-def _wait_for(cluster: Cluster, path: str, done: t.Callable[[t.Optional[Object]], bool]) -> None:
-    """Look at an object until it is as wanted, or VOLUME_TIMEOUT is over."""
-    until = time.monotonic() + VOLUME_TIMEOUT
-    while time.monotonic() < until and not done(cluster.get(path)):
-        time.sleep(VOLUME_POLL)
 
 
 # off
@@ -341,7 +310,7 @@ def _turn_off(
         return outcome
     if live is None or not is_in_coverage_mode(live):
         if not dry_run:
-            _remove_volumes(cluster, workload)
+            remove_volumes(cluster, workload)
         return outcome
     folder = _folder_of(cluster, kind, live)
     marks = live["metadata"]["annotations"]
@@ -361,7 +330,7 @@ def _turn_off(
         if not dry_run:
             _let_go(cluster, answer)
     if not dry_run:
-        _remove_volumes(cluster, live)
+        remove_volumes(cluster, live)
         own = permissions.is_own_folder(folder, node_directory, marks.get(RUN, ""), marks.get(COMPONENT, ""))
         if nodes and own:
             outcome.folders = permissions.remove_folders(podman, nodes, folder, discard=discard)
@@ -401,17 +370,6 @@ def _folder_of(cluster: Cluster, kind: Kind, workload: Object) -> str:
         spec = (disk or {}).get("spec") or {}
         return str((spec.get("hostPath") or spec.get("local") or {}).get("path", ""))
     return ""
-
-
-def _remove_volumes(cluster: Cluster, workload: Object, *, but: t.Container[str] = ()) -> None:
-    """Delete the workload's claims and their volumes; the cluster lets each go when its last pod is gone."""
-    selector = f"{WORKLOAD_LABEL}={workload_label(workload)}"
-    namespace = workload["metadata"]["namespace"]
-    for collection in (f"/api/v1/namespaces/{namespace}/persistentvolumeclaims", "/api/v1/persistentvolumes"):
-        for item in cluster.list(collection, label_selector=selector):
-            name = item["metadata"]["name"]
-            if name not in but and "deletionTimestamp" not in item["metadata"]:
-                cluster.delete(f"{collection}/{name}")
 
 
 # what is decided

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.waiting import poll
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import conditions
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.conditions import Patience, Until
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.options import MANIFESTS
@@ -182,7 +183,7 @@ class _Applying:
 
     def apply(self, item: Item) -> None:
         """Apply one object; what it needs and is only coming is waited for."""
-        while True:
+        for _waited in poll(RETRY):
             try:
                 after, before = self._apply(item)
                 break
@@ -193,7 +194,6 @@ class _Applying:
                 if error.cause not in COMES or self.check or self.patience.left <= 0:
                     error.evidence = [item.where, *error.evidence]
                     raise
-            time.sleep(RETRY)
         name = describe(item.content)
         self.applied.objects.append(name)
         if not same(before, after):
@@ -343,13 +343,16 @@ def _is_custom(item: Object) -> bool:
 
 
 def _wait_until_gone(cluster: Cluster, path: str, item: Object, deadline: float) -> None:
-    while (left := cluster.get(path)) is not None and left["metadata"]["uid"] == item["metadata"]["uid"]:
-        if time.monotonic() > deadline:
-            raise conditions.DependencyError(
-                f"{describe(item)} was deleted and does not go.",
-                remedy="A finalizer holds it: see what should clear that, or clear it.",
-                evidence=[f"finalizer {name}" for name in left["metadata"].get("finalizers") or []],
-                cause="dependency-stays",
-            )
+    left: t.Optional[Object] = None
+    for _waited in poll(conditions.POLL, deadline - time.monotonic()):
+        left = cluster.get(path)
+        if left is None or left["metadata"]["uid"] != item["metadata"]["uid"]:
+            return
         report_progress(f"wait for {describe(item)} to go")
-        time.sleep(conditions.POLL)
+    finalizers = left["metadata"].get("finalizers") if left else None
+    raise conditions.DependencyError(
+        f"{describe(item)} was deleted and does not go.",
+        remedy="A finalizer holds it: see what should clear that, or clear it.",
+        evidence=[f"finalizer {name}" for name in finalizers or []],
+        cause="dependency-stays",
+    )

@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import http.client
-import os
 import re
 import time
 import typing as t
@@ -23,6 +22,7 @@ from ansible.module_utils.urls import ConnectionError as UrlConnectionError
 from ansible.module_utils.urls import SSLValidationError, open_url
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import CommandError, run
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import write_bytes
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Object, describe
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.manifests import Item, inline, parse
@@ -242,9 +242,7 @@ def _fetched(name: str, url: Url, sources: Sources, tools: Tools) -> str:
             )
         if tools.keep and tools.cache_dir:
             kept.parent.mkdir(parents=True, exist_ok=True)
-            beside = kept.with_name(f"{kept.name}.{os.getpid()}.part")
-            beside.write_bytes(content)
-            beside.replace(kept)
+            write_bytes(kept, content)
     return _decoded(name, url, sources, content)
 
 

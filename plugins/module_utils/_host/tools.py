@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import sys
 import tarfile
@@ -25,12 +24,12 @@ from pathlib import Path
 from ansible.module_utils.urls import open_url
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import CommandError, last_lines, run
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import replacing
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
-from ansible_collections.kubernaut.coverage.plugins.module_utils._host.facts import (
-    find_tool,
+from ansible_collections.kubernaut.coverage.plugins.module_utils._host.facts import find_tool, tool_facts
+from ansible_collections.kubernaut.coverage.plugins.module_utils._host.readings import (
     go_version,
     kind_version,
-    tool_facts,
     version_key,
 )
 
@@ -136,9 +135,8 @@ class Installer:
         """Put a file or link at C(path) in one step and note it in the receipt."""
         self._may_replace(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-        put(beside)
-        beside.replace(path)
+        with replacing(path) as temporary:
+            put(temporary)
         self.receipt.parent.mkdir(parents=True, exist_ok=True)
         self.receipt.write_text(
             json.dumps({**self._owned(), str(path): self._identity(path)}, indent=1), encoding="utf-8"
@@ -185,7 +183,7 @@ class Installer:
             source, target = Path(program).with_name(name), self.bin_dir / name
             self._may_replace(target)
             if source.exists() and not self.check_mode:
-                self._place(target, lambda beside, source=source: beside.symlink_to(source))  # type: ignore[misc]
+                self._place(target, lambda new, source=source: new.symlink_to(source))  # type: ignore[misc]
 
     def _fetch(self, folder: Path) -> Path:
         """Return what the user named, in C(folder), its checksum proved."""
@@ -307,7 +305,7 @@ class Installer:
         if not suffices(self.request, version):
             raise NoWay(f"what was given is {version or 'not kind'}")
         target = self.bin_dir / "kind"
-        self._place(target, lambda beside: shutil.copy2(program, beside))  # type: ignore[arg-type]
+        self._place(target, lambda new: shutil.copy2(program, new))  # type: ignore[arg-type]
         return ToolOutcome(way, str(target), version, True)
 
     def _install_go(self, tree: Path, way: str) -> ToolOutcome:

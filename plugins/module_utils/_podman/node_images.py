@@ -30,6 +30,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command i
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.waiting import poll
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.archive import ImageArchive
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import (
     KIND_CLUSTER_LABEL,
@@ -144,7 +145,8 @@ def load_on_nodes(request: LoadRequest, *, check: bool = False) -> LoadOutcome:
 
 def _nodes(podman: Podman, request: LoadRequest, deadline: float) -> list[str]:
     """Return the names of the nodes, all of them running."""
-    while True:
+    states: dict[str, str] = {}
+    for _waited in poll(POLL_SECONDS, deadline - time.monotonic()):
         filters = [f"label={KIND_CLUSTER_LABEL}={request.cluster}"] if request.cluster else []
         states = {
             name: record["State"]
@@ -182,16 +184,14 @@ def _nodes(podman: Podman, request: LoadRequest, deadline: float) -> list[str]:
                 evidence=[f"clusters here: {', '.join(_clusters(podman)) or 'none'}"],
                 cause="cluster-missing",
             )
-        if time.monotonic() > deadline:
-            raise CoverageError(
-                f"Cluster {request.cluster} has {len(states)} running nodes of {request.node_count or len(states)}"
-                f" after {request.timeout:g} s.",
-                remedy="See why the cluster does not come up, or allow more time.",
-                setting="instrumented_image_load_timeout",
-                evidence=[f"{name}: {state}" for name, state in sorted(states.items())],
-                cause="node-not-running",
-            )
-        time.sleep(POLL_SECONDS)
+    raise CoverageError(
+        f"Cluster {request.cluster} has {len(states)} running nodes of {request.node_count or len(states)}"
+        f" after {request.timeout:g} s.",
+        remedy="See why the cluster does not come up, or allow more time.",
+        setting="instrumented_image_load_timeout",
+        evidence=[f"{name}: {state}" for name, state in sorted(states.items())],
+        cause="node-not-running",
+    )
 
 
 def _clusters(podman: Podman) -> list[str]:
@@ -211,19 +211,19 @@ class Node:
 
     def first_images(self, deadline: float, allowed: float) -> dict[str, str]:
         """Return the images on the node as soon as its containerd answers."""
-        while True:
+        evidence: list[str] = []
+        for _waited in poll(POLL_SECONDS, deadline - time.monotonic()):
             try:
                 return self.images()
             except CommandError as error:
-                if time.monotonic() > deadline:
-                    raise CoverageError(
-                        f"Containerd on node {self.name} did not answer within {allowed:g} s.",
-                        remedy="See its journal on the node, or allow more time.",
-                        setting="instrumented_image_load_timeout",
-                        evidence=error.evidence,
-                        cause="containerd-not-answering",
-                    ) from error
-                time.sleep(POLL_SECONDS)
+                evidence = error.evidence
+        raise CoverageError(
+            f"Containerd on node {self.name} did not answer within {allowed:g} s.",
+            remedy="See its journal on the node, or allow more time.",
+            setting="instrumented_image_load_timeout",
+            evidence=evidence,
+            cause="containerd-not-answering",
+        )
 
     def images(self) -> dict[str, str]:
         """Return every image on the node: name to the digest of its manifest."""
