@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import nearest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.request import ImageSource
 
 CONTAINERFILES = ("Containerfile", "Dockerfile")
@@ -26,9 +26,9 @@ def containerfile_of(source: ImageSource) -> tuple[Path, Path, Path]:
     folder = Path(source.dir).expanduser().absolute()
     if not folder.is_dir():
         parent = next(path for path in folder.parents if path.is_dir())
-        near = difflib.get_close_matches(folder.name, [item.name for item in parent.iterdir() if item.is_dir()], n=1)
+        near = nearest(folder.name, [item.name for item in parent.iterdir() if item.is_dir()])
         raise InputError(
-            f"There is no folder {folder}." + (f" There is {parent / near[0]}." if near else ""),
+            f"There is no folder {folder}." + (f" There is {parent / near}." if near else ""),
             remedy="Check it out there, or name the folder that has the service's sources.",
             setting="instrumented_image_source.dir",
             cause="dir-missing",
@@ -40,8 +40,8 @@ def containerfile_of(source: ImageSource) -> tuple[Path, Path, Path]:
         containerfile = next((path for path in usual if path.is_file()), usual[0])
     if not containerfile.is_file():
         found = containerfiles_below(folder)
-        near = difflib.get_close_matches(os.path.relpath(containerfile, folder), found, n=1, cutoff=0)
-        has = f"the nearest there is {near[0]}" if near else "there is none in this folder"
+        near = nearest(os.path.relpath(containerfile, folder), found, cutoff=0)
+        has = f"the nearest there is {near}" if near else "there is none in this folder"
         raise InputError(
             f"There is no Containerfile {containerfile}; {has}.",
             remedy="Name one that exists, relative to dir.",

@@ -17,7 +17,7 @@ import re
 import shutil
 import typing as t
 from dataclasses import dataclass
-from difflib import SequenceMatcher, get_close_matches
+from difflib import SequenceMatcher
 from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.architecture import host_architecture
@@ -29,6 +29,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command i
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import nearest_few
 
 COVER_MODES = ("set", "count", "atomic")
 WRAPPER_MODULE = "coverage.kubernaut.io/wrapper"
@@ -345,7 +346,7 @@ class Wrapper:
         packages = self._list("-find", f"{self.module.path}/...")
         mains = [item["ImportPath"] for item in packages if item.get("Name") == "main"]
         shown = [import_path_inside(self.module.path, item) for item in mains]
-        near = get_close_matches(import_path_inside(self.module.path, self.package), shown, n=1, cutoff=0.5)
+        near = nearest_few(import_path_inside(self.module.path, self.package), shown, most=1, cutoff=0.5)
         listed = ", ".join(sorted(shown)[:10]) + (", and more" if len(shown) > 10 else "")
         has = f"the main packages in it are: {listed}" if shown else "it has no main package at all"
         if found.get("Name"):

@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import nearest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Object
 
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicaSet", "Pod")
@@ -71,8 +71,8 @@ def kind_of(name: str) -> Kind:
     """
     if name in KINDS:
         return KINDS[name]
-    near = difflib.get_close_matches(name, list(KINDS), n=1)
-    meant = f" Did you mean {near[0]}?" if near and name not in WORKLOADS else ""
+    near = nearest(name, KINDS)
+    meant = f" Did you mean {near}?" if near and name not in WORKLOADS else ""
     raise InputError(
         f"A {name} cannot be run in coverage mode.{meant}",
         remedy=f"Name what made it; possible are {', '.join(KINDS)}.",

@@ -7,7 +7,6 @@ is applied, and each object knows where it stands."""
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import http.client
 import re
@@ -24,6 +23,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command i
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import write_bytes
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import nearest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Object, describe
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.manifests import Item, inline, parse
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import ERROR, Finding
@@ -164,8 +164,8 @@ def _read_path(name: str, path: Path, sources: Sources, tools: Tools, read: _Rea
 def _near_file(file: Path) -> str:
     if not file.parent.is_dir():
         return f"There is no folder {file.parent}."
-    near = difflib.get_close_matches(file.name, [item.name for item in file.parent.iterdir()], n=1)
-    return f"There is {file.parent / near[0]}." if near else ""
+    near = nearest(file.name, [item.name for item in file.parent.iterdir()])
+    return f"There is {file.parent / near}." if near else ""
 
 
 def _read_text(text: str, where: str, read: _Read, *, lines: bool = True) -> None:

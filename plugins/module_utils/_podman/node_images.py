@@ -30,6 +30,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command i
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import nearest_few
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.waiting import poll
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.archive import ImageArchive
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import (
@@ -357,5 +358,5 @@ def nearest_names(reference: str, names: t.Iterable[str]) -> list[str]:
     same = [name for name in candidates if name.rpartition("/")[2] == last]
     tags = [name for name in candidates if name.rpartition("/")[2].partition(":")[0] == repository]
     tags.sort(key=lambda name: difflib.SequenceMatcher(None, reference, name).ratio(), reverse=True)
-    alike = difflib.get_close_matches(reference, candidates, n=3, cutoff=0.6)
+    alike = nearest_few(reference, candidates)
     return list(dict.fromkeys([*same, *tags, *alike]))[:SHOWN_NAMES]
