@@ -266,7 +266,7 @@ def program_name(path: str) -> str:
 
 
 @dataclass(frozen=True)
-class Built:
+class BuiltProgram:
     """A built program, and where the sources of what was instrumented lie: import path prefix to folder."""
 
     binary: str
@@ -400,7 +400,7 @@ class Wrapper:
         ldflags: str = "",
         tags: t.Sequence[str] = (),
         goarch: str = "",
-    ) -> Built:
+    ) -> BuiltProgram:
         """Build the program, instrumented, as a static binary.
 
         :raises InputError: cause C(coverpkg-matches-nothing).
@@ -429,7 +429,7 @@ class Wrapper:
             )
         except CommandError as error:
             raise self._explained(error) from error
-        return Built(binary, sources)
+        return BuiltProgram(binary, sources)
 
     def _sources(self, packages: t.Sequence[dict[str, t.Any]], coverpkg: t.Sequence[str]) -> dict[str, str]:
         sources: dict[str, str] = {}

@@ -24,12 +24,16 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.
     covers,
     differences,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.kinds import Kind, as_defined, kind_of
+from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.kinds import (
+    WorkloadKind,
+    as_defined,
+    kind_of,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.manifests import (
     find_workload,
     with_namespace,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.outcome import Outcome
+from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.outcome import CoverageOutcome
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.patch import (
     CLAIM,
     FS_GROUP,
@@ -87,7 +91,7 @@ ENFORCE = "pod-security.kubernetes.io/enforce"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class CoverageRequest:
     """What a user asks for: the workload, and what is to be decided.
 
     :ivar objects: the normal objects, of which one is the workload; empty: the workload as it is in the cluster.
@@ -109,7 +113,9 @@ class Wanted:
 # on
 
 
-def turn_on(cluster: t.Optional[Cluster], podman: Podman, wanted: Wanted, *, dry_run: bool = False) -> Outcome:
+def turn_on(
+    cluster: t.Optional[Cluster], podman: Podman, wanted: CoverageRequest, *, dry_run: bool = False
+) -> CoverageOutcome:
     """Apply the normal objects with the workload in coverage mode, or put the one of the cluster into it.
 
     :arg cluster: None for a dry run before there is a cluster.
@@ -127,7 +133,7 @@ def turn_on(cluster: t.Optional[Cluster], podman: Podman, wanted: Wanted, *, dry
     settings, permission = _permitted(podman, wanted, standing=cluster is not None)
     patched(start, settings)  # what is in the way is said before anything is touched
 
-    outcome = Outcome(settings=settings, permission=permission)
+    outcome = CoverageOutcome(settings=settings, permission=permission)
     own = (item for item in others if item["kind"] == "Namespace" and item["metadata"]["name"] == wanted.namespace)
     space = None if cluster is None else cluster.get(f"/api/v1/namespaces/{wanted.namespace}")
     if cluster is None or (dry_run and space is None):
@@ -153,12 +159,12 @@ def turn_on(cluster: t.Optional[Cluster], podman: Podman, wanted: Wanted, *, dry
 def _turn_on(
     cluster: Cluster,
     podman: Podman,
-    wanted: Wanted,
+    wanted: CoverageRequest,
     manifest: t.Optional[Object],
-    so_far: Outcome,
+    so_far: CoverageOutcome,
     *,
     dry_run: bool,
-) -> Outcome:
+) -> CoverageOutcome:
     outcome = copy.copy(so_far)
     outcome.changed, settings = list(so_far.changed), t.cast(Settings, so_far.settings)
     kind = kind_of(wanted.kind)
@@ -209,7 +215,7 @@ def _turn_on(
     return outcome
 
 
-def _normal(cluster: Cluster, kind: Kind, manifest: t.Optional[Object], live: t.Optional[Object]) -> Object:
+def _normal(cluster: Cluster, kind: WorkloadKind, manifest: t.Optional[Object], live: t.Optional[Object]) -> Object:
     """Return the workload as it would be without coverage mode, with all that the API server adds."""
     if manifest is None:
         return in_normal_mode(t.cast(Object, live))[0]
@@ -272,7 +278,7 @@ def turn_off(
     node_directory: str = "/coverdata",
     discard: bool = False,
     dry_run: bool = False,
-) -> Outcome:
+) -> CoverageOutcome:
     """Put a workload back as it was; what somebody else changed meanwhile stays, and is named.
 
     :arg workload: its kind, namespace and name. :arg discard: whether counters on the nodes go that nobody took.
@@ -296,10 +302,10 @@ def _turn_off(
     *,
     discard: bool,
     dry_run: bool,
-) -> Outcome:
+) -> CoverageOutcome:
     kind = kind_of(workload["kind"])
     live = cluster.get(cluster.path(workload))
-    outcome = Outcome(before=live)
+    outcome = CoverageOutcome(before=live)
     lost = saved(cluster, kind, workload) if live is None and kind.recreated else None
     if lost is not None:
         outcome.before, outcome.after = lost, lost
@@ -356,7 +362,7 @@ def _let_go(cluster: Cluster, workload: Object) -> None:
             _let_go(cluster, current)
 
 
-def _folder_of(cluster: Cluster, kind: Kind, workload: Object) -> str:
+def _folder_of(cluster: Cluster, kind: WorkloadKind, workload: Object) -> str:
     """The folder on the nodes that the workload's volume is; empty where it has none any more."""
     for volume in kind.pod_template(workload)["spec"].get("volumes") or []:
         if volume["name"] != VOLUME:
@@ -375,7 +381,7 @@ def _folder_of(cluster: Cluster, kind: Kind, workload: Object) -> str:
 # what is decided
 
 
-def _from_manifests(wanted: Wanted) -> tuple[t.Optional[Object], list[Object]]:
+def _from_manifests(wanted: CoverageRequest) -> tuple[t.Optional[Object], list[Object]]:
     """Return the workload of the manifests and the other objects in the order to apply them; none without manifests."""
     if not wanted.objects:
         return None, []
@@ -388,12 +394,12 @@ def _from_manifests(wanted: Wanted) -> tuple[t.Optional[Object], list[Object]]:
     return manifest, [item for item in objects if item is not manifest]
 
 
-def _live(cluster: Cluster, kind: Kind, wanted: Wanted) -> t.Optional[Object]:
+def _live(cluster: Cluster, kind: WorkloadKind, wanted: CoverageRequest) -> t.Optional[Object]:
     reference = kind.reference(wanted.namespace, wanted.name)
     return cluster.get(cluster.path(reference)) or (saved(cluster, kind, reference) if kind.recreated else None)
 
 
-def _permitted(podman: Podman, wanted: Wanted, *, standing: bool) -> tuple[Settings, permissions.Permission]:
+def _permitted(podman: Podman, wanted: CoverageRequest, *, standing: bool) -> tuple[Settings, permissions.Permission]:
     permission = permissions.decide(
         podman,
         wanted.nodes,
@@ -412,7 +418,7 @@ def _permitted(podman: Podman, wanted: Wanted, *, standing: bool) -> tuple[Setti
     return settings, permission
 
 
-def _by_labels(wanted: Wanted, namespace: Object) -> list[str]:
+def _by_labels(wanted: CoverageRequest, namespace: Object) -> list[str]:
     """The kinds of volume to try, the likeliest first."""
     if wanted.volume != permissions.AUTO:
         return [wanted.volume]
@@ -422,7 +428,9 @@ def _by_labels(wanted: Wanted, namespace: Object) -> list[str]:
     return [HOST_PATH, CLAIM] if level == "privileged" else [CLAIM, HOST_PATH]
 
 
-def _with_volume(cluster: Cluster, wanted: Wanted, settings: Settings, normal: Object, outcome: Outcome) -> Settings:
+def _with_volume(
+    cluster: Cluster, wanted: CoverageRequest, settings: Settings, normal: Object, outcome: CoverageOutcome
+) -> Settings:
     """Return the settings with a volume that the namespace takes; the API server is asked about a pod of it.
 
     :raises NotSwitched: it takes the normal pods, but none in coverage mode.

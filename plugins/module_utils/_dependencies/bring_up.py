@@ -32,7 +32,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.i
     load_images,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.in_server import pod_of, run_in_server
-from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.manifests import Manifests
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.manifests import ManifestDependency
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.options import SETTING
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.order import Busy, run_in_order
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.schema import (
@@ -111,7 +111,7 @@ def bring_up(
         entry = by_name[name]
         patience = Patience(time.monotonic(), entry.timeout or timeout)
         try:
-            if isinstance(entry, Manifests):
+            if isinstance(entry, ManifestDependency):
                 # discovery of its own: its definitions change what the API server has
                 own = Cluster(cluster.kubeconfig)
                 return _apply_manifests(own, entry, contents[name], namespace, patience, check=check)
@@ -139,7 +139,7 @@ def _apply_namespace(cluster: Cluster, namespace: str, changed: list[str], *, ch
 
 
 def _apply_manifests(
-    cluster: Cluster, entry: Manifests, content: Content, namespace: str, patience: Patience, *, check: bool
+    cluster: Cluster, entry: ManifestDependency, content: Content, namespace: str, patience: Patience, *, check: bool
 ) -> Ready:
     result = Ready(entry)
     if entry.namespace and entry.namespace != namespace:
@@ -237,7 +237,7 @@ def take_down(
     order = _in_order(entries)
     by_name = {entry.name: entry for entry in entries}
     for entry in [by_name[name] for name in reversed(order)]:
-        names = [entry.name] if isinstance(entry, Manifests) else [job_entry(entry)]
+        names = [entry.name] if isinstance(entry, ManifestDependency) else [job_entry(entry)]
         for name in names:
             removed = manifests.remove_manifests(cluster, name, namespace, check=check)
             gone += removed.changed

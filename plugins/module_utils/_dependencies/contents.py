@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import migrations as sql
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import runs
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.entries import Entry, check_entries
-from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.manifests import Manifests
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.manifests import ManifestDependency
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.sources import Tools, read_sources
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.manifests import Item
 
@@ -38,7 +38,7 @@ def read_contents(entries: t.Sequence[Entry], tools: Tools) -> dict[str, Content
 
 
 def _read(entry: Entry, tools: Tools) -> Content:
-    if isinstance(entry, Manifests):
+    if isinstance(entry, ManifestDependency):
         return Content(items=tuple(read_sources(entry.name, entry.sources, tools)))
     migrations = entry.migrations
     if migrations is None:

@@ -15,8 +15,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors im
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.entries import Entry
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.servers import Server
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.images import WAYS, obtain
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.images import Request as ImageRequest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.images import WAYS, ImageRequest, obtain
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.node_images import LoadRequest, load_on_nodes
 
 COMING_TIMEOUT = 20.0  # for containerd on a node that has just been started

@@ -28,7 +28,10 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.s
     MANAGER,
     NAME_LABEL,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.sources import Sources, check_sources
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.sources import (
+    ManifestSources,
+    check_sources,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import (
     NOT_FOUND,
     Cluster,
@@ -51,11 +54,11 @@ GONE_TIMEOUT = 60.0
 
 
 @dataclass(frozen=True)
-class Manifests:
+class ManifestDependency:
     """What a user asks for; see the options of the module service_dependencies."""
 
     name: str
-    sources: Sources
+    sources: ManifestSources
     after: tuple[str, ...] = ()
     until: tuple[Until, ...] = ()
     namespace: str = ""
@@ -93,7 +96,7 @@ class Reference:
         return {"apiVersion": self.api_version, "kind": self.kind, "metadata": metadata}
 
 
-def check_manifests(wanted: Manifests) -> None:
+def check_manifests(wanted: ManifestDependency) -> None:
     """Refuse what cannot be meant so, before anything is changed.
 
     :raises InputError: no manifests, a condition that is none.
@@ -136,7 +139,13 @@ def in_order(items: t.Sequence[Item]) -> list[Item]:
 
 
 def apply_manifests(
-    cluster: Cluster, wanted: Manifests, items: t.Sequence[Item], namespace: str, patience: Patience, *, check: bool
+    cluster: Cluster,
+    wanted: ManifestDependency,
+    items: t.Sequence[Item],
+    namespace: str,
+    patience: Patience,
+    *,
+    check: bool,
 ) -> Applied:
     """Apply all objects and take away those that the manifests had once and have no more; return what was changed.
 
@@ -212,7 +221,7 @@ class _Applying:
 
 
 def wait_for_manifests(
-    cluster: Cluster, wanted: Manifests, items: t.Sequence[Item], namespace: str, patience: Patience
+    cluster: Cluster, wanted: ManifestDependency, items: t.Sequence[Item], namespace: str, patience: Patience
 ) -> None:
     """Return when what was applied is ready: the conditions that were given, else what the kinds say.
 

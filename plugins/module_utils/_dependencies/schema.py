@@ -22,7 +22,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.c
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.contents import Content
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.forward import Forward
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.in_server import pod_of, run_in_server
-from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.manifests import Manifests
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.manifests import ManifestDependency
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.servers import Server
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.exec import Executed
@@ -127,7 +127,7 @@ def _run(cluster: Cluster, server: Server, namespace: str, content: Content, sec
                 raise
         return
     patience = Patience(time.monotonic(), migrations.timeout, setting=f"{sql.SETTING}.timeout")
-    entry = Manifests(job_entry(server), t.cast("t.Any", migrations.job))
+    entry = ManifestDependency(job_entry(server), t.cast("t.Any", migrations.job))
     manifests.apply_manifests(cluster, entry, content.items, namespace, patience, check=False)
     job = runs.job_of(server.name, content.items, entry.sources.setting)
     try:

