@@ -268,9 +268,9 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode import (
-    Outcome,
+    CoverageOutcome,
+    CoverageRequest,
     Settings,
-    Wanted,
     kind_of,
     outcome_as_result,
     read_manifests,
@@ -282,7 +282,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.cli
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 
 
-def on(parameters: dict[str, t.Any], cluster: t.Optional[Cluster], *, check: bool) -> Outcome:
+def on(parameters: dict[str, t.Any], cluster: t.Optional[Cluster], *, check: bool) -> CoverageOutcome:
     settings = Settings(
         container=parameters["container"],
         image=parameters["image"],
@@ -297,7 +297,7 @@ def on(parameters: dict[str, t.Any], cluster: t.Optional[Cluster], *, check: boo
         replicas=parameters["replicas"],
         init_image=parameters["init_image"],
     )
-    wanted = Wanted(
+    wanted = CoverageRequest(
         kind=parameters["kind"],
         namespace=parameters["namespace"],
         name=parameters["name"],
@@ -311,9 +311,9 @@ def on(parameters: dict[str, t.Any], cluster: t.Optional[Cluster], *, check: boo
     return turn_on(cluster, Podman(parameters["podman"]), wanted, dry_run=check)
 
 
-def off(parameters: dict[str, t.Any], cluster: t.Optional[Cluster], *, check: bool) -> Outcome:
+def off(parameters: dict[str, t.Any], cluster: t.Optional[Cluster], *, check: bool) -> CoverageOutcome:
     if cluster is None:
-        return Outcome()
+        return CoverageOutcome()
     return turn_off(
         cluster,
         Podman(parameters["podman"]),

@@ -179,7 +179,12 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.images import WAYS, Request, obtain, remove
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.images import (
+    WAYS,
+    ImageRequest,
+    obtain,
+    remove,
+)
 
 
 def main() -> None:
@@ -209,7 +214,7 @@ def main() -> None:
             result = {"changed": removed, "image": {"name": given["name"], "id": "", "recipe": ""}}
             before, after = (given["name"] if removed else ""), ""
         else:
-            request = Request(
+            request = ImageRequest(
                 name=given["name"],
                 ways=given["ways"],
                 archive=given["archive"] or "",

@@ -278,12 +278,8 @@ import shlex
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._build.instrumented import (
-    Request,
-    Source,
-    ensure_image,
-    remove_images,
-)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.instrumented import ensure_image, remove_images
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.request import BuildRequest, ImageSource
 
 
 def main() -> None:
@@ -324,9 +320,9 @@ def main() -> None:
         supports_check_mode=True,
     )
     options = module.params
-    request = Request(
+    request = BuildRequest(
         service=options["service"],
-        source=Source(**{key: value or "" for key, value in (options["source"] or {}).items()}),
+        source=ImageSource(**{key: value or "" for key, value in (options["source"] or {}).items()}),
         cache_dir=options["cache_dir"],
         reference=options["reference"],
         covermode=options["covermode"],

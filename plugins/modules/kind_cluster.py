@@ -240,7 +240,8 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.clusters import ClusterConfig, Kind
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.clusters import KindClusters
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.config import ClusterConfig
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 
 
@@ -285,7 +286,7 @@ def main() -> None:
     given = module.params
     name = given["name"]
     kubeconfig = given["kubeconfig"] or str(Path.home() / f".cache/kubernaut-coverage/clusters/{name}/kubeconfig")
-    kind = Kind(given["executable"], Podman(given["podman"]))
+    kind = KindClusters(given["executable"], Podman(given["podman"]))
     try:
         if given["state"] == "absent":
             outcome = kind.absent(name, kubeconfig=kubeconfig, force=given["force"], check_mode=module.check_mode)

@@ -103,7 +103,7 @@ clusters:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.clusters import Kind
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.clusters import KindClusters
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 
 
@@ -113,7 +113,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        found = Kind(podman=Podman(module.params["podman"])).clusters(module.params["name"])
+        found = KindClusters(podman=Podman(module.params["podman"])).clusters(module.params["name"])
     except CoverageError as error:
         module.fail_json(**error.result())
     module.exit_json(changed=False, clusters=[cluster.result() for cluster in found])

@@ -341,8 +341,8 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._build.instrumented import Request as ImageRequest
-from ansible_collections.kubernaut.coverage.plugins.module_utils._build.instrumented import Source
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.request import BuildRequest as ImageRequest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.request import ImageSource
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.run import Request, preflight
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import (
     GROUPS,
@@ -437,7 +437,7 @@ def main() -> None:
     given, started = module.params, time.monotonic()
     image = dict(given["image"]) if given["image"] else None
     if image:
-        image["source"] = Source(**{key: value for key, value in image["source"].items() if value})
+        image["source"] = ImageSource(**{key: value for key, value in image["source"].items() if value})
         image["coverpkg"] = tuple(image["coverpkg"])
         image["build_args"] = {str(name): str(value) for name, value in image["build_args"].items()}
     try:

@@ -366,14 +366,13 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.bring_up import (
-    ImageSettings,
     Ready,
-    bring_images,
     bring_up,
-    read_contents,
     take_down,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.contents import read_contents
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.entries import describe_entry, entry_of
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.images import ImageSettings, bring_images
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.manifests import differences
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.sources import Tools
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster

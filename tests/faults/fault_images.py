@@ -16,14 +16,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._build.go import host_architecture
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.architecture import host_architecture
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.archive import (
     ImageArchive,
     NewImage,
     write_image,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.images import Request, obtain
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.images import ImageRequest, obtain
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.node_images import Node
 
 HERE = Path(__file__).resolve().parent
@@ -179,7 +179,7 @@ class Images:
 
     def database(self) -> tuple[Path, str]:
         """A real PostgreSQL as podman has it, or as the collection builds it."""
-        wanted = Request(
+        wanted = ImageRequest(
             DATABASE,
             ways=("present", "build"),
             recipe=str(DATABASE_RECIPE),

@@ -37,8 +37,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import fault_library as library
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode import (
+    CoverageRequest,
     Settings,
-    Wanted,
     find_workload,
     in_coverage_mode,
     switch_on,
@@ -232,7 +232,7 @@ class Stage:
         else:
             turn_on(
                 *(self.cluster, self.podman),
-                Wanted(fault.kind, fault.namespace, NAME, self.settings, objects=objects, nodes=nodes),
+                CoverageRequest(fault.kind, fault.namespace, NAME, self.settings, objects=objects, nodes=nodes),
             )
         if self.measure:
             self.rollout = BESIDE.submit(self.rollout_status)

@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fixtures" / "obser
 
 import endings as known
 from ansible_collections.kubernaut.coverage.plugins.module_utils import _extraction as extraction
-from ansible_collections.kubernaut.coverage.plugins.module_utils._build.go import host_architecture
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.architecture import host_architecture
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.extraction import RUN
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster, Object
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import containers

@@ -33,7 +33,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fixtures" / "observations"))
 
 import situations as known
-from ansible_collections.kubernaut.coverage.plugins.module_utils._build.go import host_architecture
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.architecture import host_architecture
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode import (
     ORIGINAL,
     Settings,

@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import re
 import shutil
 import typing as t
 from dataclasses import dataclass
-from difflib import SequenceMatcher, get_close_matches
+from difflib import SequenceMatcher
 from pathlib import Path
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.architecture import host_architecture
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import (
     CommandError,
     Completed,
@@ -29,6 +29,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command i
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import nearest_few
 
 COVER_MODES = ("set", "count", "atomic")
 WRAPPER_MODULE = "coverage.kubernaut.io/wrapper"
@@ -45,22 +46,6 @@ NOBODY_ANSWERED = re.compile(
 )
 LOOKUP_IS_OFF = "lookup disabled by GOPROXY=off"
 NEEDS_NEWER_GO = re.compile(r"requires go >= (?P<wanted>[0-9.]+[a-z0-9]*)")
-
-GO_ARCHITECTURES = {
-    "x86_64": "amd64",
-    "aarch64": "arm64",
-    "armv7l": "arm",
-    "i686": "386",
-    "ppc64le": "ppc64le",
-    "riscv64": "riscv64",
-    "s390x": "s390x",
-}
-
-
-def host_architecture() -> str:
-    """Return this host's processor in Go's words (C(amd64))."""
-    machine = platform.machine()
-    return GO_ARCHITECTURES.get(machine, machine)
 
 
 @dataclass(frozen=True)
@@ -281,7 +266,7 @@ def program_name(path: str) -> str:
 
 
 @dataclass(frozen=True)
-class Built:
+class BuiltProgram:
     """A built program, and where the sources of what was instrumented lie: import path prefix to folder."""
 
     binary: str
@@ -361,7 +346,7 @@ class Wrapper:
         packages = self._list("-find", f"{self.module.path}/...")
         mains = [item["ImportPath"] for item in packages if item.get("Name") == "main"]
         shown = [import_path_inside(self.module.path, item) for item in mains]
-        near = get_close_matches(import_path_inside(self.module.path, self.package), shown, n=1, cutoff=0.5)
+        near = nearest_few(import_path_inside(self.module.path, self.package), shown, most=1, cutoff=0.5)
         listed = ", ".join(sorted(shown)[:10]) + (", and more" if len(shown) > 10 else "")
         has = f"the main packages in it are: {listed}" if shown else "it has no main package at all"
         if found.get("Name"):
@@ -415,7 +400,7 @@ class Wrapper:
         ldflags: str = "",
         tags: t.Sequence[str] = (),
         goarch: str = "",
-    ) -> Built:
+    ) -> BuiltProgram:
         """Build the program, instrumented, as a static binary.
 
         :raises InputError: cause C(coverpkg-matches-nothing).
@@ -444,7 +429,7 @@ class Wrapper:
             )
         except CommandError as error:
             raise self._explained(error) from error
-        return Built(binary, sources)
+        return BuiltProgram(binary, sources)
 
     def _sources(self, packages: t.Sequence[dict[str, t.Any]], coverpkg: t.Sequence[str]) -> dict[str, str]:
         sources: dict[str, str] = {}

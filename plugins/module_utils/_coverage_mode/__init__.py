@@ -11,7 +11,7 @@ makes the folder writable; only C(permission) and C(apply) talk to nodes and a c
 from __future__ import annotations
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.apply import (
-    Wanted,
+    CoverageRequest,
     switch_on,
     turn_off,
     turn_on,
@@ -29,7 +29,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.
     with_namespace,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.outcome import (
-    Outcome,
+    CoverageOutcome,
     outcome_as_result,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.patch import (
@@ -59,9 +59,9 @@ __all__ = [
     "RUN",
     "VOLUME",
     "WORKLOADS",
-    "Outcome",
+    "CoverageOutcome",
+    "CoverageRequest",
     "Settings",
-    "Wanted",
     "as_defined",
     "as_yaml",
     "find_workload",

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import time
 import typing as t
 from dataclasses import dataclass
 
@@ -26,7 +25,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.
     differences,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.kinds import (
-    Kind,
+    WorkloadKind,
     as_defined,
     kind_of,
 )
@@ -34,17 +33,15 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.
     find_workload,
     with_namespace,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.outcome import Outcome
+from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.outcome import CoverageOutcome
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.patch import (
     CLAIM,
     FS_GROUP,
     HOST_PATH,
-    WORKLOAD_LABEL,
     Settings,
     patched,
     pod_of,
     volume_objects,
-    workload_label,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.record import (
     COMPONENT,
@@ -70,6 +67,11 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.
     refuse_owned,
     refuse_running,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.volumes import (
+    remove_released,
+    remove_volumes,
+    wait_until_known,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import (
     CONFLICT,
     INVALID,
@@ -85,13 +87,11 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli imp
 MANAGER = "kubernaut.coverage.mode"
 ATTEMPTS = 8  # somebody else may write the object between a reading and a writing
 ACCOUNT_TIMEOUT = 3.0  # seconds; the controller manager needs a fraction of one
-VOLUME_TIMEOUT = 5.0  # seconds; the volume controller needs some milliseconds
-VOLUME_POLL = 0.05
 ENFORCE = "pod-security.kubernetes.io/enforce"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class CoverageRequest:
     """What a user asks for: the workload, and what is to be decided.
 
     :ivar objects: the normal objects, of which one is the workload; empty: the workload as it is in the cluster.
@@ -113,7 +113,9 @@ class Wanted:
 # on
 
 
-def turn_on(cluster: t.Optional[Cluster], podman: Podman, wanted: Wanted, *, dry_run: bool = False) -> Outcome:
+def turn_on(
+    cluster: t.Optional[Cluster], podman: Podman, wanted: CoverageRequest, *, dry_run: bool = False
+) -> CoverageOutcome:
     """Apply the normal objects with the workload in coverage mode, or put the one of the cluster into it.
 
     :arg cluster: None for a dry run before there is a cluster.
@@ -131,7 +133,7 @@ def turn_on(cluster: t.Optional[Cluster], podman: Podman, wanted: Wanted, *, dry
     settings, permission = _permitted(podman, wanted, standing=cluster is not None)
     patched(start, settings)  # what is in the way is said before anything is touched
 
-    outcome = Outcome(settings=settings, permission=permission)
+    outcome = CoverageOutcome(settings=settings, permission=permission)
     own = (item for item in others if item["kind"] == "Namespace" and item["metadata"]["name"] == wanted.namespace)
     space = None if cluster is None else cluster.get(f"/api/v1/namespaces/{wanted.namespace}")
     if cluster is None or (dry_run and space is None):
@@ -157,12 +159,12 @@ def turn_on(cluster: t.Optional[Cluster], podman: Podman, wanted: Wanted, *, dry
 def _turn_on(
     cluster: Cluster,
     podman: Podman,
-    wanted: Wanted,
+    wanted: CoverageRequest,
     manifest: t.Optional[Object],
-    so_far: Outcome,
+    so_far: CoverageOutcome,
     *,
     dry_run: bool,
-) -> Outcome:
+) -> CoverageOutcome:
     outcome = copy.copy(so_far)
     outcome.changed, settings = list(so_far.changed), t.cast(Settings, so_far.settings)
     kind = kind_of(wanted.kind)
@@ -209,11 +211,11 @@ def _turn_on(
         cluster.apply(target)
     else:
         cluster.replace(target, field_manager=MANAGER)
-    _remove_volumes(cluster, target, but=[item["metadata"]["name"] for item in volumes])
+    remove_volumes(cluster, target, but=[item["metadata"]["name"] for item in volumes])
     return outcome
 
 
-def _normal(cluster: Cluster, kind: Kind, manifest: t.Optional[Object], live: t.Optional[Object]) -> Object:
+def _normal(cluster: Cluster, kind: WorkloadKind, manifest: t.Optional[Object], live: t.Optional[Object]) -> Object:
     """Return the workload as it would be without coverage mode, with all that the API server adds."""
     if manifest is None:
         return in_normal_mode(t.cast(Object, live))[0]
@@ -253,42 +255,15 @@ def switch_on(
             changed.append(describe(item))  # what is in a namespace to be made is to be made, too
             continue
         if item["kind"] == "PersistentVolume" and not dry_run:
-            _remove_released(cluster, item)
+            remove_released(cluster, item)
         after, before = cluster.apply(item, dry_run=dry_run)
         if not same(before, after):
             changed.append(describe(item))
         if before is None and item["kind"] == "Namespace":
             missing_namespaces.add(item["metadata"]["name"])
         if before is None and item["kind"] == "PersistentVolume" and not dry_run:
-            _wait_until_known(cluster, item)
+            wait_until_known(cluster, item)
     return changed
-
-
-def _remove_released(cluster: Cluster, volume: Object) -> None:
-    """Remove a volume whose claim is gone, with its namespace perhaps: it takes no other. What is in it stays."""
-    path = cluster.path(volume)
-    if _phase(cluster.get(path)) == "Released":
-        cluster.delete(path)
-        _wait_for(cluster, path, lambda seen: seen is None)
-
-
-def _wait_until_known(cluster: Cluster, volume: Object) -> None:
-    """Wait until the volume controller knows a volume: a claim that it meets before waits for its next resync.
-
-    See pkg/controller/volume/persistentvolume of Kubernetes: 15 s. Where it takes longer, the gate goes on waiting.
-    """
-    _wait_for(cluster, cluster.path(volume), lambda seen: _phase(seen) != "Pending")
-
-
-def _phase(volume: t.Optional[Object]) -> str:
-    return str(((volume or {}).get("status") or {}).get("phase", "Pending"))
-
-
-def _wait_for(cluster: Cluster, path: str, done: t.Callable[[t.Optional[Object]], bool]) -> None:
-    """Look at an object until it is as wanted, or VOLUME_TIMEOUT is over."""
-    until = time.monotonic() + VOLUME_TIMEOUT
-    while time.monotonic() < until and not done(cluster.get(path)):
-        time.sleep(VOLUME_POLL)
 
 
 # off
@@ -303,7 +278,7 @@ def turn_off(
     node_directory: str = "/coverdata",
     discard: bool = False,
     dry_run: bool = False,
-) -> Outcome:
+) -> CoverageOutcome:
     """Put a workload back as it was; what somebody else changed meanwhile stays, and is named.
 
     :arg workload: its kind, namespace and name. :arg discard: whether counters on the nodes go that nobody took.
@@ -327,10 +302,10 @@ def _turn_off(
     *,
     discard: bool,
     dry_run: bool,
-) -> Outcome:
+) -> CoverageOutcome:
     kind = kind_of(workload["kind"])
     live = cluster.get(cluster.path(workload))
-    outcome = Outcome(before=live)
+    outcome = CoverageOutcome(before=live)
     lost = saved(cluster, kind, workload) if live is None and kind.recreated else None
     if lost is not None:
         outcome.before, outcome.after = lost, lost
@@ -341,7 +316,7 @@ def _turn_off(
         return outcome
     if live is None or not is_in_coverage_mode(live):
         if not dry_run:
-            _remove_volumes(cluster, workload)
+            remove_volumes(cluster, workload)
         return outcome
     folder = _folder_of(cluster, kind, live)
     marks = live["metadata"]["annotations"]
@@ -361,7 +336,7 @@ def _turn_off(
         if not dry_run:
             _let_go(cluster, answer)
     if not dry_run:
-        _remove_volumes(cluster, live)
+        remove_volumes(cluster, live)
         own = permissions.is_own_folder(folder, node_directory, marks.get(RUN, ""), marks.get(COMPONENT, ""))
         if nodes and own:
             outcome.folders = permissions.remove_folders(podman, nodes, folder, discard=discard)
@@ -387,7 +362,7 @@ def _let_go(cluster: Cluster, workload: Object) -> None:
             _let_go(cluster, current)
 
 
-def _folder_of(cluster: Cluster, kind: Kind, workload: Object) -> str:
+def _folder_of(cluster: Cluster, kind: WorkloadKind, workload: Object) -> str:
     """The folder on the nodes that the workload's volume is; empty where it has none any more."""
     for volume in kind.pod_template(workload)["spec"].get("volumes") or []:
         if volume["name"] != VOLUME:
@@ -403,21 +378,10 @@ def _folder_of(cluster: Cluster, kind: Kind, workload: Object) -> str:
     return ""
 
 
-def _remove_volumes(cluster: Cluster, workload: Object, *, but: t.Container[str] = ()) -> None:
-    """Delete the workload's claims and their volumes; the cluster lets each go when its last pod is gone."""
-    selector = f"{WORKLOAD_LABEL}={workload_label(workload)}"
-    namespace = workload["metadata"]["namespace"]
-    for collection in (f"/api/v1/namespaces/{namespace}/persistentvolumeclaims", "/api/v1/persistentvolumes"):
-        for item in cluster.list(collection, label_selector=selector):
-            name = item["metadata"]["name"]
-            if name not in but and "deletionTimestamp" not in item["metadata"]:
-                cluster.delete(f"{collection}/{name}")
-
-
 # what is decided
 
 
-def _from_manifests(wanted: Wanted) -> tuple[t.Optional[Object], list[Object]]:
+def _from_manifests(wanted: CoverageRequest) -> tuple[t.Optional[Object], list[Object]]:
     """Return the workload of the manifests and the other objects in the order to apply them; none without manifests."""
     if not wanted.objects:
         return None, []
@@ -430,12 +394,12 @@ def _from_manifests(wanted: Wanted) -> tuple[t.Optional[Object], list[Object]]:
     return manifest, [item for item in objects if item is not manifest]
 
 
-def _live(cluster: Cluster, kind: Kind, wanted: Wanted) -> t.Optional[Object]:
+def _live(cluster: Cluster, kind: WorkloadKind, wanted: CoverageRequest) -> t.Optional[Object]:
     reference = kind.reference(wanted.namespace, wanted.name)
     return cluster.get(cluster.path(reference)) or (saved(cluster, kind, reference) if kind.recreated else None)
 
 
-def _permitted(podman: Podman, wanted: Wanted, *, standing: bool) -> tuple[Settings, permissions.Permission]:
+def _permitted(podman: Podman, wanted: CoverageRequest, *, standing: bool) -> tuple[Settings, permissions.Permission]:
     permission = permissions.decide(
         podman,
         wanted.nodes,
@@ -454,7 +418,7 @@ def _permitted(podman: Podman, wanted: Wanted, *, standing: bool) -> tuple[Setti
     return settings, permission
 
 
-def _by_labels(wanted: Wanted, namespace: Object) -> list[str]:
+def _by_labels(wanted: CoverageRequest, namespace: Object) -> list[str]:
     """The kinds of volume to try, the likeliest first."""
     if wanted.volume != permissions.AUTO:
         return [wanted.volume]
@@ -464,7 +428,9 @@ def _by_labels(wanted: Wanted, namespace: Object) -> list[str]:
     return [HOST_PATH, CLAIM] if level == "privileged" else [CLAIM, HOST_PATH]
 
 
-def _with_volume(cluster: Cluster, wanted: Wanted, settings: Settings, normal: Object, outcome: Outcome) -> Settings:
+def _with_volume(
+    cluster: Cluster, wanted: CoverageRequest, settings: Settings, normal: Object, outcome: CoverageOutcome
+) -> Settings:
     """Return the settings with a volume that the namespace takes; the API server is asked about a pod of it.
 
     :raises NotSwitched: it takes the normal pods, but none in coverage mode.

@@ -7,18 +7,18 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import nearest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Object
 
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicaSet", "Pod")
 
 
 @dataclass(frozen=True)
-class Kind:
+class WorkloadKind:
     """One kind of workload.
 
     :ivar name, api: its kind and apiVersion. :ivar template: path of the pod's template, empty for a pod itself.
@@ -46,12 +46,12 @@ class Kind:
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("Deployment", "apps/v1", scaled=True),
-        Kind("StatefulSet", "apps/v1", scaled=True),
-        Kind("DaemonSet", "apps/v1"),
-        Kind("Job", "batch/v1", recreated=True),
-        Kind("CronJob", "batch/v1", template=("spec", "jobTemplate", "spec", "template")),
-        Kind("Pod", "v1", template=(), recreated=True),
+        WorkloadKind("Deployment", "apps/v1", scaled=True),
+        WorkloadKind("StatefulSet", "apps/v1", scaled=True),
+        WorkloadKind("DaemonSet", "apps/v1"),
+        WorkloadKind("Job", "batch/v1", recreated=True),
+        WorkloadKind("CronJob", "batch/v1", template=("spec", "jobTemplate", "spec", "template")),
+        WorkloadKind("Pod", "v1", template=(), recreated=True),
     )
 }
 
@@ -64,15 +64,15 @@ SERVER_METADATA = (
 SERVER_ANNOTATIONS = ("deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation")
 
 
-def kind_of(name: str) -> Kind:
+def kind_of(name: str) -> WorkloadKind:
     """Return the kind of that name.
 
     :raises InputError: coverage mode does not know it.
     """
     if name in KINDS:
         return KINDS[name]
-    near = difflib.get_close_matches(name, list(KINDS), n=1)
-    meant = f" Did you mean {near[0]}?" if near and name not in WORKLOADS else ""
+    near = nearest(name, KINDS)
+    meant = f" Did you mean {near}?" if near and name not in WORKLOADS else ""
     raise InputError(
         f"A {name} cannot be run in coverage mode.{meant}",
         remedy=f"Name what made it; possible are {', '.join(KINDS)}.",

@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import typing as t
 from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import nearest_few
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.kinds import WORKLOADS
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Object
 
@@ -27,7 +27,7 @@ def find_workload(objects: t.Sequence[Object], kind: str, name: str) -> Object:
             names.append(str((item.get("metadata") or {}).get("name")))
             if names[-1] == name:
                 return item
-    near = difflib.get_close_matches(name, names, n=1) or names[:1]
+    near = nearest_few(name, names, most=1) or names[:1]
     raise InputError(
         f"The manifests have no {kind} {name!r}" + (f"; the nearest is {near[0]!r}." if near else f", nor any {kind}."),
         setting="coverage_mode_name",

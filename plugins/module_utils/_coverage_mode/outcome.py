@@ -20,7 +20,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observ
 
 
 @dataclass
-class Outcome:
+class CoverageOutcome:
     """What was done, or in a dry run would be.
 
     :ivar changed: names of the objects that were changed. :ivar before, after: the workload; before is what the patch
@@ -40,7 +40,7 @@ class Outcome:
     folders: list[str] = field(default_factory=list)
 
 
-def outcome_as_result(outcome: Outcome) -> dict[str, t.Any]:
+def outcome_as_result(outcome: CoverageOutcome) -> dict[str, t.Any]:
     """Return what the module returns: without what looks like a secret."""
     result: dict[str, t.Any] = {
         "changed": bool(outcome.changed),

@@ -15,7 +15,6 @@ Pod Security forbids C(hostPath) from C(baseline) on, but not a claim on a Persi
 from __future__ import annotations
 
 import copy
-import difflib
 import hashlib
 import math
 import posixpath
@@ -24,6 +23,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import nearest_few
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.kinds import containers_of, kind_of
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.record import (
     COMPONENT,
@@ -358,7 +358,7 @@ def _container(workload: Object, pod: Object, name: str, setting: str) -> Object
         names.append(container["name"])
         if names[-1] == name:
             return container
-    near = difflib.get_close_matches(name, names, n=1) or names
+    near = nearest_few(name, names, most=1) or names
     raise InputError(
         f"{workload['kind']} {workload['metadata']['name']} has no container {name!r}; it has {', '.join(near)}.",
         setting=setting,

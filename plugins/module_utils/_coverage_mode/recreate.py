@@ -15,7 +15,7 @@ import zlib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.kinds import (
-    Kind,
+    WorkloadKind,
     as_defined,
     kind_of,
 )
@@ -50,7 +50,7 @@ def dry_created(cluster: Cluster, workload: Object) -> Object:
     return answer
 
 
-def recreate(cluster: Cluster, kind: Kind, live: t.Optional[Object], normal: Object, target: Object) -> None:
+def recreate(cluster: Cluster, kind: WorkloadKind, live: t.Optional[Object], normal: Object, target: Object) -> None:
     """Delete what is there and create the other; the normal one is kept in the cluster until that has happened.
 
     Valid it is already: the API server was asked.
@@ -103,7 +103,7 @@ def _delete(cluster: Cluster, live: Object) -> None:
                 break
 
 
-def _secret(kind: Kind, workload: Object) -> Object:
+def _secret(kind: WorkloadKind, workload: Object) -> Object:
     name = f"coverage-original-{workload_label(workload)}"
     return {
         "apiVersion": "v1",
@@ -117,13 +117,13 @@ def _secret(kind: Kind, workload: Object) -> Object:
     }
 
 
-def _save(cluster: Cluster, kind: Kind, normal: Object) -> None:
+def _save(cluster: Cluster, kind: WorkloadKind, normal: Object) -> None:
     """Keep the normal workload in the cluster while it is not there; a Secret, because its variables may be secret."""
     packed = base64.b64encode(zlib.compress(json.dumps(normal).encode(), 9)).decode()
     cluster.apply({**_secret(kind, normal), "data": {"definition": packed}})
 
 
-def saved(cluster: Cluster, kind: Kind, workload: Object) -> t.Optional[Object]:
+def saved(cluster: Cluster, kind: WorkloadKind, workload: Object) -> t.Optional[Object]:
     """What an earlier switch that was interrupted left of the normal workload."""
     secret = cluster.get(cluster.path(_secret(kind, workload)))
     if secret is None:
@@ -131,5 +131,5 @@ def saved(cluster: Cluster, kind: Kind, workload: Object) -> t.Optional[Object]:
     return t.cast(Object, json.loads(zlib.decompress(base64.b64decode(secret["data"]["definition"]))))
 
 
-def _forget(cluster: Cluster, kind: Kind, workload: Object) -> None:
+def _forget(cluster: Cluster, kind: WorkloadKind, workload: Object) -> None:
     cluster.delete(cluster.path(_secret(kind, workload)))

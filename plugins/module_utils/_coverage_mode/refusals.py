@@ -6,17 +6,21 @@
 
 from __future__ import annotations
 
-import difflib
 import typing as t
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.kinds import KINDS, Kind, kind_of
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import nearest_few
+from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.kinds import (
+    KINDS,
+    WorkloadKind,
+    kind_of,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.patch import Settings
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.recreate import NotSwitched
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster, Object, describe
 
 
-def missing(cluster: t.Optional[Cluster], kind: Kind, namespace: str, name: str) -> InputError:
+def missing(cluster: t.Optional[Cluster], kind: WorkloadKind, namespace: str, name: str) -> InputError:
     if cluster is None:
         return InputError(
             f"There is no manifest of {kind.name} {namespace}/{name}, nor a cluster in which it runs.",
@@ -25,7 +29,7 @@ def missing(cluster: t.Optional[Cluster], kind: Kind, namespace: str, name: str)
         )
     reference = kind.reference(namespace, name)
     names = [item["metadata"]["name"] for item in cluster.list(cluster.path(reference).rpartition("/")[0])]
-    near = difflib.get_close_matches(name, names, n=1) or names[:1]
+    near = nearest_few(name, names, most=1) or names[:1]
     others = []
     if not near:
         for other in KINDS.values():

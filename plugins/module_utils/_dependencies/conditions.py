@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.waiting import poll
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.order import run_in_order
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import (
     NOT_FOUND,
@@ -158,7 +159,7 @@ def wait_until(
     waiting = [Waiting(item, compile_condition(item.condition, f"until ({item.kind})", "until")) for item in conditions]
     targets = [_target(item, namespace) for item in workloads if item["kind"] in WORKLOADS]
     last_watch, said = time.monotonic(), ""
-    while True:
+    for _waited in poll(POLL):
         waiting = [item for item in waiting if not _holds(cluster, item, namespace)]
         if not waiting:
             return
@@ -179,7 +180,6 @@ def wait_until(
         if now != said:
             report_progress(f"until {now}")
             said = now
-        time.sleep(POLL)
 
 
 def _holds(cluster: Cluster, waiting: Waiting, namespace: str) -> bool:
@@ -288,7 +288,7 @@ def wait_for_job(cluster: Cluster, item: Object, namespace: str, patience: Patie
     :raises NotReady: it failed, or its pods will never start. :raises DependencyError: the time is over.
     """
     target, said, last_watch = _target(item, namespace), "", time.monotonic()
-    while True:
+    for _waited in poll(POLL):
         live = cluster.get(target.path)
         if live is not None and condition(live, "Complete").get("status") == "True":
             return
@@ -308,7 +308,6 @@ def wait_for_job(cluster: Cluster, item: Object, namespace: str, patience: Patie
         if now != said:
             report_progress(now)
             said = now
-        time.sleep(POLL)
 
 
 def job_log(cluster: Cluster, namespace: str, job: str, lines: int = 12) -> list[str]:
@@ -329,7 +328,7 @@ def wait_established(cluster: Cluster, definitions: t.Sequence[Object], patience
     """
     for item in definitions:
         path, name = cluster.path(item), item["metadata"]["name"]
-        while True:
+        for _waited in poll(POLL):
             live = cluster.get(path) or {}
             if condition(live, "Established").get("status") == "True":
                 break
@@ -342,7 +341,6 @@ def wait_established(cluster: Cluster, definitions: t.Sequence[Object], patience
                     setting=patience.setting if not refused else "",
                     evidence=[f"{found.get('type')}: {found.get('message')}" for found in wrong if found],
                 )
-            time.sleep(POLL)
 
 
 def found_or_none(cluster: Cluster, item: Object, namespace: str) -> tuple[str, t.Optional[Object]]:

@@ -17,7 +17,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors im
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import servers
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.conditions import Until
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.manifests import (
-    Manifests,
+    ManifestDependency,
     check_manifests,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.options import (
@@ -29,9 +29,9 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.o
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.order import check_order
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.servers import Migrations, Server
-from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.sources import Sources, Url
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.sources import ManifestSources, Url
 
-Entry = t.Union[Server, Manifests]
+Entry = t.Union[Server, ManifestDependency]
 
 
 def entry_of(given: t.Mapping[str, t.Any]) -> Entry:
@@ -42,7 +42,7 @@ def entry_of(given: t.Mapping[str, t.Any]) -> Entry:
     check_options(given)
     name, setting = given["name"], f"{SETTING} ({given['name']})"
     if given["kind"] == MANIFESTS:
-        return Manifests(
+        return ManifestDependency(
             name=name,
             sources=_sources(given, setting),
             after=tuple(given["after"]),
@@ -56,8 +56,8 @@ def entry_of(given: t.Mapping[str, t.Any]) -> Entry:
     )
 
 
-def _sources(given: t.Mapping[str, t.Any], setting: str) -> Sources:
-    return Sources(
+def _sources(given: t.Mapping[str, t.Any], setting: str) -> ManifestSources:
+    return ManifestSources(
         paths=tuple(given["manifests"]),
         urls=tuple(Url(item["url"], item["checksum"]) for item in given.get("urls") or ()),
         objects=tuple(given["objects"]),
@@ -93,7 +93,7 @@ def check_entries(entries: t.Sequence[Entry]) -> None:
     check_order({entry.name: entry.after for entry in entries}, SETTING)
     servers.check([entry for entry in entries if isinstance(entry, Server)])
     for entry in entries:
-        if isinstance(entry, Manifests):
+        if isinstance(entry, ManifestDependency):
             check_manifests(entry)
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.waiting import poll
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import conditions
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.conditions import Patience, Until
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.options import MANIFESTS
@@ -27,7 +28,10 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.s
     MANAGER,
     NAME_LABEL,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.sources import Sources, check_sources
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.sources import (
+    ManifestSources,
+    check_sources,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import (
     NOT_FOUND,
     Cluster,
@@ -50,11 +54,11 @@ GONE_TIMEOUT = 60.0
 
 
 @dataclass(frozen=True)
-class Manifests:
+class ManifestDependency:
     """What a user asks for; see the options of the module service_dependencies."""
 
     name: str
-    sources: Sources
+    sources: ManifestSources
     after: tuple[str, ...] = ()
     until: tuple[Until, ...] = ()
     namespace: str = ""
@@ -92,7 +96,7 @@ class Reference:
         return {"apiVersion": self.api_version, "kind": self.kind, "metadata": metadata}
 
 
-def check_manifests(wanted: Manifests) -> None:
+def check_manifests(wanted: ManifestDependency) -> None:
     """Refuse what cannot be meant so, before anything is changed.
 
     :raises InputError: no manifests, a condition that is none.
@@ -135,7 +139,13 @@ def in_order(items: t.Sequence[Item]) -> list[Item]:
 
 
 def apply_manifests(
-    cluster: Cluster, wanted: Manifests, items: t.Sequence[Item], namespace: str, patience: Patience, *, check: bool
+    cluster: Cluster,
+    wanted: ManifestDependency,
+    items: t.Sequence[Item],
+    namespace: str,
+    patience: Patience,
+    *,
+    check: bool,
 ) -> Applied:
     """Apply all objects and take away those that the manifests had once and have no more; return what was changed.
 
@@ -182,7 +192,7 @@ class _Applying:
 
     def apply(self, item: Item) -> None:
         """Apply one object; what it needs and is only coming is waited for."""
-        while True:
+        for _waited in poll(RETRY):
             try:
                 after, before = self._apply(item)
                 break
@@ -193,7 +203,6 @@ class _Applying:
                 if error.cause not in COMES or self.check or self.patience.left <= 0:
                     error.evidence = [item.where, *error.evidence]
                     raise
-            time.sleep(RETRY)
         name = describe(item.content)
         self.applied.objects.append(name)
         if not same(before, after):
@@ -212,7 +221,7 @@ class _Applying:
 
 
 def wait_for_manifests(
-    cluster: Cluster, wanted: Manifests, items: t.Sequence[Item], namespace: str, patience: Patience
+    cluster: Cluster, wanted: ManifestDependency, items: t.Sequence[Item], namespace: str, patience: Patience
 ) -> None:
     """Return when what was applied is ready: the conditions that were given, else what the kinds say.
 
@@ -343,13 +352,16 @@ def _is_custom(item: Object) -> bool:
 
 
 def _wait_until_gone(cluster: Cluster, path: str, item: Object, deadline: float) -> None:
-    while (left := cluster.get(path)) is not None and left["metadata"]["uid"] == item["metadata"]["uid"]:
-        if time.monotonic() > deadline:
-            raise conditions.DependencyError(
-                f"{describe(item)} was deleted and does not go.",
-                remedy="A finalizer holds it: see what should clear that, or clear it.",
-                evidence=[f"finalizer {name}" for name in left["metadata"].get("finalizers") or []],
-                cause="dependency-stays",
-            )
+    left: t.Optional[Object] = None
+    for _waited in poll(conditions.POLL, deadline - time.monotonic()):
+        left = cluster.get(path)
+        if left is None or left["metadata"]["uid"] != item["metadata"]["uid"]:
+            return
         report_progress(f"wait for {describe(item)} to go")
-        time.sleep(conditions.POLL)
+    finalizers = left["metadata"].get("finalizers") if left else None
+    raise conditions.DependencyError(
+        f"{describe(item)} was deleted and does not go.",
+        remedy="A finalizer holds it: see what should clear that, or clear it.",
+        evidence=[f"finalizer {name}" for name in finalizers or []],
+        cause="dependency-stays",
+    )

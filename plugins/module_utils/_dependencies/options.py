@@ -9,10 +9,10 @@ Pure, and without any foreign library: a contract is checked by it, too.
 
 from __future__ import annotations
 
-import difflib
 import typing as t
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import nearest
 
 SETTING = "service_dependencies_servers"
 POSTGRESQL, REDIS, MANIFESTS = "postgresql", "redis", "manifests"
@@ -38,8 +38,8 @@ def check_options(given: t.Mapping[str, t.Any]) -> None:
     name, kind = given["name"], given["kind"]
     setting = f"{SETTING} ({name})"
     if kind not in KINDS:
-        near = difflib.get_close_matches(kind, KINDS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(KINDS[:-1])} and {KINDS[-1]}."
+        near = nearest(kind, KINDS)
+        hint = f"did you mean {near!r}?" if near else f"there are {', '.join(KINDS[:-1])} and {KINDS[-1]}."
         raise InputError(
             f"Dependency {name} is of kind {kind!r}, which is not known: {hint}",
             setting=setting,

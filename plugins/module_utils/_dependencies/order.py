@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-import difflib
 import graphlib
 import queue
 import threading
 import typing as t
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import nearest
 
 Result = t.TypeVar("Result")
 
@@ -27,8 +27,8 @@ def check_order(after: t.Mapping[str, t.Sequence[str]], setting: str) -> None:
         for wanted in earlier:
             if wanted in after:
                 continue
-            near = difflib.get_close_matches(wanted, [other for other in after if other != name], n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(sorted(after))}."
+            near = nearest(wanted, [other for other in after if other != name])
+            hint = f"Did you mean {near!r}?" if near else f"There are: {', '.join(sorted(after))}."
             raise InputError(
                 f"Dependency {name} comes after {wanted!r}, which is none of the dependencies. {hint}",
                 setting=setting,

@@ -11,7 +11,6 @@ emptied database gets them again, and a changed content runs them again.
 from __future__ import annotations
 
 import copy
-import difflib
 import hashlib
 import json
 import shutil
@@ -22,6 +21,7 @@ from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import CommandError, describe_exit, run
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import nearest_few
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.migrations import SETTING, MigrationError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.servers import Migrations
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.manifests import Item
@@ -89,7 +89,7 @@ def environment(server: str, wanted: Migrations, variables: t.Mapping[str, str])
             made[key] = string.Template(str(value)).substitute(variables)
         except (KeyError, ValueError) as error:
             name = str(error.args[0])
-            near = difflib.get_close_matches(name, VARIABLES, n=1)
+            near = nearest_few(name, VARIABLES, most=1)
             what = (
                 f"refers to {name!r}, which is not known." if isinstance(error, KeyError) else f"is not right: {name}."
             )

@@ -21,7 +21,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.o
     POSTGRESQL,
     REDIS,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.sources import Sources
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.sources import ManifestSources
 
 Object = dict[str, t.Any]
 
@@ -62,7 +62,7 @@ class Migrations:
     command: tuple[str, ...] = ()
     chdir: str = ""
     environment: t.Mapping[str, str] = field(default_factory=dict)
-    job: t.Optional[Sources] = None
+    job: t.Optional[ManifestSources] = None
     timeout: float = 600.0
 
 

@@ -7,10 +7,8 @@ is applied, and each object knows where it stands."""
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import http.client
-import os
 import re
 import time
 import typing as t
@@ -23,7 +21,9 @@ from ansible.module_utils.urls import ConnectionError as UrlConnectionError
 from ansible.module_utils.urls import SSLValidationError, open_url
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import CommandError, run
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import write_bytes
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import nearest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Object, describe
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.manifests import Item, inline, parse
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import ERROR, Finding
@@ -53,7 +53,7 @@ class Url:
 
 
 @dataclass(frozen=True)
-class Sources:
+class ManifestSources:
     """Where the manifests of one dependency are.
 
     :ivar paths: files, folders (their C(.yaml), C(.yml) and C(.json)) and kustomize folders.
@@ -81,7 +81,7 @@ class _Read:
     findings: list[Finding] = field(default_factory=list)
 
 
-def check_sources(name: str, sources: Sources) -> None:
+def check_sources(name: str, sources: ManifestSources) -> None:
     """Refuse what cannot be meant so.
 
     :raises InputError: nothing at all, no URL, or no checksum.
@@ -108,7 +108,7 @@ def check_sources(name: str, sources: Sources) -> None:
             )
 
 
-def read_sources(name: str, sources: Sources, tools: Tools) -> list[Item]:
+def read_sources(name: str, sources: ManifestSources, tools: Tools) -> list[Item]:
     """Return all objects, in the order in which they stand.
 
     :raises InputError: a file is missing, or what it holds cannot be right; all of it is told.
@@ -128,7 +128,7 @@ def read_sources(name: str, sources: Sources, tools: Tools) -> list[Item]:
     return read.items
 
 
-def _read_path(name: str, path: Path, sources: Sources, tools: Tools, read: _Read) -> None:
+def _read_path(name: str, path: Path, sources: ManifestSources, tools: Tools, read: _Read) -> None:
     if path.is_dir():
         if any((path / file).is_file() for file in KUSTOMIZATION):
             _read_text(_kustomized(name, path, sources, tools), str(path), read, lines=False)
@@ -164,8 +164,8 @@ def _read_path(name: str, path: Path, sources: Sources, tools: Tools, read: _Rea
 def _near_file(file: Path) -> str:
     if not file.parent.is_dir():
         return f"There is no folder {file.parent}."
-    near = difflib.get_close_matches(file.name, [item.name for item in file.parent.iterdir()], n=1)
-    return f"There is {file.parent / near[0]}." if near else ""
+    near = nearest(file.name, [item.name for item in file.parent.iterdir()])
+    return f"There is {file.parent / near}." if near else ""
 
 
 def _read_text(text: str, where: str, read: _Read, *, lines: bool = True) -> None:
@@ -177,7 +177,7 @@ def _read_text(text: str, where: str, read: _Read, *, lines: bool = True) -> Non
     read.findings += problems
 
 
-def _refuse_findings(name: str, sources: Sources, findings: t.Sequence[Finding]) -> None:
+def _refuse_findings(name: str, sources: ManifestSources, findings: t.Sequence[Finding]) -> None:
     if not findings:
         return
     found = [item.sentence().replace("workload.objects", "objects") for item in findings]
@@ -191,7 +191,7 @@ def _refuse_findings(name: str, sources: Sources, findings: t.Sequence[Finding])
     )
 
 
-def _refuse_twice(name: str, sources: Sources, items: t.Sequence[Item]) -> None:
+def _refuse_twice(name: str, sources: ManifestSources, items: t.Sequence[Item]) -> None:
     seen: dict[tuple[str, str], Item] = {}
     for item in items:
         key = (str(item.content["apiVersion"]).rpartition("/")[0], describe(item.content))
@@ -205,7 +205,7 @@ def _refuse_twice(name: str, sources: Sources, items: t.Sequence[Item]) -> None:
         seen[key] = item
 
 
-def _kustomized(name: str, folder: Path, sources: Sources, tools: Tools) -> str:
+def _kustomized(name: str, folder: Path, sources: ManifestSources, tools: Tools) -> str:
     try:
         done = run(
             [tools.kubectl, "kustomize", str(folder)],
@@ -224,7 +224,7 @@ def _kustomized(name: str, folder: Path, sources: Sources, tools: Tools) -> str:
     return done.stdout
 
 
-def _fetched(name: str, url: Url, sources: Sources, tools: Tools) -> str:
+def _fetched(name: str, url: Url, sources: ManifestSources, tools: Tools) -> str:
     """Return what lies at a URL; with a checksum it is fetched once and kept."""
     kept = Path(tools.cache_dir) / "manifests" / f"{url.checksum.removeprefix('sha256:')}.yaml"
     if url.checksum and kept.is_file():
@@ -242,9 +242,7 @@ def _fetched(name: str, url: Url, sources: Sources, tools: Tools) -> str:
             )
         if tools.keep and tools.cache_dir:
             kept.parent.mkdir(parents=True, exist_ok=True)
-            beside = kept.with_name(f"{kept.name}.{os.getpid()}.part")
-            beside.write_bytes(content)
-            beside.replace(kept)
+            write_bytes(kept, content)
     return _decoded(name, url, sources, content)
 
 
@@ -252,7 +250,7 @@ def _digest(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def _decoded(name: str, url: Url, sources: Sources, content: bytes) -> str:
+def _decoded(name: str, url: Url, sources: ManifestSources, content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -263,7 +261,7 @@ def _decoded(name: str, url: Url, sources: Sources, content: bytes) -> str:
         ) from error
 
 
-def _fetch(name: str, url: Url, sources: Sources) -> bytes:
+def _fetch(name: str, url: Url, sources: ManifestSources) -> bytes:
     said: list[str] = []
     for attempt in range(ATTEMPTS):
         if attempt:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import write_bytes
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster, Object
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import redacted, redacted_text
@@ -129,9 +130,7 @@ class Folder:
             data = CUT.format(len(data) - FILE_BYTES).encode() + data[-FILE_BYTES:]
         path = self.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.part")
-        beside.write_bytes(data)
-        beside.replace(path)
+        write_bytes(path, data)
         self.note(name, about)
 
     def note(self, name: str, about: str) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.waiting import poll
 from ansible_collections.kubernaut.coverage.plugins.module_utils._e2e.local import Ended
 from ansible_collections.kubernaut.coverage.plugins.module_utils._e2e.results import Command
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import (
@@ -158,7 +159,7 @@ class InJob:
     def _follow(self, name: str, started: float, timeout: float, keep: t.Callable[[str], None]) -> Ended:
         log = _Log(self)
         busy_since = 0.0
-        while True:
+        for _waited in poll(POLL, timeout - (time.monotonic() - started)):
             try:
                 pod = next(iter(self._pods(name)), None)
                 if pod is not None:
@@ -181,17 +182,15 @@ class InJob:
                     status = pod["status"]
                     why = ": ".join(filter(None, (status.get("reason"), status.get("message")))) or "it says not why"
                     return Ended(None, lived, f"Kubernetes ended the pod of the tests: {why}")
-            if time.monotonic() - started > timeout:
-                return Ended(None, timeout)
-            time.sleep(POLL)
+        return Ended(None, timeout)
 
     def _pods(self, name: str) -> list[Object]:
         return self.cluster.list(f"/api/v1/namespaces/{self.namespace}/pods", label_selector=f"job-name={name}")
 
     def _wait_until_gone(self, name: str) -> None:
-        deadline = time.monotonic() + FORMER
-        while self._pods(name) and time.monotonic() < deadline:
-            time.sleep(POLL)
+        for _waited in poll(POLL, FORMER):
+            if not self._pods(name):
+                return
 
     def _delete(self, name: str) -> None:
         path = f"/apis/batch/v1/namespaces/{self.namespace}/jobs/{name}"

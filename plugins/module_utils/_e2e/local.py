@@ -112,7 +112,7 @@ class TestsNotPassed(CoverageError):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SuiteOutcome:
     """How the tests ended.
 
     :ivar returncode: None where they did not end by themselves. :ivar counts: total, passed, failed, skipped; None
@@ -162,7 +162,7 @@ def check_command(
         )
 
 
-def run_tests(command: t.Sequence[str], place: Place, *, timeout: float, results: str, junit: str = "") -> Outcome:
+def run_tests(command: t.Sequence[str], place: Place, *, timeout: float, results: str, junit: str = "") -> SuiteOutcome:
     """Run the tests to their end, or to the time limit, and keep log, report and outcome in C(results).
 
     :arg junit: path or pattern of the JUnit files that the command writes, relative to the folder that it runs in (a
@@ -209,7 +209,7 @@ def run_tests(command: t.Sequence[str], place: Place, *, timeout: float, results
                 cause="tests-report-missing", sentence=f"the tests' command wrote no report {reporting.junit}"
             )
     cause, sentence = _why_not(ended, timeout, found, problem)
-    outcome = Outcome(
+    outcome = SuiteOutcome(
         command=list(command),
         passed=not cause,
         returncode=ended.returncode,

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import write_text
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.copy import (
     bring_home,
@@ -310,6 +311,4 @@ def _events(cluster: Cluster, source: Source) -> list[Object]:
 
 
 def _write_json(path: Path, value: t.Any) -> None:
-    beside = path.with_suffix(".part")
-    beside.write_text(json.dumps(value, indent=1), encoding="utf-8")
-    beside.replace(path)
+    write_text(path, json.dumps(value, indent=1))

@@ -11,6 +11,7 @@ import typing as t
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.waiting import poll
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.ending import Source
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster, Object
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.collect import pod_selector
@@ -209,15 +210,13 @@ def _jobs(cluster: Cluster, source: Source, workload: Object) -> list[Object]:
 
 def _create_again(cluster: Cluster, source: Source, pod: Object) -> None:
     """Make a pod again that was deleted, once its name is free."""
-    deadline = time.monotonic() + GONE_TIMEOUT
-    while time.monotonic() < deadline:
+    for _waited in poll(POLL, GONE_TIMEOUT):
         there = cluster.get(source.path)
         if there is None:
             cluster.apply(recreatable(pod))
             return
         if there["metadata"]["uid"] != pod["metadata"]["uid"]:
             return  # someone else was quicker
-        time.sleep(POLL)
     raise DoesNotEnd(
         f"Pod {source.namespace}/{source.name} was deleted to have its counters and is still not gone after"
         f" {GONE_TIMEOUT:.0f} s, so it could not be made again.",

@@ -2,15 +2,10 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""What a host is, what podman needs to be told there, and whether it can run a cluster.
-
-Everything here reads; nothing is changed. Decisions are pure functions of text that the kernel or a program gave, so
-that they can be tested with what other hosts gave.
-"""
+"""What a host is, what podman needs there, and whether it can run a cluster: all of it is read, nothing is changed."""
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 import platform
@@ -23,286 +18,36 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import CommandError, last_lines, run
+from ansible_collections.kubernaut.coverage.plugins.module_utils._host.containers_conf import (
+    ContainerHost,
+    containers_conf,
+    containers_conf_paths,
+    nproc_of_containers,
+    podman_facts,
+    settings_in,
+    unheeded,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._host.readings import (
+    cgroup_mode,
+    effective_capabilities,
+    go_version,
+    kind_version,
+    memory,
+    missing_packages,
+    subordinate_ids,
+    sysctl_file,
+    version_key,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.images import RECIPE_LABEL, recipe_hash
 
-DROP_IN = "50-kubernaut-coverage.conf"
 SYSCTL_FILE = Path("/etc/sysctl.d/60-kubernaut-coverage.conf")
 SYSCTL_FOLDER = Path("/proc/sys")
 PID_MAX = Path("/proc/sys/kernel/pid_max")
 MODULES_FOLDER = Path("/lib/modules")  # kind mounts it into every node, and podman refuses a mount that is not there
 USUAL_PLACES = {"go": "/usr/local/go/bin"}
-# what podman asks for containers of root unless told otherwise (libpod/define: RLimitDefaultValue)
-PODMAN_LIMIT = 1048576
 # what a container's users need at least: one range of ids (subuid(5), newuidmap(1))
 SUBORDINATE_IDS = 65536
-
-# linux/capability.h: bit n of CapEff is the nth of these
-CAPABILITIES = [
-    "chown",
-    "dac_override",
-    "dac_read_search",
-    "fowner",
-    "fsetid",
-    "kill",
-    "setgid",
-    "setuid",
-    "setpcap",
-    "linux_immutable",
-    "net_bind_service",
-    "net_broadcast",
-    "net_admin",
-    "net_raw",
-    "ipc_lock",
-    "ipc_owner",
-    "sys_module",
-    "sys_rawio",
-    "sys_chroot",
-    "sys_ptrace",
-    "sys_pacct",
-    "sys_admin",
-    "sys_boot",
-    "sys_nice",
-    "sys_resource",
-    "sys_time",
-    "sys_tty_config",
-    "mknod",
-    "lease",
-    "audit_write",
-    "audit_control",
-    "setfcap",
-    "mac_override",
-    "mac_admin",
-    "syslog",
-    "wake_alarm",
-    "block_suspend",
-    "audit_read",
-    "perfmon",
-    "bpf",
-    "checkpoint_restore",
-]
-
-
-# reading
-
-
-def cgroup_mode(mounts: str) -> str:
-    """Return C(unified) (v2 alone), C(hybrid) (v1 with v2 beside), C(legacy) (v1 alone) or C(none).
-
-    :arg mounts: /proc/self/mounts.
-    """
-    kinds = {
-        (fields[2], fields[1])
-        for fields in (line.split() for line in mounts.splitlines())
-        if len(fields) > 2 and fields[2] in ("cgroup", "cgroup2")
-    }
-    first = any(kind == "cgroup" for kind, _place in kinds)
-    second = any(kind == "cgroup2" for kind, _place in kinds)
-    if first:
-        return "hybrid" if second else "legacy"
-    return "unified" if second else "none"
-
-
-def effective_capabilities(status: str) -> list[str]:
-    """Return the names of the capabilities in force, as C(sys_resource).
-
-    :arg status: /proc/self/status.
-    """
-    found = re.search(r"^CapEff:\s*([0-9a-f]+)$", status, re.M)
-    bits = int(found.group(1), 16) if found else 0
-    return [name for bit, name in enumerate(CAPABILITIES) if bits >> bit & 1]
-
-
-def subordinate_ids(text: str, user: str, uid: int) -> int:
-    """Return how many subordinate ids a user has.
-
-    :arg text: /etc/subuid or /etc/subgid: lines of C(user or uid:first:count).
-    """
-    fields = [line.split(":") for line in text.splitlines()]
-    return sum(
-        int(parts[2]) for parts in fields if len(parts) == 3 and parts[0] in (user, str(uid)) and parts[2].isdigit()
-    )
-
-
-def kind_version(text: str) -> str:
-    """Return the version in the answer of C(kind version), as C(v0.30.0), or ""."""
-    words = text.split()
-    return words[1] if len(words) > 1 and words[0] == "kind" else ""
-
-
-def go_version(text: str) -> str:
-    """Return the version in the answer of C(go version), as C(1.26.8), or ""."""
-    found = re.match(r"go version go([0-9][\w.]*)", text)
-    return found.group(1) if found else ""
-
-
-def version_key(version: str) -> tuple[int, ...]:
-    """Return a version's leading numbers, to compare: C(1.26rc1) is (1, 26)."""
-    return tuple(int(number) for number in re.findall(r"\d+", re.match(r"v?[\d.]*", version)[0]))  # type: ignore[index]
-
-
-def memory(meminfo: str) -> dict[str, int]:
-    """Return bytes of memory in total and still to be had.
-
-    :arg meminfo: /proc/meminfo.
-    """
-    values = dict(re.findall(r"^(\w+):\s+(\d+) kB$", meminfo, re.M))
-    return {"total": int(values.get("MemTotal", 0)) * 1024, "available": int(values.get("MemAvailable", 0)) * 1024}
-
-
-def missing_packages(status: str, wanted: t.Sequence[str]) -> list[str]:
-    """Return the packages that are not installed.
-
-    :arg status: lines of C(dpkg-query --show --showformat '${Package}\\t${db:Status-Status}\\n').
-    """
-    installed = {
-        name for name, _tab, state in (line.partition("\t") for line in status.splitlines()) if state == "installed"
-    }
-    return [name for name in wanted if name not in installed]
-
-
-# podman's settings
-
-
-def settings_in(text: str) -> dict[tuple[str, str], str]:
-    """Return what a containers.conf sets: (table, key) to the value as it is written.
-
-    Only enough of TOML to know what somebody decided: values over several lines are joined.
-    """
-    found: dict[tuple[str, str], str] = {}
-    table, key, value = "", "", ""
-    for line in text.splitlines():
-        bare = line.strip()
-        if key:
-            value += f" {bare}"
-        elif not bare or bare.startswith("#"):
-            continue
-        elif header := re.fullmatch(r"\[([\w.-]+)\]\s*(#.*)?", bare):
-            table = header.group(1)
-            continue
-        elif setting := re.match(r"([\w-]+)\s*=\s*(.*)", bare):
-            key, value = setting.group(1), setting.group(2)
-        if key and value.count("[") <= value.count("]"):
-            found[table, key] = value.strip()
-            key = ""
-    return found
-
-
-@dataclass(frozen=True)
-class ContainerHost:
-    """What decides which settings podman needs. C(nofile) and C(nproc) are hard limits, -1 without a limit."""
-
-    cgroup: str
-    init: str
-    sys_resource: bool
-    has_runc: bool
-    nofile: int
-    nproc: int
-
-
-def nproc_of_containers(hard: int, pid_max: str) -> int:
-    """Return the hard limit of processes that podman can still give: it lowers its own to C(kernel.pid_max) first.
-
-    :arg hard: this process's own, -1 without a limit. :arg pid_max: the text of that kernel setting.
-    """
-    if not pid_max.strip().isdigit():
-        return hard
-    return int(pid_max) if hard < 0 else min(hard, int(pid_max))
-
-
-def _limits_within(value: str, host: ContainerHost) -> bool:
-    """Tell whether a value of C(default_ulimits) asks for both limits and no more than the host gives."""
-    asked = {name: int(hard) for name, hard in re.findall(r"(nofile|nproc)=\d+:(\d+)", value)}
-    given = {"nofile": host.nofile, "nproc": host.nproc}
-    return set(asked) == set(given) and all(given[name] < 0 or asked[name] <= given[name] for name in given)
-
-
-def containers_conf(
-    host: ContainerHost, *, current: str = "", own: t.Optional[t.Mapping[tuple[str, str], str]] = None
-) -> str:
-    """Return the drop-in that podman needs on this host, or "" if it needs none.
-
-    :arg current: the drop-in as it is now: limits in it that still fit are kept, because a session's may differ.
-    :arg own: what the host's other files set (L(settings_in)): that is somebody's decision and stays out.
-    """
-    own = own or {}
-    lines: list[tuple[str, str, str, str]] = []
-    ulimits = ("containers", "default_ulimits")
-    if not host.sys_resource and (0 <= host.nofile < PODMAN_LIMIT or 0 <= host.nproc < PODMAN_LIMIT):
-        value = settings_in(current).get(ulimits, "")
-        if not _limits_within(value, host):
-            nofile, nproc = (
-                PODMAN_LIMIT if limit < 0 else min(limit, PODMAN_LIMIT) for limit in (host.nofile, host.nproc)
-            )
-            value = f'["nofile={nofile}:{nofile}", "nproc={nproc}:{nproc}"]'
-        lines.append((*ulimits, value, "No CAP_SYS_RESOURCE here: limits cannot be raised, as podman does by itself."))
-    if host.init != "systemd":
-        lines.append(
-            ("engine", "cgroup_manager", '"cgroupfs"', "systemd is not process 1 here: it cannot be asked for cgroups.")
-        )
-        lines.append(("engine", "events_logger", '"file"', "No systemd, no journal."))
-    if host.cgroup == "hybrid" and host.has_runc:
-        lines.append(("engine", "runtime", '"runc"', "cgroups v1 and v2 side by side here: crun refuses them."))
-    lines = [line for line in lines if line[:2] not in own]
-    if not lines:
-        return ""
-    text = (
-        "# Written by the role kubernaut.coverage.coverage_runner: what podman needs on this host and does not see.\n"
-    )
-    for table in dict.fromkeys(line[0] for line in lines):
-        text += f"\n[{table}]\n"
-        text += "".join(f"# {why}\n{key} = {value}\n" for place, key, value, why in lines if place == table)
-    return text
-
-
-def podman_facts(info: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Return what matters of C(podman info --format json)."""
-    host, store = info.get("host") or {}, info.get("store") or {}
-    return {
-        "version": (info.get("version") or {}).get("Version", ""),
-        "runtime": (host.get("ociRuntime") or {}).get("name", ""),
-        "cgroup_manager": host.get("cgroupManager", ""),
-        "events_logger": host.get("eventLogger", ""),
-        "network_backend": host.get("networkBackend", ""),
-        "rootless": bool((host.get("security") or {}).get("rootless", False)),
-        "storage_driver": store.get("graphDriverName", ""),
-        "graph_root": store.get("graphRoot", ""),
-    }
-
-
-def unheeded(settings: t.Mapping[tuple[str, str], str], facts: t.Mapping[str, t.Any]) -> list[str]:
-    """Return the settings of a drop-in that podman does not follow, as C(runtime = "runc", but podman uses crun)."""
-    seen = {
-        ("engine", "runtime"): facts["runtime"],
-        ("engine", "cgroup_manager"): facts["cgroup_manager"],
-        ("engine", "events_logger"): facts["events_logger"],
-    }
-    return [
-        f"{key[1]} = {settings[key]}, but podman uses {value}"
-        for key, value in seen.items()
-        if key in settings and settings[key].strip('"') != value
-    ]
-
-
-# kernel settings
-
-
-def sysctl_file(current: str, values: t.Mapping[str, int], wanted: t.Mapping[str, int]) -> str:
-    """Return the file of kernel settings that this host needs, or "" if it needs none.
-
-    :arg current: the file as it is now: what it raised before stays in it.
-    :arg values: the settings as the kernel has them now.
-    """
-    raised = [
-        name
-        for name, least in sorted(wanted.items())
-        if re.search(rf"^{re.escape(name)}\s*=", current, re.M) or values.get(name, least) < least
-    ]
-    if not raised:
-        return ""
-    return "# Written by kubernaut.coverage.coverage_runner: what a kind cluster of several nodes needs\n" + "".join(
-        f"{name} = {wanted[name]}\n" for name in raised
-    )
 
 
 # the verdict
@@ -516,14 +261,6 @@ def tool_facts(name: str, bin_dir: str = "") -> dict[str, t.Any]:
             return facts
         facts["version"] = (kind_version if name == "kind" else go_version)(said)
     return facts
-
-
-def containers_conf_paths(root: bool) -> tuple[Path, list[Path]]:
-    """Return where our drop-in belongs, and the other files that decide (containers.conf(5)), later ones winning."""
-    home = Path("/etc/containers") if root else Path("~/.config/containers").expanduser()
-    drop_in = home / "containers.conf.d" / DROP_IN
-    others = [home / "containers.conf", *sorted(Path(name) for name in glob.glob(f"{home}/containers.conf.d/*.conf"))]
-    return drop_in, [path for path in others if path != drop_in]
 
 
 def _podman(executable: str, image: str, prove: bool) -> tuple[dict[str, t.Any], t.Optional[Podman]]:

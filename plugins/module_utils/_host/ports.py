@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import KIND_CLUSTER_LABEL
 
-KIND_CLUSTER_LABEL = "io.x-k8s.kind.cluster"
-KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
+SOCKET_TYPES = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 # include/net/tcp_states.h: a listening TCP socket, and the state that /proc/net/udp shows for a bound one
 LISTENING = {"tcp": "0A", "udp": "07"}
 
@@ -145,7 +145,7 @@ def process_holder(wanted: HostPort, proc: Path = Path("/proc")) -> t.Optional[H
 def bind_error(wanted: HostPort) -> t.Optional[int]:
     """Try to bind C(wanted) for a moment; return the errno of the refusal, None if it is free."""
     family = socket.AF_INET6 if ":" in wanted.address else socket.AF_INET
-    with socket.socket(family, KINDS[wanted.protocol]) as probe:
+    with socket.socket(family, SOCKET_TYPES[wanted.protocol]) as probe:
         if wanted.protocol == "tcp":
             # connections in TIME_WAIT do not hinder a server
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import sys
 import tarfile
@@ -25,12 +24,12 @@ from pathlib import Path
 from ansible.module_utils.urls import open_url
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import CommandError, last_lines, run
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import replacing
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
-from ansible_collections.kubernaut.coverage.plugins.module_utils._host.facts import (
-    find_tool,
+from ansible_collections.kubernaut.coverage.plugins.module_utils._host.facts import find_tool, tool_facts
+from ansible_collections.kubernaut.coverage.plugins.module_utils._host.readings import (
     go_version,
     kind_version,
-    tool_facts,
     version_key,
 )
 
@@ -46,7 +45,7 @@ class ToolError(CoverageError):
     cause = "tool-unobtainable"
 
 
-class NoWay(Exception):
+class ToolUnavailable(Exception):
     """This way does not serve; the argument is a phrase that says why."""
 
 
@@ -127,7 +126,7 @@ class Installer:
 
     def _may_replace(self, path: Path) -> None:
         if (path.exists() or path.is_symlink()) and self._owned().get(str(path)) != self._identity(path):
-            raise NoWay(
+            raise ToolUnavailable(
                 f"{path} is there already and not what this collection put there;"
                 " remove it, or name another folder (coverage_runner_bin_dir)"
             )
@@ -136,9 +135,8 @@ class Installer:
         """Put a file or link at C(path) in one step and note it in the receipt."""
         self._may_replace(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-        put(beside)
-        beside.replace(path)
+        with replacing(path) as temporary:
+            put(temporary)
         self.receipt.parent.mkdir(parents=True, exist_ok=True)
         self.receipt.write_text(
             json.dumps({**self._owned(), str(path): self._identity(path)}, indent=1), encoding="utf-8"
@@ -153,7 +151,7 @@ class Installer:
         for way, method in WAYS[request.name].items():
             try:
                 outcome = method(self)
-            except NoWay as reason:
+            except ToolUnavailable as reason:
                 tried.append({"way": way, "reason": str(reason)})
                 continue
             outcome.tried = tried
@@ -169,9 +167,9 @@ class Installer:
     def present(self) -> ToolOutcome:
         facts = tool_facts(self.request.name, str(self.bin_dir))
         if not facts["path"]:
-            raise NoWay("not installed")
+            raise ToolUnavailable("not installed")
         if not suffices(self.request, facts["version"]):
-            raise NoWay(f"{facts['path']} is {facts['version'] or 'of no known version'}")
+            raise ToolUnavailable(f"{facts['path']} is {facts['version'] or 'of no known version'}")
         changed = False
         if not facts["on_path"] and Path(facts["path"]).parent != self.bin_dir:
             # good, but where only its own shell profile finds it
@@ -185,7 +183,7 @@ class Installer:
             source, target = Path(program).with_name(name), self.bin_dir / name
             self._may_replace(target)
             if source.exists() and not self.check_mode:
-                self._place(target, lambda beside, source=source: beside.symlink_to(source))  # type: ignore[misc]
+                self._place(target, lambda new, source=source: new.symlink_to(source))  # type: ignore[misc]
 
     def _fetch(self, folder: Path) -> Path:
         """Return what the user named, in C(folder), its checksum proved."""
@@ -202,12 +200,12 @@ class Installer:
                 with open_url(request.url, timeout=60) as answer, target.open("wb") as stream:
                     shutil.copyfileobj(answer, stream, CHUNK)
             except (OSError, urllib.error.URLError) as error:
-                raise NoWay(f"the URL gives nothing ({getattr(error, 'reason', error)})") from error
+                raise ToolUnavailable(f"the URL gives nothing ({getattr(error, 'reason', error)})") from error
         else:
             try:
                 shutil.copyfile(Path(request.url).expanduser(), target)
             except OSError as error:
-                raise NoWay(f"{request.url} cannot be read ({error.strerror})") from error
+                raise ToolUnavailable(f"{request.url} cannot be read ({error.strerror})") from error
         if request.checksum and f"sha256:{sha256(target)}" != request.checksum:
             raise ToolError(
                 f"{request.name} is not what its checksum says: sha256:{sha256(target)}, wanted {request.checksum}.",
@@ -220,7 +218,7 @@ class Installer:
     def url(self) -> ToolOutcome:
         request = self.request
         if not request.url:
-            raise NoWay("no file or URL is given")
+            raise ToolUnavailable("no file or URL is given")
         if self.check_mode:
             return ToolOutcome("url", "", "", True)
         with tempfile.TemporaryDirectory(dir=self._cache()) as temporary:
@@ -231,7 +229,7 @@ class Installer:
                 with tarfile.open(fetched, "r:*") as archive:
                     archive.extractall(temporary, filter="data")
             except tarfile.TarError as error:
-                raise NoWay(f"what was given is no archive of Go ({error})") from error
+                raise ToolUnavailable(f"what was given is no archive of Go ({error})") from error
             return self._install_go(Path(temporary) / "go", "url")
 
     def module(self) -> ToolOutcome:
@@ -240,7 +238,7 @@ class Installer:
         if self.check_mode:
             return ToolOutcome("module", "", "", True)
         if not go:
-            raise NoWay("there is no Go to compile it with")
+            raise ToolUnavailable("there is no Go to compile it with")
         report_progress("compile kind")
         with tempfile.TemporaryDirectory(dir=self._cache()) as temporary:
             try:
@@ -252,7 +250,7 @@ class Installer:
                     on_line=lambda line: report_progress(f"compile kind: {line.removeprefix('go: ')}"),
                 )
             except CommandError as error:
-                raise NoWay(_said(error)) from error
+                raise ToolUnavailable(_said(error)) from error
             return self._install_kind(Path(temporary) / "kind", "module")
 
     def pypi(self) -> ToolOutcome:
@@ -280,7 +278,7 @@ class Installer:
                     purpose=f"download {series}",
                 )
             except CommandError as error:
-                raise NoWay(_said(error)) from error
+                raise ToolUnavailable(_said(error)) from error
             wheel = next(Path(temporary).glob("*.whl"))
             report_progress(f"unpack {wheel.name}")
             with zipfile.ZipFile(wheel) as archive:
@@ -303,11 +301,11 @@ class Installer:
                 run([str(program), "version"], purpose="ask kind for its version", timeout=30).stdout
             )
         except CommandError as error:
-            raise NoWay(f"what was given does not run ({error.message})") from error
+            raise ToolUnavailable(f"what was given does not run ({error.message})") from error
         if not suffices(self.request, version):
-            raise NoWay(f"what was given is {version or 'not kind'}")
+            raise ToolUnavailable(f"what was given is {version or 'not kind'}")
         target = self.bin_dir / "kind"
-        self._place(target, lambda beside: shutil.copy2(program, beside))  # type: ignore[arg-type]
+        self._place(target, lambda new: shutil.copy2(program, new))  # type: ignore[arg-type]
         return ToolOutcome(way, str(target), version, True)
 
     def _install_go(self, tree: Path, way: str) -> ToolOutcome:
@@ -316,9 +314,9 @@ class Installer:
                 run([str(tree / "bin/go"), "version"], purpose="ask Go for its version", timeout=30).stdout
             )
         except CommandError as error:
-            raise NoWay(f"what was given does not run ({error.message})") from error
+            raise ToolUnavailable(f"what was given does not run ({error.message})") from error
         if not suffices(self.request, version):
-            raise NoWay(f"what was given is {version or 'not Go'}")
+            raise ToolUnavailable(f"what was given is {version or 'not Go'}")
         home = self.cache / "toolchains" / f"go{version}"
         home.parent.mkdir(parents=True, exist_ok=True)
         if not home.exists():

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import replacing
 
 # The name of a function that "go build -cover" links in and calls from main's init, as it stands in the function name
 # table (runtime.funcnametab: names end in NUL) that stripping leaves alone. The NULs tell it from a program that only
@@ -416,7 +417,6 @@ def write_image(path: str, image: NewImage, base: t.Optional[ImageArchive] = Non
     which an image built by podman in Docker's format always has. The file appears whole or not at all.
     """
     target = f"usr/local/bin/{image.name}"
-    beside = Path(f"{path}.{os.getpid()}.part")
     layer_file = Path(f"{path}.{os.getpid()}.layer")
     try:
         digest = _write_layer(layer_file, image.binary, target)
@@ -440,7 +440,7 @@ def write_image(path: str, image: NewImage, base: t.Optional[ImageArchive] = Non
         identity = hashlib.sha256(raw).hexdigest()
         layers = list(base.image.layers) if base else []
         manifest = [{"Config": f"{identity}.json", "RepoTags": [image.reference], "Layers": [*layers, f"{digest}.tar"]}]
-        with tarfile.open(beside, "w", format=tarfile.USTAR_FORMAT) as archive:
+        with replacing(path) as temporary, tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as archive:
             if base is not None:
                 base.copy_layers(archive)
             with layer_file.open("rb") as stream:
@@ -450,9 +450,7 @@ def write_image(path: str, image: NewImage, base: t.Optional[ImageArchive] = Non
                 ("manifest.json", json.dumps(manifest, separators=(",", ":")).encode()),
             ):
                 archive.addfile(_header(name, len(content)), io.BytesIO(content))
-        beside.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
         layer_file.unlink(missing_ok=True)
     return identity
 

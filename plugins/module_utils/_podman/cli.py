@@ -7,13 +7,16 @@
 from __future__ import annotations
 
 import json
-import os
 import typing as t
 from dataclasses import dataclass
-from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import CommandError, Completed, run
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import replacing
 
+# kind's labels of the containers that are a cluster's nodes: the cluster's name; control-plane, worker ...
+# (pkg/cluster/constants and pkg/cluster/internal/providers/common of kind v0.30)
+KIND_CLUSTER_LABEL = "io.x-k8s.kind.cluster"
+KIND_ROLE_LABEL = "io.x-k8s.kind.role"
 MISSING = 125  # podman's own "there is no such object", and any other failure of podman itself
 
 
@@ -131,16 +134,12 @@ class Podman:
 
     def save(self, references: t.Sequence[str], archive: str) -> None:
         """Save images as one docker archive; the file appears whole or not at all."""
-        beside = f"{archive}.{os.getpid()}.part"
         options = ["--multi-image-archive"] if len(references) > 1 else []
-        try:
+        with replacing(archive) as temporary:
             self.run(
-                *["save", "--quiet", "--format", "docker-archive", *options, "--output", beside, *references],
+                *["save", "--quiet", "--format", "docker-archive", *options, "--output", str(temporary), *references],
                 purpose=f"save {', '.join(references)} as {archive}",
             )
-            Path(beside).replace(archive)
-        finally:
-            Path(beside).unlink(missing_ok=True)
 
     def load(self, archive: str) -> None:
         """Load every image of an archive."""

@@ -38,12 +38,12 @@ class ImageError(CoverageError):
     cause = "image-unobtainable"
 
 
-class NoWay(Exception):
+class ImageUnavailable(Exception):
     """This way does not serve; the argument is a phrase that says why."""
 
 
 @dataclass(frozen=True)
-class Request:
+class ImageRequest:
     """What is wanted.
 
     :arg name: the reference under which the image is to be found afterwards.
@@ -71,7 +71,7 @@ class Request:
 
 
 @dataclass
-class Outcome:
+class ImageOutcome:
     """What came of it. C(id) is empty if check mode cannot know it; C(tried) has the ways that did not serve."""
 
     way: str
@@ -177,7 +177,7 @@ def _choose(images: list[Archived], name: str) -> Archived:
     if len(images) == 1:
         return images[0]
     held = ", ".join(sorted(held for image in images for held in image.names)) or "images without names"
-    raise NoWay(f"it has {len(images)} images, none called {name}: {held}")
+    raise ImageUnavailable(f"it has {len(images)} images, none called {name}: {held}")
 
 
 # the ways
@@ -200,14 +200,14 @@ def _reason(error: CommandError) -> str:
 class Search:
     """The search for one image."""
 
-    def __init__(self, podman: Podman, request: Request, *, check_mode: bool = False) -> None:
+    def __init__(self, podman: Podman, request: ImageRequest, *, check_mode: bool = False) -> None:
         self.podman = podman
         self.request = request
         self.check_mode = check_mode
         self.wanted = recipe_hash(request.recipe) if request.recipe else ""
         self.before: t.Optional[Image] = None
 
-    def run(self) -> Outcome:
+    def run(self) -> ImageOutcome:
         """Try the ways in their order; in check mode only say which one would be the first to serve.
 
         :raises ImageError: none serves; its evidence has one line for each way.
@@ -230,10 +230,10 @@ class Search:
         for way in self.request.ways:
             try:
                 image_id = WAY_METHODS[way](self)
-            except NoWay as reason:
+            except ImageUnavailable as reason:
                 tried.append({"way": way, "reason": str(reason)})
                 continue
-            outcome = Outcome(
+            outcome = ImageOutcome(
                 way=way,
                 id=image_id,
                 id_before=self.before.id if self.before else "",
@@ -282,22 +282,22 @@ class Search:
         """Refuse an image that another recipe made; one without the label came from elsewhere and is taken as it is."""
         label = labels.get(RECIPE_LABEL, "")
         if self.wanted and label and label != self.wanted:
-            raise NoWay(f"built from another recipe ({label[:12]}, wanted {self.wanted[:12]})")
+            raise ImageUnavailable(f"built from another recipe ({label[:12]}, wanted {self.wanted[:12]})")
 
     def present(self) -> str:
         if self.before is None:
-            raise NoWay("podman has no image of that name")
+            raise ImageUnavailable("podman has no image of that name")
         if self.request.containerfile:
-            raise NoWay("whether it is what the Containerfile makes now, only a build can tell")
+            raise ImageUnavailable("whether it is what the Containerfile makes now, only a build can tell")
         self._check_label(self.before.labels)
         return self.before.id
 
     def archive(self) -> str:
         path = self.request.archive
         if not path:
-            raise NoWay("no archive is given")
+            raise ImageUnavailable("no archive is given")
         if not Path(path).exists():
-            raise NoWay(f"there is no file {path}")
+            raise ImageUnavailable(f"there is no file {path}")
         images = read_archive(path)
         expected = _choose(images, self.request.name) if images is not None else None
         if expected is not None:
@@ -312,12 +312,12 @@ class Search:
                 self._tag(expected.id)
             image = self.podman.image(self.request.name)
         except CommandError as error:
-            raise NoWay(_reason(error)) from error
+            raise ImageUnavailable(_reason(error)) from error
         if image is None:
-            raise NoWay(f"{path} holds no image of that name")
+            raise ImageUnavailable(f"{path} holds no image of that name")
         try:
             self._check_label(image.labels)
-        except NoWay:
+        except ImageUnavailable:
             # what could not be looked into before: the name goes back to what had it
             if self.before is not None:
                 self._tag(self.before.id)
@@ -328,7 +328,7 @@ class Search:
         source = self.request.source
         if not source:
             if self.request.name.startswith(LOCAL):
-                raise NoWay("no registry reference is given, and the name is one of this host alone")
+                raise ImageUnavailable("no registry reference is given, and the name is one of this host alone")
             source = self.request.name
         if self.check_mode:
             return ""
@@ -341,7 +341,7 @@ class Search:
         except CommandError as error:
             # any answer will do: podman 4 will not show the manifest of a single image, and of a refusal the pull tells
             if error.cause == "command-timeout":
-                raise NoWay(f"no answer within {REGISTRY_TIMEOUT:g} s for {source}") from error
+                raise ImageUnavailable(f"no answer within {REGISTRY_TIMEOUT:g} s for {source}") from error
         try:
             report_progress(f"pull {source}")
             pulled = self.podman.run(
@@ -349,9 +349,9 @@ class Search:
             )
             image = self.podman.image(pulled.stdout.split()[-1])
         except CommandError as error:
-            raise NoWay(_reason(error)) from error
+            raise ImageUnavailable(_reason(error)) from error
         if image is None:
-            raise NoWay(f"podman pulled {source} and then did not know it")
+            raise ImageUnavailable(f"podman pulled {source} and then did not know it")
         self._check_label(image.labels)
         self._tag(image.id)
         return image.id
@@ -359,7 +359,7 @@ class Search:
     def build(self) -> str:
         folder = self.request.recipe
         if not folder and not self.request.containerfile:
-            raise NoWay("no recipe is given")
+            raise ImageUnavailable("no recipe is given")
         if self.check_mode:
             return ""
         name = self.request.name
@@ -403,7 +403,7 @@ class Search:
         if image is None or image.id != image_id:
             self.podman.run("tag", image_id, self.request.name, purpose=f"name image {self.request.name}")
 
-    def _save(self, outcome: Outcome) -> None:
+    def _save(self, outcome: ImageOutcome) -> None:
         """Keep the image as an archive, unless it is already there."""
         path = self.request.save_to
         if not path:
@@ -435,7 +435,7 @@ WAY_METHODS: t.Mapping[str, t.Callable[[Search], str]] = {
 }
 
 
-def obtain(podman: Podman, request: Request, *, check_mode: bool = False) -> Outcome:
+def obtain(podman: Podman, request: ImageRequest, *, check_mode: bool = False) -> ImageOutcome:
     """Make sure that podman has an image under the name wanted, by the first way that serves.
 
     :raises ImageError: no way serves, or a build failed.

@@ -19,6 +19,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.architecture import (
+    GO_ARCHITECTURES,
+    host_architecture,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import (
     CommandError,
     Completed,
@@ -26,12 +30,15 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command i
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
-from ansible_collections.kubernaut.coverage.plugins.module_utils._build.go import GO_ARCHITECTURES, host_architecture
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import nearest_few
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.waiting import poll
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.archive import ImageArchive
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import (
+    KIND_CLUSTER_LABEL,
+    KIND_ROLE_LABEL,
+    Podman,
+)
 
-CLUSTER_LABEL = "io.x-k8s.kind.cluster"
-ROLE_LABEL = "io.x-k8s.kind.role"
 LOAD_BALANCER = "external-load-balancer"
 POLL_SECONDS = 0.1
 COMING = ("created", "configured", "initialized")  # podman's states of a container that has not started yet
@@ -139,12 +146,13 @@ def load_on_nodes(request: LoadRequest, *, check: bool = False) -> LoadOutcome:
 
 def _nodes(podman: Podman, request: LoadRequest, deadline: float) -> list[str]:
     """Return the names of the nodes, all of them running."""
-    while True:
-        filters = [f"label={CLUSTER_LABEL}={request.cluster}"] if request.cluster else []
+    states: dict[str, str] = {}
+    for _waited in poll(POLL_SECONDS, deadline - time.monotonic()):
+        filters = [f"label={KIND_CLUSTER_LABEL}={request.cluster}"] if request.cluster else []
         states = {
             name: record["State"]
             for record in podman.containers(*filters)
-            if (record.get("Labels") or {}).get(ROLE_LABEL) != LOAD_BALANCER
+            if (record.get("Labels") or {}).get(KIND_ROLE_LABEL) != LOAD_BALANCER
             for name in record["Names"]
             if request.cluster or name in request.nodes
         }
@@ -177,20 +185,18 @@ def _nodes(podman: Podman, request: LoadRequest, deadline: float) -> list[str]:
                 evidence=[f"clusters here: {', '.join(_clusters(podman)) or 'none'}"],
                 cause="cluster-missing",
             )
-        if time.monotonic() > deadline:
-            raise CoverageError(
-                f"Cluster {request.cluster} has {len(states)} running nodes of {request.node_count or len(states)}"
-                f" after {request.timeout:g} s.",
-                remedy="See why the cluster does not come up, or allow more time.",
-                setting="instrumented_image_load_timeout",
-                evidence=[f"{name}: {state}" for name, state in sorted(states.items())],
-                cause="node-not-running",
-            )
-        time.sleep(POLL_SECONDS)
+    raise CoverageError(
+        f"Cluster {request.cluster} has {len(states)} running nodes of {request.node_count or len(states)}"
+        f" after {request.timeout:g} s.",
+        remedy="See why the cluster does not come up, or allow more time.",
+        setting="instrumented_image_load_timeout",
+        evidence=[f"{name}: {state}" for name, state in sorted(states.items())],
+        cause="node-not-running",
+    )
 
 
 def _clusters(podman: Podman) -> list[str]:
-    return sorted({record["Labels"][CLUSTER_LABEL] for record in podman.containers(f"label={CLUSTER_LABEL}")})
+    return sorted({record["Labels"][KIND_CLUSTER_LABEL] for record in podman.containers(f"label={KIND_CLUSTER_LABEL}")})
 
 
 class Node:
@@ -206,19 +212,19 @@ class Node:
 
     def first_images(self, deadline: float, allowed: float) -> dict[str, str]:
         """Return the images on the node as soon as its containerd answers."""
-        while True:
+        evidence: list[str] = []
+        for _waited in poll(POLL_SECONDS, deadline - time.monotonic()):
             try:
                 return self.images()
             except CommandError as error:
-                if time.monotonic() > deadline:
-                    raise CoverageError(
-                        f"Containerd on node {self.name} did not answer within {allowed:g} s.",
-                        remedy="See its journal on the node, or allow more time.",
-                        setting="instrumented_image_load_timeout",
-                        evidence=error.evidence,
-                        cause="containerd-not-answering",
-                    ) from error
-                time.sleep(POLL_SECONDS)
+                evidence = error.evidence
+        raise CoverageError(
+            f"Containerd on node {self.name} did not answer within {allowed:g} s.",
+            remedy="See its journal on the node, or allow more time.",
+            setting="instrumented_image_load_timeout",
+            evidence=evidence,
+            cause="containerd-not-answering",
+        )
 
     def images(self) -> dict[str, str]:
         """Return every image on the node: name to the digest of its manifest."""
@@ -352,5 +358,5 @@ def nearest_names(reference: str, names: t.Iterable[str]) -> list[str]:
     same = [name for name in candidates if name.rpartition("/")[2] == last]
     tags = [name for name in candidates if name.rpartition("/")[2].partition(":")[0] == repository]
     tags.sort(key=lambda name: difflib.SequenceMatcher(None, reference, name).ratio(), reverse=True)
-    alike = difflib.get_close_matches(reference, candidates, n=3, cutoff=0.6)
+    alike = nearest_few(reference, candidates)
     return list(dict.fromkeys([*same, *tags, *alike]))[:SHOWN_NAMES]

@@ -24,12 +24,10 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command i
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._host import facts as _host
 from ansible_collections.kubernaut.coverage.plugins.module_utils._host.ports import container_ports, require_free
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.clusters import (
-    ClusterConfig,
-    Kind,
-    clusters_of,
-    read_kubeconfig,
-)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.clusters import KindClusters
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.config import ClusterConfig
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.existing import clusters_of
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.kubeconfig import read_kubeconfig
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Image, Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import (
     ERROR,
@@ -412,7 +410,7 @@ def check_cluster(host: Host, config: ClusterConfig) -> t.Iterator[Finding]:
         yield Finding("cluster", OK, f"{config.name} is to be made, {_nodes(config)}")
         return
     try:
-        outcome = Kind(host.kind, host.podman).present(
+        outcome = KindClusters(host.kind, host.podman).present(
             config, kubeconfig=host.kubeconfig, recreate=host.recreate, check_mode=True
         )
     except CoverageError as error:

@@ -12,19 +12,19 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.architecture import host_architecture
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._build.go import host_architecture
-from ansible_collections.kubernaut.coverage.plugins.module_utils._build.instrumented import (
-    LABEL,
-    Request,
-    prove,
-    service_folder,
-)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.process import (
     SCRIPT_LIMIT,
     SHELLS,
     lost_sigterm,
     program,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.proof import prove
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.request import (
+    LABEL,
+    BuildRequest,
+    service_folder,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.archive import ImageArchive
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
@@ -63,7 +63,7 @@ def proved(reference: str, archive: str, *, binary: str = "", architecture: str 
     return Built(reference, proof["id"], archive, proof, stale=stale)
 
 
-def last_built(request: Request, podman: Podman) -> Built:
+def last_built(request: BuildRequest, podman: Podman) -> Built:
     """Return the newest image that was built for the service from a Containerfile."""
     made = [item for item in podman.images_with_label(f"{LABEL}/service={request.service}") if item.get("Names")]
     made.sort(key=lambda item: item.get("Created") or 0, reverse=True)

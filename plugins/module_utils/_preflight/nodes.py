@@ -11,10 +11,10 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.architecture import host_architecture
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import CommandError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._build.go import host_architecture
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.clusters import clusters_of
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.existing import clusters_of
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.node_images import Node, nearest_names
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import (

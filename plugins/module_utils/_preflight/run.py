@@ -12,17 +12,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.architecture import host_architecture
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.checkout import containerfile_of
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.containerfile import parse
-from ansible_collections.kubernaut.coverage.plugins.module_utils._build.go import host_architecture
-from ansible_collections.kubernaut.coverage.plugins.module_utils._build.instrumented import (
-    DEFAULT_GOFLAGS,
-    Outcome,
-    checked,
-    containerfile_of,
-    ensure_image,
-)
-from ansible_collections.kubernaut.coverage.plugins.module_utils._build.instrumented import Request as ImageRequest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.goflags import DEFAULT_GOFLAGS
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.instrumented import ensure_image
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.request import BuildOutcome, checked
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.request import BuildRequest as ImageRequest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._e2e.local import check_command
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight import host, image, lint, manifests, nodes
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import (
@@ -168,7 +165,7 @@ class _Run:
 
     # source and tests
 
-    def _outcome(self) -> Outcome:
+    def _outcome(self) -> BuildOutcome:
         if self.request.image is None:
             raise InputError("No source is described.", setting="preflight_source")
         return ensure_image(self.request.image, check=True)

@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 import typing as t
 from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import write_json
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import (
     Cluster,
@@ -191,9 +191,7 @@ def save_evidence(seen: Observation, directory: str) -> str:
     """Write the observation, without secrets, into the evidence folder; return the file's path."""
     path = Path(directory) / EVIDENCE_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".part")
-    beside.write_text(json.dumps(seen.as_dict(), indent=1, sort_keys=True), encoding="utf-8")
-    beside.replace(path)
+    write_json(path, seen.as_dict())
     return str(path)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.quantity import quantity
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import (
     Object,
     Observation,
@@ -39,11 +40,6 @@ STARTING_NODE = (
     "node.cloudprovider.kubernetes.io/uninitialized",
 )
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
-UNITS = {
-    **{"m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18, "u": 1e-6, "n": 1e-9, "": 1.0},
-    **{"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40, "Pi": 2.0**50, "Ei": 2.0**60},
-}
-QUANTITY = re.compile(r"([0-9.]+)(?:[eE]([+-]?[0-9]+))?([A-Za-z]*)")
 COUNTED = re.compile(r"(\d+) ([^,.]+(?:\.[^ ,.][^,.]*)*)")
 
 
@@ -290,14 +286,6 @@ def requested(spec: Object, resource: str) -> float:
 
     first = max((of(item) for item in spec.get("initContainers") or []), default=0.0)
     return max(first, sum(of(item) for item in spec.get("containers") or []))
-
-
-def quantity(text: t.Union[str, int, float]) -> float:
-    """The number that a quantity of Kubernetes (C(250m), C(64Mi), C(1e3)) stands for; 0 where it is none."""
-    found = QUANTITY.fullmatch(str(text))
-    if found is None or found[3] not in UNITS:
-        return 0.0
-    return float(found[1]) * 10 ** int(found[2] or 0) * UNITS[found[3]]
 
 
 def _amount(number: float, resource: str) -> str:

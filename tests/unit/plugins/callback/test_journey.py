@@ -19,7 +19,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from ansible_collections.kubernaut.coverage.plugins.callback import journey
+from ansible_collections.kubernaut.coverage.plugins.plugin_utils._journey.progress import PROGRESS_VARIABLE, Progress
+from ansible_collections.kubernaut.coverage.plugins.plugin_utils._journey.stages import (
+    BAR_WIDTH,
+    Stage,
+    readable,
+    stage_table,
+)
+from ansible_collections.kubernaut.coverage.plugins.plugin_utils._journey.text import as_lines
 
 ROOT = Path(__file__).resolve().parents[4]
 FIXTURES = ROOT / "tests" / "fixtures" / "journey"
@@ -173,7 +180,7 @@ def test_the_table_names_the_slowest(stages: tuple[Run, dict[str, t.Any], Path])
     slowest = max((stage for stage in data["stages"]), key=lambda stage: stage["seconds"])
     assert next(row for row in rows if row.endswith("  slowest")).startswith(f"  {slowest['name']} ")
     assert seconds["in all"] >= sum(value for name, value in seconds.items() if name != "in all") - 0.2
-    assert "█" * journey.BAR_WIDTH in run.output
+    assert "█" * BAR_WIDTH in run.output
 
 
 def test_the_recap_is_ansibles_own(stages: tuple[Run, dict[str, t.Any], Path]) -> None:
@@ -407,7 +414,7 @@ def test_a_stages_file_that_cannot_be_written_is_a_warning(tmp_path: Path) -> No
     ],
 )
 def test_readable(role: str, title: str) -> None:
-    assert journey.readable(role) == title
+    assert readable(role) == title
 
 
 @pytest.mark.parametrize(
@@ -420,25 +427,25 @@ def test_readable(role: str, title: str) -> None:
     ],
 )
 def test_as_lines(value: t.Any, lines: list[str]) -> None:
-    assert journey.as_lines(value) == lines
+    assert as_lines(value) == lines
 
 
 def test_table_without_block_characters() -> None:
-    stages = [journey.Stage("A", "a", seconds=1.0), journey.Stage("B", "b", seconds=3.0)]
-    lines = journey.stage_table(stages, 4.5, utf8=False)
+    stages = [Stage("A", "a", seconds=1.0), Stage("B", "b", seconds=3.0)]
+    lines = stage_table(stages, 4.5, utf8=False)
     assert lines[2:] == [
         f"  {'A':<16}      1.0  {'#' * 10}",
         f"  {'B':<16}      3.0  {'#' * 30}  slowest",
         f"  {'in all':<16}      4.5",
     ]
-    assert journey.stage_table(stages[:1], 1.0, utf8=False) == []
+    assert stage_table(stages[:1], 1.0, utf8=False) == []
 
 
 def test_progress_shows_whole_lines_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "progress"
     path.write_text("one\ntw")
-    monkeypatch.setenv(journey.PROGRESS_VARIABLE, str(path))
-    progress = journey.Progress()
+    monkeypatch.setenv(PROGRESS_VARIABLE, str(path))
+    progress = Progress()
     assert progress.last_line() == "one"
     path.write_text("one\n\x1b[31mtwo\x1b[0m\n")
     assert progress.last_line() == "two"

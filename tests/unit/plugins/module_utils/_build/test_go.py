@@ -11,12 +11,12 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.architecture import host_architecture
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.go import (
     Go,
     Wrapper,
     go_version_key,
-    host_architecture,
     import_path,
     matches_pattern,
     nearest_version,

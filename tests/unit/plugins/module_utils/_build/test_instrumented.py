@@ -14,22 +14,24 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.architecture import host_architecture
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._build.go import host_architecture
-from ansible_collections.kubernaut.coverage.plugins.module_utils._build.instrumented import (
-    Request,
-    Source,
-    checked,
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.checkout import (
     containerfile_of,
-    coverpkg_of,
-    declares_argument,
-    ensure_image,
-    exact_comparisons,
-    flag_value,
-    full_reference,
     go_modules_below,
-    is_exact_version,
-    remove_images,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.from_module import is_exact_version
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.goflags import coverpkg_of, flag_value
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.instrumented import ensure_image, remove_images
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.proof import (
+    declares_argument,
+    exact_comparisons,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.request import (
+    BuildRequest,
+    ImageSource,
+    checked,
+    full_reference,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 
@@ -40,7 +42,7 @@ SERVICE = f"coverage-unit-test-{os.getpid()}"
 FOREIGN = "arm64" if host_architecture() == "amd64" else "amd64"
 
 
-def failure(request: Request, **options: t.Any) -> CoverageError:
+def failure(request: BuildRequest, **options: t.Any) -> CoverageError:
     with pytest.raises(CoverageError) as caught:
         ensure_image(request, **options)
     return caught.value
@@ -57,13 +59,13 @@ def names_of_service() -> list[str]:
 
 
 @pytest.fixture
-def request_(tmp_path: Path) -> t.Iterator[Request]:
+def request_(tmp_path: Path) -> t.Iterator[BuildRequest]:
     """Ask for the fixture's service, out of a module proxy in a folder; afterwards no image of it is left."""
     for version in ("v1.0.0", "v1.1.0"):
         PROXY["add_version"](tmp_path / "proxy", MODULE, version, PROXY["files_of"](FIXTURES / "service"))
-    request = Request(
+    request = BuildRequest(
         service=SERVICE,
-        source=Source(module=MODULE, version="v1.0.0", package="cmd/service"),
+        source=ImageSource(module=MODULE, version="v1.0.0", package="cmd/service"),
         cache_dir=str(tmp_path / "cache"),
         go_environment=PROXY["environment"](tmp_path / "proxy", tmp_path / "modules"),
     )
@@ -71,7 +73,7 @@ def request_(tmp_path: Path) -> t.Iterator[Request]:
     remove_images(request)
 
 
-def test_a_module_is_built_once(request_: Request) -> None:
+def test_a_module_is_built_once(request_: BuildRequest) -> None:
     first = ensure_image(request_)
     image = first.image
     assert first.changed
@@ -89,7 +91,7 @@ def test_a_module_is_built_once(request_: Request) -> None:
     assert not ensure_image(dataclasses.replace(request_, go_environment=offline)).changed
 
 
-def test_what_is_lost_is_made_again_and_is_the_same(request_: Request) -> None:
+def test_what_is_lost_is_made_again_and_is_the_same(request_: BuildRequest) -> None:
     image = ensure_image(request_).image
     Path(image["archive"]).write_bytes(b"half of it")
     again = ensure_image(request_)
@@ -99,7 +101,7 @@ def test_what_is_lost_is_made_again_and_is_the_same(request_: Request) -> None:
     assert (again.changed, again.image) == (True, image)
 
 
-def test_another_recipe_has_another_name(request_: Request) -> None:
+def test_another_recipe_has_another_name(request_: BuildRequest) -> None:
     names = {ensure_image(request_).image["reference"]}
     for change in (
         {"covermode": "count"},
@@ -116,7 +118,7 @@ def test_another_recipe_has_another_name(request_: Request) -> None:
     assert not ensure_image(exact).changed
 
 
-def test_check_mode_leaves_nothing(request_: Request) -> None:
+def test_check_mode_leaves_nothing(request_: BuildRequest) -> None:
     outcome = ensure_image(request_, check=True)
     assert (outcome.changed, outcome.image["id"], outcome.image["archive"]) == (True, "", "")
     assert not Path(request_.cache_dir).exists()
@@ -127,7 +129,7 @@ def test_check_mode_leaves_nothing(request_: Request) -> None:
     assert failure(absent, check=True).cause == "package-unknown"
 
 
-def test_absent_removes_what_was_made_and_nothing_else(request_: Request) -> None:
+def test_absent_removes_what_was_made_and_nothing_else(request_: BuildRequest) -> None:
     image = ensure_image(request_).image
     other = dataclasses.replace(request_, service=f"{SERVICE}-other")
     kept = ensure_image(other).image
@@ -144,7 +146,7 @@ def test_absent_removes_what_was_made_and_nothing_else(request_: Request) -> Non
         remove_images(other)
 
 
-def test_a_base_image_is_built_upon(request_: Request, tmp_path: Path) -> None:
+def test_a_base_image_is_built_upon(request_: BuildRequest, tmp_path: Path) -> None:
     (tmp_path / "base").mkdir()
     (tmp_path / "base" / "passwd").write_text("app:x:7:7::/:/bin/sh\n", encoding="utf-8")
     containerfile = tmp_path / "base" / "Containerfile"
@@ -186,11 +188,11 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def contained(programs: Path, tmp_path: Path) -> t.Iterator[t.Callable[..., Request]]:
+def contained(programs: Path, tmp_path: Path) -> t.Iterator[t.Callable[..., BuildRequest]]:
     """Ask for an image of these programs, by these lines of a Containerfile."""
-    made: list[Request] = []
+    made: list[BuildRequest] = []
 
-    def ask(files: dict[str, str], *lines: str, **options: t.Any) -> Request:
+    def ask(files: dict[str, str], *lines: str, **options: t.Any) -> BuildRequest:
         folder = tmp_path / "service"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
@@ -200,7 +202,7 @@ def contained(programs: Path, tmp_path: Path) -> t.Iterator[t.Callable[..., Requ
             else:
                 shutil.copy(programs / program, folder / name)
         (folder / "Containerfile").write_text("\n".join(["FROM scratch", "ARG GOFLAGS", *lines]), encoding="utf-8")
-        made.append(Request(SERVICE, Source(dir=str(folder)), str(tmp_path / "cache"), **options))
+        made.append(BuildRequest(SERVICE, ImageSource(dir=str(folder)), str(tmp_path / "cache"), **options))
         return made[-1]
 
     yield ask
@@ -213,7 +215,7 @@ def contained(programs: Path, tmp_path: Path) -> t.Iterator[t.Callable[..., Requ
 RUN = ("COPY service /service", 'ENTRYPOINT ["/service"]')
 
 
-def test_a_containerfile_is_changed_only_by_another_image(contained: t.Callable[..., Request]) -> None:
+def test_a_containerfile_is_changed_only_by_another_image(contained: t.Callable[..., BuildRequest]) -> None:
     request = contained({"service": "cover"}, *RUN, "USER 1001")
     first = ensure_image(request)
     image = first.image
@@ -229,7 +231,7 @@ def test_a_containerfile_is_changed_only_by_another_image(contained: t.Callable[
     assert sorted(names_of_service()) == sorted([image["reference"], other.image["reference"]])
 
 
-def test_a_given_name_survives_a_build_that_is_no_good(contained: t.Callable[..., Request]) -> None:
+def test_a_given_name_survives_a_build_that_is_no_good(contained: t.Callable[..., BuildRequest]) -> None:
     reference = f"localhost/{SERVICE}:named"
     good = ensure_image(contained({"service": "cover"}, *RUN, reference=reference)).image
     assert good["reference"] == reference
@@ -258,7 +260,7 @@ def test_a_given_name_survives_a_build_that_is_no_good(contained: t.Callable[...
     ],
 )
 def test_the_proof(
-    contained: t.Callable[..., Request], program: str, lines: tuple[str, ...], cause: str, says: str
+    contained: t.Callable[..., BuildRequest], program: str, lines: tuple[str, ...], cause: str, says: str
 ) -> None:
     request = contained({"service": program}, *lines)
     if cause:
@@ -273,13 +275,13 @@ def test_the_proof(
         assert (says in notes[0]) if says else notes == []
 
 
-def test_a_script_is_looked_behind(contained: t.Callable[..., Request]) -> None:
+def test_a_script_is_looked_behind(contained: t.Callable[..., BuildRequest]) -> None:
     files = {"service": "cover", "start": "#!/bin/sh\nexec /opt/service\n"}
     request = contained(files, "COPY service /opt/service", "COPY start /start", 'ENTRYPOINT ["/start"]')
     assert ensure_image(request).image["binary"] == "/opt/service"
 
 
-def test_the_program_that_is_started_counts_and_no_other(contained: t.Callable[..., Request]) -> None:
+def test_the_program_that_is_started_counts_and_no_other(contained: t.Callable[..., BuildRequest]) -> None:
     files = {"service": "plain", "tool": "cover"}
     lines = ("COPY service /service", "COPY tool /tool", 'ENTRYPOINT ["/service"]')
     error = failure(contained(files, *lines))
@@ -291,7 +293,7 @@ def test_the_program_that_is_started_counts_and_no_other(contained: t.Callable[.
     assert failure(script).cause == "no-go-binary"
 
 
-def test_a_failed_build_shows_its_end_and_no_secret(contained: t.Callable[..., Request]) -> None:
+def test_a_failed_build_shows_its_end_and_no_secret(contained: t.Callable[..., BuildRequest]) -> None:
     error = failure(contained({}, "ARG TOKEN", "COPY absent /", build_args={"TOKEN": "hush-hush"}))
     assert error.cause == "build-failed"
     assert "COPY absent /" in error.message
@@ -300,7 +302,7 @@ def test_a_failed_build_shows_its_end_and_no_secret(contained: t.Callable[..., R
     assert "TOKEN=..." in error.evidence[0]
 
 
-def test_check_mode_of_a_containerfile_builds_nothing(contained: t.Callable[..., Request]) -> None:
+def test_check_mode_of_a_containerfile_builds_nothing(contained: t.Callable[..., BuildRequest]) -> None:
     request = contained({"service": "cover"}, *RUN)
     assert ensure_image(request, check=True).changed
     assert names_of_service() == []
@@ -314,38 +316,38 @@ def test_what_is_missing_is_named_with_the_nearest(tmp_path: Path) -> None:
     (folder / "docker").mkdir(parents=True)
     for name in ("gateway.Dockerfile", "notification-controller.Dockerfile"):
         (folder / "docker" / name).write_text("FROM scratch\n", encoding="utf-8")
-    asked = Source(dir=str(folder), containerfile="docker/notification.Dockerfile")
+    asked = ImageSource(dir=str(folder), containerfile="docker/notification.Dockerfile")
     with pytest.raises(CoverageError, match=r"nearest there is docker/notification-controller\.Dockerfile") as caught:
         containerfile_of(asked)
     assert caught.value.cause == "containerfile-missing"
     with pytest.raises(CoverageError, match=rf"There is {folder}\.") as caught:
-        containerfile_of(Source(dir=str(tmp_path / "kubernout")))
+        containerfile_of(ImageSource(dir=str(tmp_path / "kubernout")))
     assert caught.value.cause == "dir-missing"
     with pytest.raises(CoverageError) as caught:
         containerfile_of(dataclasses.replace(asked, containerfile="docker/gateway.Dockerfile", context="absent"))
     assert caught.value.cause == "context-missing"
     (folder / "Dockerfile").write_text("FROM scratch\n", encoding="utf-8")
-    assert containerfile_of(Source(dir=str(folder)))[1] == folder / "Dockerfile"
+    assert containerfile_of(ImageSource(dir=str(folder)))[1] == folder / "Dockerfile"
 
 
 @pytest.mark.parametrize(
     ("service", "source", "says"),
     [
-        ("Bad Name", Source(module="x.y/z"), "cannot be part of an image's name"),
-        ("a", Source(), "none is given"),
-        ("a", Source(module="x.y/z", dir="/x"), "both are given"),
-        ("a", Source(dir="/x", package="p", version="v"), "package and version"),
-        ("a", Source(module="x.y/z", containerfile="c"), "containerfile"),
+        ("Bad Name", ImageSource(module="x.y/z"), "cannot be part of an image's name"),
+        ("a", ImageSource(), "none is given"),
+        ("a", ImageSource(module="x.y/z", dir="/x"), "both are given"),
+        ("a", ImageSource(dir="/x", package="p", version="v"), "package and version"),
+        ("a", ImageSource(module="x.y/z", containerfile="c"), "containerfile"),
     ],
 )
-def test_contradictions_are_refused(service: str, source: Source, says: str) -> None:
+def test_contradictions_are_refused(service: str, source: ImageSource, says: str) -> None:
     with pytest.raises(CoverageError, match=says):
-        checked(Request(service, source, "/nowhere"))
+        checked(BuildRequest(service, source, "/nowhere"))
 
 
 def test_a_version_may_stand_in_the_path() -> None:
-    assert checked(Request("a", Source(module="x.y/z@v1.2.3"), "/x")).source.version == "v1.2.3"
-    assert checked(Request("a", Source(module="x.y/z"), "/x")).source.version == "latest"
+    assert checked(BuildRequest("a", ImageSource(module="x.y/z@v1.2.3"), "/x")).source.version == "v1.2.3"
+    assert checked(BuildRequest("a", ImageSource(module="x.y/z"), "/x")).source.version == "latest"
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode import (
     ORIGINAL,
+    CoverageRequest,
     Settings,
-    Wanted,
     is_in_coverage_mode,
     outcome_as_result,
     refuse_unsupported,
@@ -137,10 +137,10 @@ def workload(kind: str = "Deployment", **spec: t.Any) -> Object:
     return {"apiVersion": KINDS[kind].api, "kind": kind, "metadata": metadata, "spec": {**spec, **inner}}
 
 
-def wanted(kind: str = "Deployment", **more: t.Any) -> Wanted:
+def wanted(kind: str = "Deployment", **more: t.Any) -> CoverageRequest:
     options = {key: more.pop(key) for key in list(more) if key in ("run", "container", "resources", "replicas")}
     settings = Settings(**{"container": "app", "image": "localhost/cart:1", "run": "1", "component": "cart", **options})
-    return Wanted(kind, "shop", more.pop("name", "cart"), settings, **{"permission": "writable", **more})
+    return CoverageRequest(kind, "shop", more.pop("name", "cart"), settings, **{"permission": "writable", **more})
 
 
 def live(cluster: Dictionary, kind: str = "Deployment") -> Object:

@@ -66,7 +66,7 @@ def test_a_controllers_own_annotations_are_left_out_and_others_are_not() -> None
 
 
 @pytest.mark.parametrize("kind", lib.KINDS.values())
-def test_the_pods_template_is_where_the_api_has_it(kind: lib.Kind) -> None:
+def test_the_pods_template_is_where_the_api_has_it(kind: lib.WorkloadKind) -> None:
     inner: Object = {"metadata": {}, "spec": {"containers": []}}
     workload: Object = inner
     for key in reversed(kind.template):

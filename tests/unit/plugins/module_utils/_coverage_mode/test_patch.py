@@ -18,7 +18,7 @@ import yaml
 from ansible_collections.kubernaut.coverage.plugins.module_utils import _coverage_mode as lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode import patch
-from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.kinds import KINDS, Kind
+from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.kinds import KINDS, WorkloadKind
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Object
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -72,7 +72,7 @@ CONTAINERS = st.builds(
 ANNOTATIONS = st.dictionaries(TEXT.filter(lambda key: not key.startswith(lib.PREFIX)), TEXT, max_size=2)
 
 
-def workload_of(kind: Kind, containers: list[Object], pod: Object, template: Object, more: Object) -> Object:
+def workload_of(kind: WorkloadKind, containers: list[Object], pod: Object, template: Object, more: Object) -> Object:
     """A workload of that kind around a pod, as its API has it."""
     inner: Object = {**template, "spec": {**pod, "containers": containers}}
     metadata = {"name": "demo", "namespace": "shop", **more}

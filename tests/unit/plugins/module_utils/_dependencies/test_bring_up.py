@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import bring_up as lib
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.images import ImageSettings, archive_of
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.servers import Migrations, Server
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.images import ImageError
 
@@ -23,7 +24,7 @@ class Untouched:
 
 
 def bring_up(servers: list[Server], folder: Path, **image: t.Any) -> None:
-    settings = lib.ImageSettings(recipe=str(folder), cache_dir=str(folder), **image)
+    settings = ImageSettings(recipe=str(folder), cache_dir=str(folder), **image)
     lib.bring_up(t.cast("t.Any", Untouched()), servers, "demo", nodes=[], images=settings, timeout=1)
 
 
@@ -46,7 +47,7 @@ def test_an_image_that_no_way_gives_is_told_before_the_cluster_is_asked(tmp_path
 
 
 def test_servers_of_one_version_share_an_archive(tmp_path: Path) -> None:
-    settings = lib.ImageSettings(recipe="", cache_dir=str(tmp_path))
+    settings = ImageSettings(recipe="", cache_dir=str(tmp_path))
     one, other = Server("a", "postgresql", version="16"), Server("b", "postgresql", version="17")
-    assert lib.archive_of(one, settings) == lib.archive_of(Server("c", "postgresql"), settings)
-    assert lib.archive_of(one, settings) != lib.archive_of(other, settings)
+    assert archive_of(one, settings) == archive_of(Server("c", "postgresql"), settings)
+    assert archive_of(one, settings) != archive_of(other, settings)

@@ -10,7 +10,7 @@ import typing as t
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import entries as lib
-from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.manifests import Manifests
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.manifests import ManifestDependency
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.servers import Server
 
 REST: dict[str, t.Any] = {
@@ -51,7 +51,7 @@ def test_each_kind_becomes_what_it_is() -> None:
         {**REST, "name": "crds", "kind": "manifests", "urls": [{"url": "https://x.org", "checksum": ""}]}
     )
     assert isinstance(db, Server)
-    assert isinstance(crds, Manifests)
+    assert isinstance(crds, ManifestDependency)
     assert db.migrations is not None
     assert (db.after, db.migrations.command, db.migrations.tables) == (("crds",), ("goose", "up"), ("a",))
     assert crds.sources.urls[0].url == "https://x.org"

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import manifests as lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.conditions import Until
-from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.sources import Sources
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.sources import ManifestSources
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.manifests import Item
 
 
@@ -38,7 +38,7 @@ def test_each_object_comes_after_what_it_needs() -> None:
 def test_a_condition_names_its_object_in_one_way(name: str, selector: str) -> None:
     until = Until("Pod", "status", name=name, selector=selector)
     with pytest.raises(InputError, match="by name or by selector"):
-        lib.check_manifests(lib.Manifests("x", Sources(paths=("a",)), until=(until,)))
+        lib.check_manifests(lib.ManifestDependency("x", ManifestSources(paths=("a",)), until=(until,)))
 
 
 def test_the_owner_is_a_label_and_no_two_share_it() -> None:

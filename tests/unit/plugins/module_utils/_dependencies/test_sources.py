@@ -20,7 +20,7 @@ CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\n"
 
 def read(*paths: object, **more: t.Any) -> list[str]:
     found = lib.read_sources(
-        "x", lib.Sources(paths=tuple(map(str, paths)), **more), lib.Tools(cache_dir=more.pop("c", ""))
+        "x", lib.ManifestSources(paths=tuple(map(str, paths)), **more), lib.Tools(cache_dir=more.pop("c", ""))
     )
     return [f"{item.kind} {item.name}" for item in found]
 
@@ -76,7 +76,7 @@ def test_a_folder_without_manifests_is_refused(tmp_path: Path) -> None:
 def test_kustomize_without_kubectl_says_what_to_install(tmp_path: Path) -> None:
     (tmp_path / "kustomization.yaml").write_text("resources: []\n")
     with pytest.raises(CoverageError) as caught:
-        lib.read_sources("x", lib.Sources(paths=(str(tmp_path),)), lib.Tools(kubectl=str(tmp_path / "kubectl")))
+        lib.read_sources("x", lib.ManifestSources(paths=(str(tmp_path),)), lib.Tools(kubectl=str(tmp_path / "kubectl")))
     assert caught.value.cause == "command-not-found"
     assert caught.value.setting == "service_dependencies_kubectl"
 
@@ -86,7 +86,7 @@ def test_kustomize_without_kubectl_says_what_to_install(tmp_path: Path) -> None:
 )
 def test_what_is_no_url_or_checksum_is_refused(url: lib.Url) -> None:
     with pytest.raises(CoverageError):
-        lib.check_sources("x", lib.Sources(urls=(url,)))
+        lib.check_sources("x", lib.ManifestSources(urls=(url,)))
 
 
 class Answers(http.server.BaseHTTPRequestHandler):
@@ -121,7 +121,7 @@ def address(server: t.Any) -> str:
 def test_a_url_is_tried_again_and_with_a_checksum_kept(server: t.Any, tmp_path: Path) -> None:
     server.script = [503, 200]
     digest = f"sha256:{hashlib.sha256((CONFIG % 'far').encode()).hexdigest()}"
-    wanted, tools = lib.Sources(urls=(lib.Url(address(server), digest),)), lib.Tools(cache_dir=str(tmp_path))
+    wanted, tools = lib.ManifestSources(urls=(lib.Url(address(server), digest),)), lib.Tools(cache_dir=str(tmp_path))
     assert [item.name for item in lib.read_sources("x", wanted, tools)] == ["far"]
     # the server has no further answer
     assert [item.name for item in lib.read_sources("x", wanted, tools)] == ["far"]

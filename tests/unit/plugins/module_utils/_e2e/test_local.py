@@ -21,7 +21,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._e2e import loc
 from ansible_collections.kubernaut.coverage.plugins.module_utils._e2e.results import Command
 
 
-def run(folder: Path, script: str, **options: t.Any) -> lib.Outcome:
+def run(folder: Path, script: str, **options: t.Any) -> lib.SuiteOutcome:
     place = lib.OnHost(str(folder), options.pop("environment", {}))
     details: dict[str, t.Any] = {"timeout": 60, "results": str(folder / "results"), **options}
     return lib.run_tests(["sh", "-c", script], place, **details)
@@ -122,7 +122,7 @@ def test_a_program_that_cannot_be_started_is_named(tmp_path: Path, command: str)
     assert not (tmp_path / "results").exists()
 
 
-def run_nothing(folder: Path, command: list[str]) -> lib.Outcome:
+def run_nothing(folder: Path, command: list[str]) -> lib.SuiteOutcome:
     return lib.run_tests(command, lib.OnHost(str(folder), {}), timeout=60, results=str(folder / "results"))
 
 

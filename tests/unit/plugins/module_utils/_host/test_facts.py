@@ -11,24 +11,23 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._host import facts as _host
-from ansible_collections.kubernaut.coverage.plugins.module_utils._host.facts import (
-    Check,
+from ansible_collections.kubernaut.coverage.plugins.module_utils._host.containers_conf import (
     ContainerHost,
-    Wanted,
-    cgroup_mode,
     containers_conf,
+    podman_facts,
+    settings_in,
+    unheeded,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._host.facts import Check, Wanted, table, verdict
+from ansible_collections.kubernaut.coverage.plugins.module_utils._host.readings import (
+    cgroup_mode,
     effective_capabilities,
     go_version,
     kind_version,
     memory,
     missing_packages,
-    podman_facts,
-    settings_in,
     subordinate_ids,
     sysctl_file,
-    table,
-    unheeded,
-    verdict,
     version_key,
 )
 

@@ -20,7 +20,7 @@ ANY = "0.0.0.0"  # noqa: S104
 @pytest.fixture(params=["tcp", "udp"])
 def busy(request: pytest.FixtureRequest) -> t.Iterator[lib.HostPort]:
     """A port that this very process has."""
-    with socket.socket(socket.AF_INET, lib.KINDS[request.param]) as server:
+    with socket.socket(socket.AF_INET, lib.SOCKET_TYPES[request.param]) as server:
         server.bind(("127.0.0.1", 0))
         if request.param == "tcp":
             server.listen()
@@ -28,7 +28,7 @@ def busy(request: pytest.FixtureRequest) -> t.Iterator[lib.HostPort]:
 
 
 def free_port(protocol: str = "tcp") -> lib.HostPort:
-    with socket.socket(socket.AF_INET, lib.KINDS[protocol]) as probe:
+    with socket.socket(socket.AF_INET, lib.SOCKET_TYPES[protocol]) as probe:
         probe.bind(("127.0.0.1", 0))
         return lib.HostPort("127.0.0.1", probe.getsockname()[1], protocol)
 

@@ -25,7 +25,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli imp
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.images import (
     RECIPE_LABEL,
     ImageError,
-    Request,
+    ImageRequest,
     obtain,
     read_archive,
     recipe_hash,
@@ -91,7 +91,7 @@ def test_what_is_no_recipe_is_refused(tmp_path: Path, make: t.Callable[[Path], N
 
 
 def test_built_once_then_present_then_built_again_for_another_recipe(name: str, recipe: Path) -> None:
-    request = Request(name=name, recipe=str(recipe))
+    request = ImageRequest(name=name, recipe=str(recipe))
     first = obtain(PODMAN, request)
     assert (first.way, first.changed) == ("build", True)
     assert [item["way"] for item in first.tried] == ["present", "archive", "registry"]
@@ -116,7 +116,7 @@ def test_a_containerfile_is_built_each_time_and_is_a_change_where_another_image_
     file = tmp_path / "tests.Containerfile"
     # one step: those between would stay in podman's store
     file.write_text("ARG BASE\nFROM ${BASE}\nCOPY word /word\n", encoding="utf-8")
-    request = Request(name=name, containerfile=str(file), context=str(recipe), build_args={"BASE": "scratch"})
+    request = ImageRequest(name=name, containerfile=str(file), context=str(recipe), build_args={"BASE": "scratch"})
     first, second = obtain(PODMAN, request), obtain(PODMAN, request)
     assert [(outcome.way, outcome.changed) for outcome in (first, second)] == [("build", True), ("build", False)]
     assert "only a build can tell" in second.tried[0]["reason"]
@@ -138,16 +138,16 @@ def test_a_containerfile_that_cannot_be_built_by_is_refused(recipe: Path, change
     given = {"containerfile": str(recipe / "Containerfile"), "context": str(recipe), **change}
     given = {key: str(recipe) if value == "RECIPE" else value for key, value in given.items()}
     with pytest.raises(InputError) as caught:
-        obtain(PODMAN, Request(name="localhost/never:1", **t.cast("t.Any", given)))
+        obtain(PODMAN, ImageRequest(name="localhost/never:1", **t.cast("t.Any", given)))
     assert caught.value.setting == setting
 
 
 def test_what_was_replaced_stays_if_it_has_another_name(name: str, recipe: Path) -> None:
-    first = obtain(PODMAN, Request(name=name, recipe=str(recipe)))
+    first = obtain(PODMAN, ImageRequest(name=name, recipe=str(recipe)))
     other = name.replace(":1", ":kept")
     PODMAN.run("tag", first.id, other, purpose="keep it")
     (recipe / "word").write_text(uuid.uuid4().hex, encoding="utf-8")
-    obtain(PODMAN, Request(name=name, recipe=str(recipe)))
+    obtain(PODMAN, ImageRequest(name=name, recipe=str(recipe)))
     try:
         kept = PODMAN.image(other)
         assert kept is not None
@@ -158,11 +158,11 @@ def test_what_was_replaced_stays_if_it_has_another_name(name: str, recipe: Path)
 
 def test_an_image_without_the_label_came_from_elsewhere_and_is_present(name: str, recipe: Path) -> None:
     PODMAN.build(str(recipe), tags=[name])
-    assert obtain(PODMAN, Request(name=name, recipe=str(recipe))).way == "present"
+    assert obtain(PODMAN, ImageRequest(name=name, recipe=str(recipe))).way == "present"
 
 
 def test_the_order_of_the_ways_is_the_callers(name: str, recipe: Path) -> None:
-    request = Request(name=name, recipe=str(recipe), ways=["build", "present"])
+    request = ImageRequest(name=name, recipe=str(recipe), ways=["build", "present"])
     first = obtain(PODMAN, request)
     second = obtain(PODMAN, request)
     assert (first.way, second.way) == ("build", "build")
@@ -180,17 +180,17 @@ def test_an_executable_build_is_called_with_folder_name_and_hash(name: str, reci
         encoding="utf-8",
     )
     program.chmod(0o755)
-    outcome = obtain(PODMAN, Request(name=name, recipe=str(recipe), work_dir=str(work)))
+    outcome = obtain(PODMAN, ImageRequest(name=name, recipe=str(recipe), work_dir=str(work)))
     assert outcome.way == "build"
     assert (work / "called").read_text(encoding="utf-8").split() == [str(work), name, recipe_hash(str(recipe))]
-    assert obtain(PODMAN, Request(name=name, recipe=str(recipe), work_dir=str(work))).way == "present"
+    assert obtain(PODMAN, ImageRequest(name=name, recipe=str(recipe), work_dir=str(work))).way == "present"
 
 
 def test_progress_of_a_build_is_reported(
     name: str, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KUBERNAUT_COVERAGE_PROGRESS", str(tmp_path / "progress"))
-    obtain(PODMAN, Request(name=name, recipe=str(recipe)))
+    obtain(PODMAN, ImageRequest(name=name, recipe=str(recipe)))
     said = (tmp_path / "progress").read_text(encoding="utf-8").splitlines()
     assert any(line.startswith(f"build {name}: STEP") for line in said)
 
@@ -201,7 +201,7 @@ def test_a_failed_build_ends_the_search_and_quotes_the_end_of_its_log(name: str,
         "#!/bin/sh\necho fetching\necho could not reach http://anna:secret@mirror/x >&2\nexit 3\n", encoding="utf-8"
     )
     program.chmod(0o755)
-    request = Request(name=name, recipe=str(recipe), work_dir=str(tmp_path), ways=["present", "build", "archive"])
+    request = ImageRequest(name=name, recipe=str(recipe), work_dir=str(tmp_path), ways=["present", "build", "archive"])
     with pytest.raises(ImageError) as caught:
         obtain(PODMAN, request)
     verdict = caught.value.result()["verdict"]
@@ -216,14 +216,14 @@ def test_a_build_that_leaves_no_image_is_no_success(name: str, recipe: Path, tmp
     program.write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
     program.chmod(0o755)
     with pytest.raises(ImageError, match="left no image"):
-        obtain(PODMAN, Request(name=name, recipe=str(recipe), work_dir=str(tmp_path)))
+        obtain(PODMAN, ImageRequest(name=name, recipe=str(recipe), work_dir=str(tmp_path)))
 
 
 def test_a_program_needs_a_folder_before_anything_is_tried(name: str, recipe: Path) -> None:
     (recipe / "build").write_text("#!/bin/sh\n", encoding="utf-8")
     (recipe / "build").chmod(0o755)
     with pytest.raises(InputError, match="folder to work in"):
-        obtain(PODMAN, Request(name=name, recipe=str(recipe)))
+        obtain(PODMAN, ImageRequest(name=name, recipe=str(recipe)))
 
 
 # archive
@@ -233,14 +233,14 @@ def test_a_program_needs_a_folder_before_anything_is_tried(name: str, recipe: Pa
 def archive(name: str, recipe: Path, tmp_path: Path) -> str:
     """An archive that another host saved, of an image that is not here."""
     path = tmp_path / "saved/image.tar"
-    saved = obtain(PODMAN, Request(name=name, recipe=str(recipe), save_to=str(path)))
+    saved = obtain(PODMAN, ImageRequest(name=name, recipe=str(recipe), save_to=str(path)))
     assert saved.saved == str(path)
     remove(PODMAN, name)
     return str(path)
 
 
 def test_a_second_host_takes_the_archive(name: str, recipe: Path, archive: str) -> None:
-    request = Request(name=name, archive=archive, recipe=str(recipe))
+    request = ImageRequest(name=name, archive=archive, recipe=str(recipe))
     outcome = obtain(PODMAN, request)
     assert (outcome.way, outcome.changed) == ("archive", True)
     image = PODMAN.image(name)
@@ -252,7 +252,7 @@ def test_a_second_host_takes_the_archive(name: str, recipe: Path, archive: str) 
 def test_an_image_in_the_archive_gets_the_name_that_is_wanted(name: str, archive: str) -> None:
     other = name.replace(":1", ":other")
     try:
-        outcome = obtain(PODMAN, Request(name=other, archive=archive))
+        outcome = obtain(PODMAN, ImageRequest(name=other, archive=archive))
         image = PODMAN.image(other)
         assert image is not None
         assert image.id == outcome.id
@@ -264,14 +264,14 @@ def test_an_archive_of_another_recipe_is_not_even_loaded(name: str, recipe: Path
     held = read_archive(archive)
     assert held is not None
     (recipe / "word").write_text(uuid.uuid4().hex, encoding="utf-8")
-    outcome = obtain(PODMAN, Request(name=name, archive=archive, recipe=str(recipe)))
+    outcome = obtain(PODMAN, ImageRequest(name=name, archive=archive, recipe=str(recipe)))
     assert outcome.way == "build"
     assert "another recipe" in next(item["reason"] for item in outcome.tried if item["way"] == "archive")
     assert PODMAN.image(held[0].id) is None
 
 
 def test_a_saved_archive_is_written_once(name: str, recipe: Path, archive: str) -> None:
-    request = Request(name=name, archive=archive, recipe=str(recipe), save_to=archive)
+    request = ImageRequest(name=name, archive=archive, recipe=str(recipe), save_to=archive)
     before = Path(archive).stat().st_mtime_ns
     assert obtain(PODMAN, request).saved == ""
     assert Path(archive).stat().st_mtime_ns == before
@@ -300,7 +300,7 @@ def test_archives_are_read_in_both_layouts_and_compressed(name: str, recipe: Pat
     assert [held.labels["key"] for held in oci] == ["value"]
     # and what was read is what podman makes of it
     remove(PODMAN, name)
-    outcome = obtain(PODMAN, Request(name=name, archive=str(tmp_path / "oci-archive")))
+    outcome = obtain(PODMAN, ImageRequest(name=name, archive=str(tmp_path / "oci-archive")))
     assert outcome.id == oci[0].id
 
 
@@ -310,7 +310,7 @@ def test_a_file_that_is_no_archive_is_a_reason_and_no_crash(name: str, tmp_path:
     path.write_bytes(content)
     assert read_archive(str(path)) is None
     with pytest.raises(ImageError) as caught:
-        obtain(PODMAN, Request(name=name, archive=str(path), ways=["archive"]))
+        obtain(PODMAN, ImageRequest(name=name, archive=str(path), ways=["archive"]))
     assert caught.value.evidence[0].startswith("archive: ")
 
 
@@ -324,9 +324,9 @@ def test_an_archive_of_several_images_must_name_the_one(name: str, recipe: Path,
     for each in names:
         remove(PODMAN, each)
     with pytest.raises(ImageError, match=f"2 images, none called localhost/none:1: {names[0]}, {names[1]}"):
-        obtain(PODMAN, Request(name="localhost/none:1", archive=path, ways=["archive"]))
+        obtain(PODMAN, ImageRequest(name="localhost/none:1", archive=path, ways=["archive"]))
     try:
-        outcome = obtain(PODMAN, Request(name=names[1], archive=path, ways=["archive"]))
+        outcome = obtain(PODMAN, ImageRequest(name=names[1], archive=path, ways=["archive"]))
         image = PODMAN.image(names[1])
         assert image is not None
         assert image.id == outcome.id
@@ -398,7 +398,7 @@ def registry(name: str, recipe: Path, tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_an_image_is_pulled_and_named(name: str, registry: str) -> None:
-    request = Request(name=name, source=f"{registry}/thing:1", ways=["present", "registry", "build"])
+    request = ImageRequest(name=name, source=f"{registry}/thing:1", ways=["present", "registry", "build"])
     try:
         outcome = obtain(PODMAN, request)
         assert (outcome.way, outcome.changed) == ("registry", True)
@@ -412,7 +412,7 @@ def test_an_image_is_pulled_and_named(name: str, registry: str) -> None:
 
 
 def test_a_registry_without_the_image_is_a_reason(name: str, registry: str, recipe: Path) -> None:
-    request = Request(name=name, source=f"{registry}/thing:2", recipe=str(recipe))
+    request = ImageRequest(name=name, source=f"{registry}/thing:2", recipe=str(recipe))
     outcome = obtain(PODMAN, request)
     assert outcome.way == "build"
     assert outcome.tried[-1]["way"] == "registry"
@@ -426,7 +426,7 @@ def test_a_registry_that_never_answers_is_given_up_soon(name: str, monkeypatch: 
     with socket.create_server(("127.0.0.1", 0)) as silent:
         source = f"127.0.0.1:{silent.getsockname()[1]}/thing:1"
         with pytest.raises(ImageError, match="no answer within 1 s"):
-            obtain(PODMAN, Request(name=name, source=source, ways=["registry"]))
+            obtain(PODMAN, ImageRequest(name=name, source=source, ways=["registry"]))
 
 
 # none, and check mode
@@ -434,7 +434,7 @@ def test_a_registry_that_never_answers_is_given_up_soon(name: str, monkeypatch: 
 
 def test_if_no_way_serves_the_error_has_every_reason(name: str, tmp_path: Path) -> None:
     with pytest.raises(ImageError) as caught:
-        obtain(PODMAN, Request(name=name, archive=str(tmp_path / "none.tar")))
+        obtain(PODMAN, ImageRequest(name=name, archive=str(tmp_path / "none.tar")))
     assert caught.value.evidence == [
         "present: podman has no image of that name",
         f"archive: there is no file {tmp_path}/none.tar",
@@ -448,11 +448,11 @@ def test_if_no_way_serves_the_error_has_every_reason(name: str, tmp_path: Path) 
 @pytest.mark.parametrize("ways", [[], ["present", "download"]])
 def test_unknown_ways_are_refused(name: str, ways: list[str]) -> None:
     with pytest.raises(InputError, match="Ways to an image are present, archive, registry, build"):
-        obtain(PODMAN, Request(name=name, ways=ways))
+        obtain(PODMAN, ImageRequest(name=name, ways=ways))
 
 
 def test_check_mode_predicts_and_does_nothing(name: str, recipe: Path, archive: str) -> None:
-    request = Request(name=name, archive=archive, recipe=str(recipe), save_to=f"{archive}.again")
+    request = ImageRequest(name=name, archive=archive, recipe=str(recipe), save_to=f"{archive}.again")
     predicted = obtain(PODMAN, request, check_mode=True)
     assert (predicted.way, predicted.changed) == ("archive", True)
     assert PODMAN.image(name) is None
@@ -467,13 +467,13 @@ def test_check_mode_predicts_and_does_nothing(name: str, recipe: Path, archive: 
 
 def test_check_mode_on_a_host_without_podman(name: str, recipe: Path) -> None:
     nobody = Podman("/nonexistent/podman")
-    predicted = obtain(nobody, Request(name=name, recipe=str(recipe)), check_mode=True)
+    predicted = obtain(nobody, ImageRequest(name=name, recipe=str(recipe)), check_mode=True)
     assert (predicted.way, predicted.changed) == ("build", True)
     assert remove(nobody, name) is False
 
 
 def test_removing_takes_the_name_once(name: str, recipe: Path) -> None:
-    obtain(PODMAN, Request(name=name, recipe=str(recipe)))
+    obtain(PODMAN, ImageRequest(name=name, recipe=str(recipe)))
     assert remove(PODMAN, name, check_mode=True) is True
     assert PODMAN.image(name) is not None
     assert remove(PODMAN, name) is True
@@ -489,6 +489,6 @@ def test_the_environment_of_the_caller_reaches_the_build(
     program.write_text('#!/bin/sh\necho "$COVERAGE_TEST_WORD" >"$1/word"\nexit 1\n', encoding="utf-8")
     program.chmod(0o755)
     with pytest.raises(ImageError):
-        obtain(PODMAN, Request(name=name, recipe=str(recipe), work_dir=str(tmp_path)))
+        obtain(PODMAN, ImageRequest(name=name, recipe=str(recipe), work_dir=str(tmp_path)))
     assert (tmp_path / "word").read_text(encoding="utf-8") == "through\n"
     assert os.environ["COVERAGE_TEST_WORD"] == "through"

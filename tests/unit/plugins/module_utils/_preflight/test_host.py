@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._host import facts as _host
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.clusters import ClusterConfig
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.config import ClusterConfig
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Image
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight import host as lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import ERROR, OK, WARNING, Finding

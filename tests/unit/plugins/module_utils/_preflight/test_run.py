@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._build.instrumented import Request as ImageRequest
-from ansible_collections.kubernaut.coverage.plugins.module_utils._build.instrumented import Source
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.request import BuildRequest as ImageRequest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.request import ImageSource
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight import run as lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import (
     CHECKS,
@@ -43,7 +43,7 @@ def broken(cache: Path, **rest: t.Any) -> lib.Request:
     """The checkout on which everything is wrong."""
     image = ImageRequest(
         service="gateway",
-        source=Source(dir=str(BROKEN), containerfile="docker/gateway.Containerfile"),
+        source=ImageSource(dir=str(BROKEN), containerfile="docker/gateway.Containerfile"),
         cache_dir=str(cache),
     )
     values = {"image": image, "workload": WORKLOAD, "groups": NO_HOST, **rest}
@@ -93,7 +93,7 @@ def test_what_may_be_in_a_standing_cluster_is_no_error(tmp_path: Path) -> None:
 
 
 def test_a_source_that_is_not_there_is_told_once(tmp_path: Path) -> None:
-    image = ImageRequest("x", Source(dir=str(tmp_path / "none"), containerfile="Containerfile"), str(tmp_path))
+    image = ImageRequest("x", ImageSource(dir=str(tmp_path / "none"), containerfile="Containerfile"), str(tmp_path))
     found = lib.preflight(lib.Request(cache_dir=str(tmp_path), image=image, groups=NO_HOST))
     assert [(item.check, item.cause) for item in found if item.state == ERROR] == [("source", "dir-missing")]
     assert all(item.state == NOT_CHECKED for item in found if CHECKS[item.check] == "Containerfile")
@@ -101,7 +101,9 @@ def test_a_source_that_is_not_there_is_told_once(tmp_path: Path) -> None:
 
 def test_a_stage_that_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "Containerfile").write_text("FROM scratch AS one\n", encoding="utf-8")
-    image = ImageRequest("x", Source(dir=str(tmp_path), containerfile="Containerfile", target="two"), str(tmp_path))
+    image = ImageRequest(
+        "x", ImageSource(dir=str(tmp_path), containerfile="Containerfile", target="two"), str(tmp_path)
+    )
     found = by_check(lib.preflight(lib.Request(cache_dir=str(tmp_path), image=image, groups=["Containerfile"])))
     assert found["containerfile"][0].cause == "containerfile-target"
     assert "it has one" in found["containerfile"][0].text
