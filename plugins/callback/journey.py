@@ -80,6 +80,9 @@ if t.TYPE_CHECKING:
     from ansible.playbook.task import Task
 
 PROGRESS_VARIABLE = "KUBERNAUT_COVERAGE_PROGRESS"
+OWN_MODULES = "kubernaut.coverage."
+# the name of a module and its process id, as the file of steps has them
+Writer = tuple[str, str]
 # collects what may explain a failure and ends with that same failure
 EVIDENCE_ROLE = "kubernaut.coverage.failure_evidence"
 EVIDENCE_ACTION = "kubernaut.coverage.evidence"
@@ -93,7 +96,6 @@ TICK = 0.25
 
 EVIDENCE_LINES = 20
 BAR_WIDTH = 30
-TAIL_BYTES = 4096
 # words of role names that are not written as a sentence would
 SPELLING = {"e2e": "E2E", "api": "API", "crd": "CRD", "crds": "CRDs", "html": "HTML"}
 # states of a preflight's findings
@@ -137,8 +139,14 @@ class Running:
     """A task that was started on some hosts and has not ended on all of them."""
 
     name: str
+    action: str
     started: float
     hosts: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def module(self) -> str:
+        """The module's name without its collection, as its process reports it."""
+        return self.action.rpartition(".")[2]
 
 
 _Method = t.TypeVar("_Method", bound=t.Callable[..., None])
@@ -211,6 +219,8 @@ class Progress:
     """The file through which modules say which step they have reached."""
 
     def __init__(self) -> None:
+        self._offset = 0
+        self._steps: dict[Writer, str] = {}
         self._folder: t.Optional[str] = None
         inherited = os.environ.get(PROGRESS_VARIABLE, "")
         if inherited and os.path.isfile(inherited):
@@ -223,22 +233,39 @@ class Progress:
             pass
         os.environ[PROGRESS_VARIABLE] = self.path
 
-    def size(self) -> int:
-        """Bytes that were written so far: what comes later lies beyond."""
-        try:
-            return os.stat(self.path).st_size
-        except OSError:
-            return 0
+    def writers(self) -> frozenset[Writer]:
+        """Module and process id of everybody who has reported a step so far."""
+        self._read()
+        return frozenset(self._steps)
 
-    def last_line(self, since: int = 0) -> str:
-        """The last whole line that was written beyond C(since) bytes, or nothing."""
+    def last_step(self, module: str, but: t.Container[Writer]) -> str:
+        """The step that this module reported last, by none of those in C(but)."""
+        self._read()
+        return next(
+            (text for writer, text in reversed(self._steps.items()) if writer[0] == module and writer not in but), ""
+        )
+
+    def last_step_of_a_living_process(self) -> str:
+        """The step reported last by a process that still runs."""
+        self._read()
+        return next(
+            (text for (_module, pid), text in reversed(self._steps.items()) if os.path.exists(f"/proc/{pid}")), ""
+        )
+
+    def _read(self) -> None:
+        """Take in the whole lines that were appended since the last time."""
         try:
             with open(self.path, "rb") as stream:
-                stream.seek(max(since, self.size() - TAIL_BYTES))
+                stream.seek(self._offset)
                 whole, newline, _rest = stream.read().rpartition(b"\n")
         except OSError:
-            return ""
-        return plain(whole.rpartition(b"\n")[2].decode(errors="replace")) if newline else ""
+            return
+        self._offset += len(whole + newline)
+        for line in whole.decode(errors="replace").split("\n") if newline else []:
+            module, _tab, rest = line.partition("\t")
+            process, _tab, text = rest.partition("\t")
+            self._steps.pop((module, process), None)  # the newest comes last
+            self._steps[module, process] = plain(text)
 
     def close(self) -> None:
         """Remove the file with its folder: a job that outlives this playbook then writes nowhere."""
@@ -272,7 +299,7 @@ class CallbackModule(DefaultCallback):
         self._failures: list[tuple[str, str]] = []
         self._evidence: list[str] = []
         # the line that moves
-        self._offset = 0
+        self._writers_before: frozenset[Writer] = frozenset()
         self._drawn = False
         self._last_output = self._started
         self._last_sign = 0.0
@@ -403,7 +430,7 @@ class CallbackModule(DefaultCallback):
         patience = TERMINAL_SIGN_AFTER if terminal else LONG
         if now - running.started < patience and now - self._last_output < patience:
             return
-        step = self._last_step()
+        step = self._last_step(running)
         text = self._moving_text(running, now - running.started, now - stage.entered, step)
         if terminal:
             if now - self._last_sign >= 1.0 or not self._drawn:
@@ -419,11 +446,15 @@ class CallbackModule(DefaultCallback):
             self._last_text = step
             self._say(text)
 
-    def _last_step(self) -> str:
-        """The last step that was reported: since this task began, or at all while jobs work in the background."""
+    def _last_step(self, running: Running) -> str:
+        """The last step of the task that is shown; of a job in the background only while nothing else works."""
         if self._progress is None:
             return ""
-        return self._progress.last_line(0 if self._jobs else self._offset)
+        step = self._progress.last_step(running.module, self._writers_before)
+        if step or running.action.startswith(OWN_MODULES):
+            return step
+        # a task that waits, for a job or for a playbook that it started
+        return self._progress.last_step_of_a_living_process()
 
     def _moving_text(self, running: Running, seconds: float, in_stage: float, step: str) -> str:
         times = f"{seconds:.0f} s" if in_stage - seconds < 1.5 else f"{seconds:.0f} s, stage {in_stage:.0f} s"
@@ -440,12 +471,12 @@ class CallbackModule(DefaultCallback):
         name = (task.name or task.action).strip()
         # "file | What it does": the file is for whoever reads the role
         self._names[task._uuid] = name.rpartition(" | ")[2]
-        self._offset = self._progress.size() if self._progress else 0
+        self._writers_before = self._progress.writers() if self._progress else frozenset()
 
     def _begin(self, host: Host, task: Task) -> None:
         now = time.monotonic()
         name = self._names.get(task._uuid) or (task.name or task.action)
-        entry = self._running.setdefault(task._uuid, Running(name=name, started=now))
+        entry = self._running.setdefault(task._uuid, Running(name=name, action=str(task.action), started=now))
         entry.hosts[host.get_name()] = now
 
     def _end(self, result: CallbackTaskResult) -> float:
