@@ -6,13 +6,17 @@
 
 A module's output is read only when it ends. So it appends one line for each step to the file that the environment
 variable E(KUBERNAUT_COVERAGE_PROGRESS) names; the callback plugin P(kubernaut.coverage.journey#callback) sets that
-variable, modules on the local host inherit it, and the callback shows the last line with the seconds so far.
+variable, modules on the local host inherit it, and the callback shows the last step with the seconds so far.
 Without the variable nothing is written.
+
+A line has three fields, separated by tabs: the module's name (empty in any other program), the process id, the
+step. A job in the background writes to the same file as the task in front; the first two fields keep them apart.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 
 ENVIRONMENT_VARIABLE = "KUBERNAUT_COVERAGE_PROGRESS"
 
@@ -25,6 +29,15 @@ def report_progress(text: str) -> None:
     try:
         # one write of one line in append mode: lines of parallel modules do not mix
         with open(path, "a", encoding="utf-8") as stream:
-            stream.write(" ".join(text.split()) + "\n")
+            stream.write(f"{_module()}\t{os.getpid()}\t{' '.join(text.split())}\n")
     except OSError:
         return
+
+
+def _module() -> str:
+    """Return the name of the module that this process runs, or "" where it runs none."""
+    # AnsiballZ runs a module by its full name with runpy, which keeps that name in the specification of __main__
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    package, _dot, name = (spec.name if spec else "").rpartition(".")
+    # a module that belongs to no collection runs as ansible.legacy.NAME
+    return name if package.endswith((".modules", "ansible.legacy")) else ""

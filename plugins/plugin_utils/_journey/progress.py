@@ -13,13 +13,16 @@ import typing as t
 from ansible_collections.kubernaut.coverage.plugins.plugin_utils._journey.text import plain
 
 PROGRESS_VARIABLE = "KUBERNAUT_COVERAGE_PROGRESS"
-TAIL_BYTES = 4096
+# the name of a module and its process id, as the file has them
+Writer = tuple[str, str]
 
 
 class Progress:
-    """The file through which modules say which step they have reached."""
+    """The file through which modules say which step they have reached; see C(module_utils/_base/progress.py)."""
 
     def __init__(self) -> None:
+        self._offset = 0
+        self._steps: dict[Writer, str] = {}
         self._folder: t.Optional[str] = None
         inherited = os.environ.get(PROGRESS_VARIABLE, "")
         if inherited and os.path.isfile(inherited):
@@ -32,22 +35,39 @@ class Progress:
             pass
         os.environ[PROGRESS_VARIABLE] = self.path
 
-    def size(self) -> int:
-        """Bytes that were written so far: what comes later lies beyond."""
-        try:
-            return os.stat(self.path).st_size
-        except OSError:
-            return 0
+    def writers(self) -> frozenset[Writer]:
+        """Module and process id of everybody who has reported a step so far."""
+        self._read()
+        return frozenset(self._steps)
 
-    def last_line(self, since: int = 0) -> str:
-        """The last whole line that was written beyond C(since) bytes, or nothing."""
+    def last_step(self, module: str, but: t.Container[Writer]) -> str:
+        """The step that this module reported last, by none of those in C(but)."""
+        self._read()
+        return next(
+            (text for writer, text in reversed(self._steps.items()) if writer[0] == module and writer not in but), ""
+        )
+
+    def last_step_of_a_living_process(self) -> str:
+        """The step reported last by a process that still runs."""
+        self._read()
+        return next(
+            (text for (_module, pid), text in reversed(self._steps.items()) if os.path.exists(f"/proc/{pid}")), ""
+        )
+
+    def _read(self) -> None:
+        """Take in the whole lines that were appended since the last time."""
         try:
             with open(self.path, "rb") as stream:
-                stream.seek(max(since, self.size() - TAIL_BYTES))
+                stream.seek(self._offset)
                 whole, newline, _rest = stream.read().rpartition(b"\n")
         except OSError:
-            return ""
-        return plain(whole.rpartition(b"\n")[2].decode(errors="replace")) if newline else ""
+            return
+        self._offset += len(whole + newline)
+        for line in whole.decode(errors="replace").split("\n") if newline else []:
+            module, _tab, rest = line.partition("\t")
+            process, _tab, text = rest.partition("\t")
+            self._steps.pop((module, process), None)  # the newest comes last
+            self._steps[module, process] = plain(text)
 
     def close(self) -> None:
         """Remove the file with its folder: a job that outlives this playbook then writes nowhere."""

@@ -19,7 +19,7 @@ from ansible import constants as C
 from ansible.plugins.callback.default import CallbackModule as DefaultCallback
 from ansible.utils.color import stringc
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import write_text
-from ansible_collections.kubernaut.coverage.plugins.plugin_utils._journey.progress import Progress
+from ansible_collections.kubernaut.coverage.plugins.plugin_utils._journey.progress import Progress, Writer
 from ansible_collections.kubernaut.coverage.plugins.plugin_utils._journey.stages import Stage, readable
 from ansible_collections.kubernaut.coverage.plugins.plugin_utils._journey.tasks import subtitle
 from ansible_collections.kubernaut.coverage.plugins.plugin_utils._journey.text import duration, plain
@@ -38,14 +38,22 @@ SIGN_EVERY = 15.0
 HEADER_AFTER = 0.7
 TICK = 0.25
 
+OWN_MODULES = "kubernaut.coverage."
+
 
 @dataclass
 class Running:
     """A task that was started on some hosts and has not ended on all of them."""
 
     name: str
+    action: str
     started: float
     hosts: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def module(self) -> str:
+        """The module's name without its collection, as its process reports it."""
+        return self.action.rpartition(".")[2]
 
 
 _Method = t.TypeVar("_Method", bound=t.Callable[..., None])
@@ -86,7 +94,7 @@ class Screen(DefaultCallback):
         self._failures: list[tuple[str, str]] = []
         self._evidence: list[str] = []
         # the line that moves
-        self._offset = 0
+        self._writers_before: frozenset[Writer] = frozenset()
         self._drawn = False
         self._last_output = self._started
         self._last_sign = 0.0
@@ -213,7 +221,7 @@ class Screen(DefaultCallback):
         patience = TERMINAL_SIGN_AFTER if terminal else LONG
         if now - running.started < patience and now - self._last_output < patience:
             return
-        step = self._last_step()
+        step = self._last_step(running)
         text = self._moving_text(running, now - running.started, now - stage.entered, step)
         if terminal:
             if now - self._last_sign >= 1.0 or not self._drawn:
@@ -229,11 +237,15 @@ class Screen(DefaultCallback):
             self._last_text = step
             self._say(text)
 
-    def _last_step(self) -> str:
-        """The last step that was reported: since this task began, or at all while jobs work in the background."""
+    def _last_step(self, running: Running) -> str:
+        """The last step of the task that is shown; of a job in the background only while nothing else works."""
         if self._progress is None:
             return ""
-        return self._progress.last_line(0 if self._jobs else self._offset)
+        step = self._progress.last_step(running.module, self._writers_before)
+        if step or running.action.startswith(OWN_MODULES):
+            return step
+        # a task that waits, for a job or for a playbook that it started
+        return self._progress.last_step_of_a_living_process()
 
     def _moving_text(self, running: Running, seconds: float, in_stage: float, step: str) -> str:
         times = f"{seconds:.0f} s" if in_stage - seconds < 1.5 else f"{seconds:.0f} s, stage {in_stage:.0f} s"
@@ -250,12 +262,12 @@ class Screen(DefaultCallback):
         name = (task.name or task.action).strip()
         # "file | What it does": the file is for whoever reads the role
         self._names[task._uuid] = name.rpartition(" | ")[2]
-        self._offset = self._progress.size() if self._progress else 0
+        self._writers_before = self._progress.writers() if self._progress else frozenset()
 
     def _begin(self, host: Host, task: Task) -> None:
         now = time.monotonic()
         name = self._names.get(task._uuid) or (task.name or task.action)
-        entry = self._running.setdefault(task._uuid, Running(name=name, started=now))
+        entry = self._running.setdefault(task._uuid, Running(name=name, action=str(task.action), started=now))
         entry.hosts[host.get_name()] = now
 
     def _end(self, result: CallbackTaskResult) -> float:

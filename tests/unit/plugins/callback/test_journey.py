@@ -245,6 +245,9 @@ def test_a_job_in_the_background_is_followed_by_the_task_that_waits_for_it(slow_
     assert run.returncode == 0, run.output
     moves = re.compile(r"  \.\.\. Wait for the job \(\d+ s(, stage \d+ s)?\): heating")
     assert any(map(moves.fullmatch, run.lines))
+    # while another task works, the line shows that task's step and not the job's
+    assert re.search(r"  \.\.\. Build in front \(\d+ s(, stage \d+ s)?\): compiling", run.output)
+    assert not re.search(r"\.\.\. Build in front .*: heating", run.output)
     assert re.search(r"^  started  Start the job", run.output, re.MULTILINE)
     assert "RETRYING" not in run.output
     assert re.search(r"^  changed  Wait for the job \(\d+\.\d s\)$", run.output, re.MULTILINE)
@@ -443,12 +446,31 @@ def test_table_without_block_characters() -> None:
 
 def test_progress_shows_whole_lines_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "progress"
-    path.write_text("one\ntw")
+    own = f"image\t{os.getpid()}\t"
+    path.write_text(f"{own}one\n{own}tw")
     monkeypatch.setenv(PROGRESS_VARIABLE, str(path))
     progress = Progress()
-    assert progress.last_line() == "one"
-    path.write_text("one\n\x1b[31mtwo\x1b[0m\n")
-    assert progress.last_line() == "two"
-    assert progress.last_line(since=path.stat().st_size) == ""
+    assert progress.last_step_of_a_living_process() == "one"
+    path.write_text(f"{own}one\n{own}\x1b[31mtwo\x1b[0m\n")
+    assert progress.last_step_of_a_living_process() == "two"
     progress.close()
     assert path.exists()
+
+
+def test_the_step_of_a_task_is_not_that_of_a_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "progress"
+    job = f"kind_cluster\t{os.getpid()}\t"
+    path.write_text(f"{job}pull\n")
+    monkeypatch.setenv(PROGRESS_VARIABLE, str(path))
+    progress = Progress()
+    before = progress.writers()
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    with path.open("a") as stream:
+        stream.write(f"{job}Installing StorageClass\ninstrumented_image\t{ended.pid}\tcompile\n")
+        stream.write(f"kind_cluster\t{ended.pid}\tcheck\n")
+    assert progress.last_step_of_a_living_process() == "Installing StorageClass"
+    assert progress.last_step("instrumented_image", before) == "compile"
+    # the same module in front of and in the background
+    assert progress.last_step("kind_cluster", before) == "check"
+    assert progress.last_step("coverage_mode", before) == ""

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import importlib.machinery
+import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,7 +26,16 @@ def test_each_text_is_one_line(file: Path) -> None:
     lib.report_progress("build the image")
     lib.report_progress("  two\nlines\t here ")
     lib.report_progress("ünïcode")
-    assert file.read_text(encoding="utf-8").splitlines() == ["build the image", "two lines here", "ünïcode"]
+    fields = [line.split("\t") for line in file.read_text(encoding="utf-8").splitlines()]
+    assert [field[2] for field in fields] == ["build the image", "two lines here", "ünïcode"]
+    assert {(field[0], field[1]) for field in fields} == {("", str(os.getpid()))}
+
+
+def test_a_module_signs_its_steps(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "ansible_collections.kubernaut.coverage.plugins.modules.kind_cluster"
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", importlib.machinery.ModuleSpec(name, None))
+    lib.report_progress("create the cluster")
+    assert file.read_text(encoding="utf-8").startswith("kind_cluster\t")
 
 
 def test_lines_of_many_do_not_mix(file: Path) -> None:
@@ -31,7 +43,7 @@ def test_lines_of_many_do_not_mix(file: Path) -> None:
         list(pool.map(lambda number: lib.report_progress(f"{number} " * 50), range(200)))
     lines = file.read_text(encoding="utf-8").splitlines()
     assert len(lines) == 200
-    assert {len(set(line.split())) for line in lines} == {1}
+    assert {len(set(line.split("\t")[2].split())) for line in lines} == {1}
 
 
 def test_without_the_variable_nothing_is_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
