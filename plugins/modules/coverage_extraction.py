@@ -24,29 +24,15 @@ requirements:
   - kubernetes (Python library)
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
+  - kubernetes.core.k8s_auth_options
+  - kubernaut.coverage.workload
+  - kubernaut.coverage.podman
 attributes:
   check_mode:
     support: full
   diff_mode:
     support: none
 options:
-  kubeconfig:
-    description: Kubeconfig of the cluster.
-    type: path
-    required: true
-  namespace:
-    description: Namespace of the workload.
-    type: str
-    required: true
-  kind:
-    description: Kind of the workload.
-    type: str
-    choices: [Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob, Pod]
-    default: Deployment
-  name:
-    description: Name of the workload.
-    type: str
-    required: true
   container:
     description: Name of the instrumented container.
     type: str
@@ -88,10 +74,6 @@ options:
       - Folder that gets C(ending.json), what the rules saw, where counters are missing or were set aside.
       - None where it is not given.
     type: path
-  podman:
-    description: Name or path of podman.
-    type: str
-    default: podman
 """
 
 EXAMPLES = r"""
@@ -148,36 +130,41 @@ from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.options import (
+    AUTH,
+    OBSERVED,
+    PODMAN,
+    WORKLOAD,
+    required,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction import (
     Extracted,
     Source,
     extract,
     recorded,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.access import access_of
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 
-KINDS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob", "Pod")
 PARTS = ("cause", "sentence", "evidence", "remedy", "setting", "also")
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "kubeconfig": {"type": "path", "required": True},
-            "namespace": {"type": "str", "required": True},
-            "kind": {"type": "str", "choices": list(KINDS), "default": "Deployment"},
-            "name": {"type": "str", "required": True},
-            "container": {"type": "str", "required": True},
+            **AUTH,
+            **WORKLOAD,
+            **PODMAN,
+            "container": required(OBSERVED["container"]),
             "component": {"type": "str", "required": True},
-            "nodes": {"type": "list", "elements": "str", "required": True},
-            "volume_directory": {"type": "str", "required": True},
+            "nodes": required(OBSERVED["nodes"]),
+            "volume_directory": required(OBSERVED["volume_directory"]),
             "destination": {"type": "path", "required": True},
             "record": {"type": "path", "required": True},
             "pods": {"type": "list", "elements": "dict", "default": []},
             "timeout": {"type": "int", "default": 15},
             "evidence": {"type": "path"},
-            "podman": {"type": "str", "default": "podman"},
         },
         supports_check_mode=True,
     )
@@ -198,7 +185,7 @@ def main() -> None:
         home = bool(expected) and expected <= known
         if not home and not module.check_mode:
             outcome = extract(
-                Cluster(options["kubeconfig"]),
+                Cluster(access_of(module)),
                 Podman(options["podman"]),
                 source,
                 options["destination"],

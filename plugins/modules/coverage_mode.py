@@ -23,6 +23,9 @@ requirements:
   - kubernetes (Python library)
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
+  - kubernetes.core.k8s_auth_options
+  - kubernaut.coverage.workload
+  - kubernaut.coverage.podman
 attributes:
   check_mode:
     support: full
@@ -38,10 +41,6 @@ options:
     type: str
     choices: [present, absent]
     default: present
-  kubeconfig:
-    description: Kubeconfig of the cluster.
-    type: path
-    required: true
   namespace:
     description:
       - Namespace of the workload, and of all objects that name none.
@@ -54,10 +53,6 @@ options:
       - What another workload makes is refused, and its maker named.
     type: str
     default: Deployment
-  name:
-    description: Name of the workload.
-    type: str
-    required: true
   container:
     description: Name of the instrumented container, which may be an init container. Required for O(state=present).
     type: str
@@ -158,10 +153,6 @@ options:
     description: Whether O(state=absent) removes a folder on the nodes that has counters which were not brought home.
     type: bool
     default: false
-  podman:
-    description: Name or path of podman.
-    type: str
-    default: podman
 """
 
 EXAMPLES = r"""
@@ -263,10 +254,10 @@ notes:
 """
 
 import typing as t
-from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.options import AUTH, PODMAN, WORKLOAD
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode import (
     CoverageOutcome,
     CoverageRequest,
@@ -278,6 +269,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode 
     turn_off,
     turn_on,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.access import Access, access_of
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 
@@ -324,9 +316,8 @@ def off(parameters: dict[str, t.Any], cluster: t.Optional[Cluster], *, check: bo
     )
 
 
-def switch(parameters: dict[str, t.Any], *, check: bool) -> dict[str, t.Any]:
-    there = not check or Path(parameters["kubeconfig"]).exists()
-    cluster = Cluster(parameters["kubeconfig"]) if there else None
+def switch(access: Access, parameters: dict[str, t.Any], *, check: bool) -> dict[str, t.Any]:
+    cluster = None if check and access.absent else Cluster(access)
     refuse_unsupported(cluster, parameters["kind"], parameters["namespace"], parameters["name"])
     outcome = (on if parameters["state"] == "present" else off)(parameters, cluster, check=check)
     return outcome_as_result(outcome)
@@ -335,11 +326,11 @@ def switch(parameters: dict[str, t.Any], *, check: bool) -> dict[str, t.Any]:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            **AUTH,
+            **WORKLOAD,
+            **PODMAN,
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "kubeconfig": {"type": "path", "required": True},
-            "namespace": {"type": "str", "required": True},
             "kind": {"type": "str", "default": "Deployment"},
-            "name": {"type": "str", "required": True},
             "container": {"type": "str"},
             "image": {"type": "str"},
             "other_containers": {
@@ -373,13 +364,12 @@ def main() -> None:
             "allow_root": {"type": "bool", "default": False},
             "nodes": {"type": "list", "elements": "str", "default": []},
             "discard_counters": {"type": "bool", "default": False},
-            "podman": {"type": "str", "default": "podman"},
         },
         required_if=[("state", "present", ("container", "image", "run_id", "component"))],
         supports_check_mode=True,
     )
     try:
-        result = switch(module.params, check=module.check_mode)
+        result = switch(access_of(module), module.params, check=module.check_mode)
     except ImportError as error:
         module.fail_json(msg=missing_required_lib("kubernetes or PyYAML"), exception=str(error))
     except CoverageError as error:

@@ -21,6 +21,7 @@ author:
   - the kubernaut.coverage authors (@kubernaut)
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
+  - kubernetes.core.k8s_auth_options
 attributes:
   check_mode:
     support: partial
@@ -39,7 +40,9 @@ options:
     type: path
     default: ""
   environment:
-    description: Environment variables, added to those of the host; with O(job) to those of the image.
+    description:
+      - Environment variables, added to those of the host; with O(job) to those of the image.
+      - Where O(kubeconfig) is a path, E(KUBECONFIG) is set to it. Its current context is used, whatever O(context) is.
     type: dict
     default: {}
   timeout:
@@ -75,10 +78,6 @@ options:
         description: The podman command, by name or path.
         type: str
         default: podman
-  kubeconfig:
-    description: Kubeconfig of the cluster, for O(port_forward) and O(job).
-    type: path
-    default: ""
   namespace:
     description: Namespace of the O(job), and of what O(port_forward) leads to, where an entry has none of its own.
     type: str
@@ -236,8 +235,10 @@ from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.options import AUTH
 from ansible_collections.kubernaut.coverage.plugins.module_utils._e2e.job import InJob
 from ansible_collections.kubernaut.coverage.plugins.module_utils._e2e.local import OnHost, Place, run_tests
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.access import Access, access_of
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.port_forward import (
     PortForward,
@@ -249,6 +250,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli imp
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            **AUTH,
             "command": {"type": "list", "elements": "str", "required": True},
             "dir": {"type": "path", "default": ""},
             "environment": {"type": "dict", "default": {}},
@@ -263,7 +265,6 @@ def main() -> None:
                     "podman": {"type": "str", "default": "podman"},
                 },
             },
-            "kubeconfig": {"type": "path", "default": ""},
             "namespace": {"type": "str", "default": ""},
             "port_forward": {
                 "type": "list",
@@ -283,7 +284,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    options = module.params
+    options, access = module.params, access_of(module)
     environment = {str(key): str(value) for key, value in options["environment"].items()}
     try:
         if options["job"] and options["port_forward"]:
@@ -295,18 +296,19 @@ def main() -> None:
         targets = [parse_target(entry, options["namespace"]) for entry in options["port_forward"]]
         if module.check_mode:
             if not options["job"]:
-                _on_host(options, environment).check(options["command"])
+                _on_host(options, access, environment).check(options["command"])
             module.exit_json(changed=False, skipped=True, passed=True)
-        place: Place = _in_job(options, environment) if options["job"] else _on_host(options, environment)
+        make_place = _in_job if options["job"] else _on_host
+        place: Place = make_place(options, access, environment)
         place.check(options["command"])
         with contextlib.ExitStack() as open_ones:
             addresses = {}
             for target in targets:
-                forward = PortForward(options["kubeconfig"], target)
+                forward = PortForward(access, target)
                 open_ones.callback(forward.close)
                 addresses[target.variable] = forward.address
             if addresses:
-                place = _on_host(options, {**environment, **addresses})
+                place = _on_host(options, access, {**environment, **addresses})
             outcome = run_tests(
                 options["command"],
                 place,
@@ -320,14 +322,14 @@ def main() -> None:
     module.exit_json(changed=False, **asdict(outcome))
 
 
-def _on_host(options: dict[str, t.Any], environment: dict[str, str]) -> OnHost:
-    cluster = {"KUBECONFIG": options["kubeconfig"]} if options["kubeconfig"] else {}
+def _on_host(options: dict[str, t.Any], access: Access, environment: dict[str, str]) -> OnHost:
+    cluster = {"KUBECONFIG": access.kubeconfig} if access.kubeconfig else {}
     return OnHost(options["dir"], {**cluster, **environment})
 
 
-def _in_job(options: dict[str, t.Any], environment: dict[str, str]) -> InJob:
+def _in_job(options: dict[str, t.Any], access: Access, environment: dict[str, str]) -> InJob:
     return InJob(
-        Cluster(options["kubeconfig"]),
+        Cluster(access),
         Podman(options["job"]["podman"]),
         namespace=options["namespace"],
         image=options["job"]["image"],

@@ -21,6 +21,9 @@ requirements:
   - kubernetes (Python library)
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
+  - kubernetes.core.k8s_auth_options
+  - kubernaut.coverage.observed
+  - kubernaut.coverage.podman
 attributes:
   check_mode:
     support: full
@@ -50,10 +53,6 @@ options:
         description: The verdict that it returned.
         type: dict
         default: {}
-  kubeconfig:
-    description: Kubeconfig of the cluster; where it is empty or there is no such file, nothing of one is collected.
-    type: path
-    default: ""
   namespace:
     description: Namespace of the workload.
     type: str
@@ -66,32 +65,11 @@ options:
     description: Name of the workload; where empty, it is not looked at with the eyes of the gate.
     type: str
     default: ""
-  container:
-    description: Name of the instrumented container.
-    type: str
-    default: ""
-  url:
-    description: Address at which the service should answer.
-    type: str
-    default: ""
-  nodes:
-    description: The nodes' containers.
-    type: list
-    elements: str
-    default: []
-  volume_directory:
-    description: Folder on the nodes that holds one folder for each pod.
-    type: str
-    default: ""
   beside:
     description: Files and folders of the run that the index names too, as far as they are there.
     type: list
     elements: path
     default: []
-  podman:
-    description: Name or path of podman.
-    type: str
-    default: podman
 """
 
 EXAMPLES = r"""
@@ -141,13 +119,18 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.options import AUTH, OBSERVED, PODMAN
 from ansible_collections.kubernaut.coverage.plugins.module_utils._diagnostics.bundle import Collected, Request, collect
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.access import access_of
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            **AUTH,
+            **OBSERVED,
+            **PODMAN,
             "directory": {"type": "path", "required": True},
             "failure": {
                 "type": "dict",
@@ -158,16 +141,10 @@ def main() -> None:
                     "verdict": {"type": "dict", "default": {}},
                 },
             },
-            "kubeconfig": {"type": "path", "default": ""},
             "namespace": {"type": "str", "default": ""},
             "kind": {"type": "str", "default": "Deployment"},
             "name": {"type": "str", "default": ""},
-            "container": {"type": "str", "default": ""},
-            "url": {"type": "str", "default": ""},
-            "nodes": {"type": "list", "elements": "str", "default": []},
-            "volume_directory": {"type": "str", "default": ""},
             "beside": {"type": "list", "elements": "path", "default": []},
-            "podman": {"type": "str", "default": "podman"},
         },
         supports_check_mode=True,
     )
@@ -176,7 +153,7 @@ def main() -> None:
     request = Request(
         directory=options["directory"],
         failure=failure,
-        kubeconfig=options["kubeconfig"],
+        access=access_of(module),
         namespace=options["namespace"],
         kind=options["kind"],
         name=options["name"],

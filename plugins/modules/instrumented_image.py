@@ -23,6 +23,7 @@ requirements:
   - Go 1.24 or later, for a Go module
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
+  - kubernaut.coverage.podman
 attributes:
   check_mode:
     support: partial
@@ -143,10 +144,6 @@ options:
     description: Environment variables for the go command, such as C(GOPROXY), C(GOPRIVATE) or C(GOTOOLCHAIN).
     type: dict
     default: {}
-  podman:
-    description: The podman command, by name or path.
-    type: str
-    default: podman
 seealso:
   - module: kubernaut.coverage.node_image
   - name: Coverage profiling support for integration tests
@@ -278,6 +275,7 @@ import shlex
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.options import PODMAN
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.instrumented import ensure_image, remove_images
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.request import BuildRequest, ImageSource
 
@@ -285,6 +283,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._build.request 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            **PODMAN,
             "service": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "source": {
@@ -314,7 +313,6 @@ def main() -> None:
             "cache_dir": {"type": "path", "default": "~/.cache/kubernaut-coverage"},
             "go": {"type": "str", "default": "go"},
             "go_environment": {"type": "dict", "default": {}},
-            "podman": {"type": "str", "default": "podman"},
         },
         required_if=[("state", "present", ["source"])],
         supports_check_mode=True,

@@ -22,6 +22,7 @@ requirements:
   - podman 4.3
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
+  - kubernaut.coverage.podman
 attributes:
   check_mode:
     support: full
@@ -121,10 +122,6 @@ options:
     description: Name or path of kind.
     type: str
     default: kind
-  podman:
-    description: Name or path of podman.
-    type: str
-    default: podman
 seealso:
   - module: kubernaut.coverage.kind_cluster_info
 """
@@ -240,6 +237,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.options import CLUSTER, PODMAN
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.clusters import KindClusters
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.config import ClusterConfig
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
@@ -248,10 +246,10 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli imp
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            **CLUSTER,
+            **PODMAN,
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "workers": {"type": "int", "default": 0},
-            "node_image": {"type": "str", "default": "localhost/kindest/node:v1.34.4"},
             "port_mappings": {
                 "type": "list",
                 "elements": "dict",
@@ -273,13 +271,11 @@ def main() -> None:
                     "read_only": {"type": "bool", "default": False},
                 },
             },
-            "kubeadm_patches": {"type": "list", "elements": "str", "default": []},
             "kubeconfig": {"type": "path"},
             "recreate": {"type": "bool", "default": False},
             "force": {"type": "bool", "default": False},
             "wait": {"type": "int", "default": 0},
             "executable": {"type": "str", "default": "kind"},
-            "podman": {"type": "str", "default": "podman"},
         },
         supports_check_mode=True,
     )

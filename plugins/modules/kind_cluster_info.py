@@ -16,6 +16,7 @@ requirements:
   - podman 4.3
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
+  - kubernaut.coverage.podman
 attributes:
   check_mode:
     support: full
@@ -27,10 +28,6 @@ options:
     description: List only the cluster of that name.
     type: str
     default: ""
-  podman:
-    description: Name or path of podman.
-    type: str
-    default: podman
 seealso:
   - module: kubernaut.coverage.kind_cluster
 """
@@ -103,13 +100,14 @@ clusters:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.options import PODMAN
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.clusters import KindClusters
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={"name": {"type": "str", "default": ""}, "podman": {"type": "str", "default": "podman"}},
+        argument_spec={**PODMAN, "name": {"type": "str", "default": ""}},
         supports_check_mode=True,
     )
     try:

@@ -19,6 +19,7 @@ requirements:
   - podman
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
+  - kubernaut.coverage.podman
 attributes:
   check_mode:
     support: full
@@ -54,10 +55,6 @@ options:
     description: Seconds to wait for the nodes and for containerd on them.
     type: float
     default: 120
-  podman:
-    description: The podman command, by name or path.
-    type: str
-    default: podman
 seealso:
   - module: kubernaut.coverage.instrumented_image
 """
@@ -115,12 +112,14 @@ from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.options import PODMAN
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.node_images import LoadRequest, load_on_nodes
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            **PODMAN,
             "archive": {"type": "path", "required": True},
             "reference": {"type": "str", "required": True},
             "image_id": {"type": "str", "default": ""},
@@ -128,7 +127,6 @@ def main() -> None:
             "nodes": {"type": "list", "elements": "str"},
             "node_count": {"type": "int", "default": 0},
             "timeout": {"type": "float", "default": 120},
-            "podman": {"type": "str", "default": "podman"},
         },
         supports_check_mode=True,
     )

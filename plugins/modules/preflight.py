@@ -17,6 +17,7 @@ author:
   - the kubernaut.coverage authors (@kubernaut)
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
+  - kubernaut.coverage.podman
 attributes:
   check_mode:
     support: full
@@ -242,10 +243,6 @@ options:
     type: str
     choices: [all, problems]
     default: all
-  podman:
-    description: Name or path of podman.
-    type: str
-    default: podman
   kind:
     description: Name or path of kind.
     type: str
@@ -341,6 +338,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.options import CLUSTER, PODMAN
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.request import BuildRequest as ImageRequest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.request import ImageSource
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.run import Request, preflight
@@ -363,6 +361,7 @@ SOURCE = {
     "target": {"type": "str"},
 }
 ARGUMENTS = {
+    **PODMAN,
     "image": {
         "type": "dict",
         "options": {
@@ -409,11 +408,9 @@ ARGUMENTS = {
         "type": "dict",
         "options": {
             "name": {"type": "str", "required": True},
-            "node_image": {"type": "str", "default": "localhost/kindest/node:v1.34.4"},
-            "workers": {"type": "int", "default": 0},
+            **CLUSTER,
             "port_mappings": {"type": "list", "elements": "dict", "default": []},
             "extra_mounts": {"type": "list", "elements": "dict", "default": []},
-            "kubeadm_patches": {"type": "list", "elements": "str", "default": []},
             "kubeconfig": {"type": "path", "default": ""},
             "recreate": {"type": "bool", "default": False},
         },
@@ -427,7 +424,6 @@ ARGUMENTS = {
     "groups": {"type": "list", "elements": "str", "choices": list(GROUPS), "default": list(GROUPS)},
     "skip": {"type": "list", "elements": "str", "default": []},
     "show": {"type": "str", "choices": ["all", "problems"], "default": "all"},
-    "podman": {"type": "str", "default": "podman"},
     "kind": {"type": "str", "default": "kind"},
 }
 

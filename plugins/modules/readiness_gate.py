@@ -24,6 +24,10 @@ requirements:
   - kubernetes (Python library)
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
+  - kubernetes.core.k8s_auth_options
+  - kubernaut.coverage.workload
+  - kubernaut.coverage.observed
+  - kubernaut.coverage.podman
 attributes:
   check_mode:
     support: full
@@ -32,51 +36,13 @@ attributes:
   diff_mode:
     support: none
 options:
-  kubeconfig:
-    description: Kubeconfig of the cluster.
-    type: path
-    required: true
-  namespace:
-    description: Namespace of the workload.
-    type: str
-    required: true
-  kind:
-    description: Kind of the workload.
-    type: str
-    choices: [Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob, Pod]
-    default: Deployment
-  name:
-    description: Name of the workload.
-    type: str
-    required: true
-  container:
-    description: Name of the instrumented container; the first one where it is empty.
-    type: str
-    default: ""
-  url:
-    description: Address that has to answer with a 2xx status, asked from the host that this module runs on.
-    type: str
-    default: ""
   timeout:
     description: Seconds after which waiting ends with the likeliest cause.
     type: int
     default: 120
-  nodes:
-    description: The nodes' containers, to look for covmeta; it is not waited for where this is empty.
-    type: list
-    elements: str
-    default: []
-  volume_directory:
-    description: Folder on the nodes that holds one folder for each pod.
-    type: str
-    default: ""
   evidence:
     description: Folder for what was seen, written when the workload does not become ready.
     type: path
-  podman:
-    description: Name or path of podman.
-    type: str
-    default: podman
 """
 
 EXAMPLES = r"""
@@ -124,8 +90,9 @@ evidence_file:
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.options import AUTH, OBSERVED, PODMAN, WORKLOAD
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.access import access_of
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster
-from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.collect import KINDS
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.wait import (
     NotReady,
@@ -140,17 +107,12 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.wait
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "kubeconfig": {"type": "path", "required": True},
-            "namespace": {"type": "str", "required": True},
-            "kind": {"type": "str", "choices": list(KINDS), "default": "Deployment"},
-            "name": {"type": "str", "required": True},
-            "container": {"type": "str", "default": ""},
-            "url": {"type": "str", "default": ""},
+            **AUTH,
+            **WORKLOAD,
+            **OBSERVED,
+            **PODMAN,
             "timeout": {"type": "int", "default": 120},
-            "nodes": {"type": "list", "elements": "str", "default": []},
-            "volume_directory": {"type": "str", "default": ""},
             "evidence": {"type": "path"},
-            "podman": {"type": "str", "default": "podman"},
         },
         supports_check_mode=True,
     )
@@ -167,7 +129,7 @@ def main() -> None:
         url=options["url"],
     )
     try:
-        seen = wait_until_ready(Cluster(options["kubeconfig"]), Podman(options["podman"]), target, options["timeout"])
+        seen = wait_until_ready(Cluster(access_of(module)), Podman(options["podman"]), target, options["timeout"])
     except ImportError as error:
         module.fail_json(msg=missing_required_lib("kubernetes"), exception=str(error))
     except NotReady as error:

@@ -33,9 +33,6 @@ options:
     description: With O(state=images), name of the kind cluster, which need not be there yet.
     type: str
     default: ""
-  kubeconfig:
-    description: The cluster's kubeconfig. Needed but with O(state=images).
-    type: path
   namespace:
     description: Where the servers run. It is made where it is missing. Needed but with O(state=images).
     type: str
@@ -249,10 +246,6 @@ options:
     description: Seconds for each dependency to be ready, from when it is started.
     type: int
     default: 120
-  podman:
-    description: Name or path of podman.
-    type: str
-    default: podman
   kubectl:
     description: Name or path of kubectl, which builds kustomize folders.
     type: str
@@ -263,6 +256,8 @@ requirements:
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
   - kubernaut.coverage.attributes.idempotent
+  - kubernetes.core.k8s_auth_options
+  - kubernaut.coverage.podman
 attributes:
   check_mode:
     support: full
@@ -361,10 +356,10 @@ changes:
 """
 
 import typing as t
-from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.options import AUTH, PODMAN
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.bring_up import (
     Ready,
     bring_up,
@@ -375,6 +370,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.e
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.images import ImageSettings, bring_images
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.manifests import differences
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.sources import Tools
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.access import access_of
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster
 
 STRINGS: dict[str, t.Any] = {"type": "list", "elements": "str", "default": []}
@@ -434,9 +430,10 @@ SERVER = {
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            **AUTH,
+            **PODMAN,
             "state": {"type": "str", "choices": ["present", "absent", "images"], "default": "present"},
             "cluster": {"type": "str", "default": ""},
-            "kubeconfig": {"type": "path"},
             "namespace": {"type": "str"},
             "nodes": {"type": "list", "elements": "str", "default": []},
             "servers": {"type": "list", "elements": "dict", "required": True, "options": SERVER},
@@ -449,16 +446,15 @@ def main() -> None:
                 "default": ["present", "registry", "build"],
             },
             "timeout": {"type": "int", "default": 120},
-            "podman": {"type": "str", "default": "podman"},
             "kubectl": {"type": "str", "default": "kubectl"},
         },
         required_if=[
-            ("state", "present", ("kubeconfig", "namespace")),
-            ("state", "absent", ("kubeconfig", "namespace")),
+            ("state", "present", ("namespace",)),
+            ("state", "absent", ("namespace",)),
         ],
         supports_check_mode=True,
     )
-    given, namespace = module.params, module.params["namespace"]
+    given, namespace, access = module.params, module.params["namespace"], access_of(module)
     tools = Tools(given["kubectl"], given["cache_dir"], keep=not module.check_mode)
     images = ImageSettings(
         recipe=given["recipe"], cache_dir=given["cache_dir"], ways=tuple(given["ways"]), podman=given["podman"]
@@ -468,14 +464,14 @@ def main() -> None:
         if given["state"] == "images":
             changes = bring_images(entries, images, given["cluster"], check=module.check_mode)
             module.exit_json(changed=bool(changes), changes=changes)
-        if module.check_mode and not Path(given["kubeconfig"]).is_file():
+        if module.check_mode and access.absent:
             # the cluster itself is to be made, too
             present = given["state"] == "present"
             if present:
                 read_contents(entries, tools)
             told = [describe_entry(entry, namespace) | _outcome(Ready(entry)) for entry in entries]
             module.exit_json(changed=present, changes=[], servers=told)
-        cluster = Cluster(given["kubeconfig"])
+        cluster = Cluster(access)
         if given["state"] == "absent":
             changes, pairs = take_down(cluster, entries, namespace, check=module.check_mode)
             module.exit_json(changed=bool(changes), changes=changes, **_shown(module, pairs))

@@ -23,6 +23,8 @@ requirements:
   - kubernetes (Python library)
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
+  - kubernetes.core.k8s_auth_options
+  - kubernaut.coverage.workload
 attributes:
   check_mode:
     support: full
@@ -31,18 +33,6 @@ attributes:
   diff_mode:
     support: none
 options:
-  kubeconfig:
-    description: Kubeconfig of the cluster.
-    type: path
-    required: true
-  context:
-    description: Context of the kubeconfig; the current one where it is empty.
-    type: str
-    default: ""
-  namespace:
-    description: Namespace of the workloads.
-    type: str
-    required: true
   kind:
     description: Kind of the workload; with O(name).
     type: str
@@ -89,8 +79,9 @@ report:
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.options import AUTH, WORKLOAD
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.access import access_of
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster
-from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.collect import KINDS
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.diagnosis import (
     diagnose,
     report,
@@ -101,17 +92,16 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.diag
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "kubeconfig": {"type": "path", "required": True},
-            "context": {"type": "str", "default": ""},
-            "namespace": {"type": "str", "required": True},
-            "kind": {"type": "str", "choices": list(KINDS)},
+            **AUTH,
+            "namespace": WORKLOAD["namespace"],
+            "kind": {"type": "str", "choices": WORKLOAD["kind"]["choices"]},
             "name": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
     options = module.params
     try:
-        cluster = Cluster(options["kubeconfig"], options["context"])
+        cluster = Cluster(access_of(module))
         found = diagnose(
             cluster, targets_of(cluster, options["namespace"], options["kind"] or "", options["name"] or "")
         )

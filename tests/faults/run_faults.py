@@ -247,7 +247,7 @@ class Stage:
     def extract(self, pods: t.Sequence[Object]) -> Verdict:
         """Stop the workload and bring its counters home, by the collection's module, as a process of its own."""
         options = {
-            "kubeconfig": self.cluster.kubeconfig,
+            "kubeconfig": self.cluster.access.kubeconfig,
             "namespace": self.fault.namespace,
             "kind": self.fault.kind,
             "name": NAME,
@@ -288,7 +288,7 @@ class Stage:
         started = time.monotonic()
         done = subprocess.run(
             [
-                *["kubectl", f"--kubeconfig={self.cluster.kubeconfig}", f"--namespace={self.fault.namespace}"],
+                *["kubectl", f"--kubeconfig={self.cluster.access.kubeconfig}", f"--namespace={self.fault.namespace}"],
                 *["rollout", "status", f"{self.fault.kind}/{NAME}", f"--timeout={library.ROLLOUT_TIMEOUT}s"],
             ],
             capture_output=True,

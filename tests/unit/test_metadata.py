@@ -173,13 +173,56 @@ def test_action_groups_hold_the_modules_that_share_the_options(documentation: di
     shared = {
         "covdata": {"inputs", "policy", "not_before", "expected", "snapshots"},
         "podman": {"podman"},
+        "k8s": {"kubeconfig", "impersonate_user"},
         "workload": {"kubeconfig", "namespace", "kind", "name", "container"},
     }
     expected = {
         group: [name for name in MODULES if options <= set(documentation[name]["doc"]["options"])]
         for group, options in shared.items()
     }
-    assert groups == expected
+    own = {group: [name for name in members if isinstance(name, str)] for group, members in groups.items()}
+    assert own == expected
+
+
+def test_one_set_of_defaults_serves_kubernetes_core_and_this_collection(tmp_path: Path) -> None:
+    """In a play: a module of either collection gets the kubeconfig from the group, and says that it does not exist."""
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(
+        """
+- name: Ask both
+  hosts: localhost
+  connection: local
+  gather_facts: false
+  module_defaults:
+    group/kubernaut.coverage.k8s:
+      kubeconfig: /no/such/kubeconfig
+  tasks:
+    - name: Ask this collection
+      kubernaut.coverage.workload_diagnosis:
+        namespace: demo
+      register: ours
+      failed_when: "'There is no kubeconfig /no/such/kubeconfig' not in ours.msg"
+    - name: Ask kubernetes.core
+      kubernetes.core.k8s_info:
+        kind: Pod
+      register: theirs
+      failed_when: "'/no/such/kubeconfig' not in theirs.msg"
+"""
+    )
+    run = subprocess.run(
+        [BIN / "ansible-playbook", "-i", "localhost,", "-e", f"ansible_python_interpreter={sys.executable}", playbook],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "LC_ALL": "C.UTF-8",
+            "HOME": str(tmp_path),
+        },
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
 
 
 def test_names_are_those_that_galaxy_accepts() -> None:

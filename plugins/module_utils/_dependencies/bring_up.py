@@ -113,7 +113,7 @@ def bring_up(
         try:
             if isinstance(entry, ManifestDependency):
                 # discovery of its own: its definitions change what the API server has
-                own = Cluster(cluster.kubeconfig)
+                own = Cluster(cluster.access)
                 return _apply_manifests(own, entry, contents[name], namespace, patience, check=check)
             return _bring_up_one(cluster, entry, namespace, contents[name], patience, busy, check=check)
         except gate.NotReady as error:

@@ -15,7 +15,8 @@ import socket
 import threading
 import typing as t
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster, KubernetesError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster
 
 CHUNK = 64 * 1024
 BACKLOG = 16
@@ -60,15 +61,14 @@ class Forward:
 
         with connection:
             try:
-                # of its own: the library replaces the client's way of asking while it opens a stream
-                client = kubernetes.client.ApiClient(self.cluster.dynamic.client.configuration)
+                client = self.cluster.stream_client()
                 stream = kubernetes.stream.portforward(
                     kubernetes.client.CoreV1Api(client).connect_get_namespaced_pod_portforward,
                     self.pod(),
                     self.namespace,
                     ports=str(self.target_port),
                 )
-            except KubernetesError as error:
+            except CoverageError as error:
                 self.said = error.message
                 return
             except (ApiException, OSError, websocket.WebSocketException) as error:

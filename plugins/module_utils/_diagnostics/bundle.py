@@ -23,6 +23,7 @@ from pathlib import Path
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import write_bytes
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.access import Access
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster, Object
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import redacted, redacted_text
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
@@ -89,12 +90,12 @@ class Request:
     """What failed, and where to look: see the options of the module evidence.
 
     :ivar directory: folder for the evidence. :ivar failure: C(task), C(msg), C(verdict) of what failed; may be empty.
-    :ivar kubeconfig: empty, or no such file: there is no cluster yet, and only what is at hand is kept.
+    :ivar access: names no cluster, or a kubeconfig that does not exist: only what is at hand is kept.
     """
 
     directory: str
     failure: t.Mapping[str, t.Any] = field(default_factory=dict)
-    kubeconfig: str = ""
+    access: Access = field(default_factory=lambda: Access({}))
     namespace: str = ""
     kind: str = "Deployment"
     name: str = ""
@@ -201,11 +202,11 @@ def _forget_earlier(directory: Path) -> None:
 
 def _reach(folder: Folder, request: Request) -> t.Optional[Cluster]:
     """Return the cluster if it answers: otherwise nothing of it is asked for, and that is noted once."""
-    if not request.kubeconfig or not Path(request.kubeconfig).is_file():
+    if not request.access.given or request.access.absent:
         folder.miss("the cluster", "there was none yet")
         return None
     try:
-        cluster = Cluster(request.kubeconfig)
+        cluster = Cluster(request.access)
         cluster.get("/version")
     except CoverageError as error:
         folder.miss("the cluster", error.message)

@@ -16,13 +16,14 @@ import shutil
 import tempfile
 import typing as t
 import weakref
-from pathlib import Path
 from urllib.parse import quote
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.access import Access
 
 FIELD_MANAGER = "kubernaut.coverage"
 BAD_REQUEST = 400
+UNAUTHORIZED = 401
 NOT_FOUND = 404
 TOO_MANY_REQUESTS = 429
 SERVER_ERROR = 500
@@ -99,34 +100,63 @@ def describe(item: Object) -> str:
     return f"{item.get('kind', 'object')} {namespace}{metadata.get('name', '?')}"
 
 
-class Cluster:
-    """A connection made from one kubeconfig.
+class _HeaderName(str):
+    """The name of a header that can occur more than once in the client's dictionary: equal only to itself.
 
-    :arg kubeconfig: path of the file.
-    :arg context: context in it; the current one where empty.
-    :raises InputError: no such file, or not a kubeconfig.
+    Each group to impersonate is a header of its own (kubernetes.core does the same).
     """
 
-    def __init__(self, kubeconfig: str, context: str = "") -> None:
-        import kubernetes.config
-        import yaml
+    __slots__ = ()
 
-        if not Path(kubeconfig).is_file():
-            raise InputError(
-                f"There is no kubeconfig {kubeconfig}: the cluster was not created, or its kubeconfig lies elsewhere.",
-                remedy="Create the cluster first (role kind_cluster), or name its kubeconfig.",
-                cause="no-kubeconfig",
-            )
-        try:
-            self._client = kubernetes.config.new_client_from_config(config_file=kubeconfig, context=context or None)
-        except (kubernetes.config.ConfigException, yaml.YAMLError, TypeError, ValueError, AttributeError) as error:
-            # the client takes the file's form for granted: all but the first are what it stumbles over
-            said = " ".join(str(error).split())
-            raise InputError(f"The kubeconfig {kubeconfig} cannot be used: {said}.", cause="bad-kubeconfig") from error
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def lower(self) -> str:
+        return self  # it is made in small letters, and another text would be another header
+
+
+class Cluster:
+    """A connection to one API server.
+
+    :arg access: how to reach it, or the path of a kubeconfig.
+    :raises InputError: the kubeconfig or a certificate is missing or cannot be used.
+    :raises ImportError: the client library is missing on the host.
+    """
+
+    def __init__(self, access: t.Union[Access, str]) -> None:
+        self.access = access if isinstance(access, Access) else Access.of({"kubeconfig": access})
+        self._configuration = self.access.configuration()
         # whoever waits asks again himself, and wants to know at once that a cluster is gone
-        self._client.configuration.retries = False
-        self.kubeconfig = kubeconfig
+        self._configuration.retries = False
+        self._client = self._new_client()
         self._dynamic: t.Any = None
+
+    def _new_client(self) -> t.Any:
+        import kubernetes.client
+
+        client = kubernetes.client.ApiClient(self._configuration)
+        for name, value in self.access.headers:
+            client.default_headers[_HeaderName(name.lower())] = value
+        return client
+
+    def stream_client(self) -> t.Any:
+        """Return a client of its own for one stream: the library replaces a client's way of asking while it opens one.
+
+        :raises InputError: cause C(impersonation-unsupported).
+        """
+        if self.access.headers:
+            # kubernetes.stream.ws_client.create_websocket passes the header Authorization and no other
+            raise InputError(
+                "Programs in pods and port-forwards cannot be had as another user: the Python client for Kubernetes"
+                " sends no Impersonate headers when it opens a stream.",
+                remedy="Use the credentials of that user itself.",
+                setting="impersonate_user",
+                cause="impersonation-unsupported",
+            )
+        return self._new_client()
 
     @property
     def dynamic(self) -> t.Any:
@@ -138,7 +168,7 @@ class Cluster:
             # cluster's, and is not left behind
             scratch = tempfile.mkdtemp(prefix="kubernaut-coverage-")
             weakref.finalize(self, shutil.rmtree, scratch, ignore_errors=True)
-            with _errors_of(f"ask the API server of {self.kubeconfig} what it serves"):
+            with _errors_of(f"ask the API server at {self._configuration.host} what it serves"):
                 self._dynamic = kubernetes.dynamic.DynamicClient(self._client, cache_file=f"{scratch}/discovery.json")
         return self._dynamic
 
@@ -338,17 +368,28 @@ def _comparable(item: Object) -> Object:
     return {**{key: value for key, value in item.items() if key != "status"}, "metadata": metadata}
 
 
-def _why(status: Object, reason: str) -> tuple[str, str]:
+def _why(code: int, status: Object, reason: str) -> tuple[str, str]:
     """Return the cause and the remedy of a refusal; empty where the server's sentence has to do."""
     causes = (status.get("details") or {}).get("causes") or []
     if any(item.get("reason") == "NamespaceTerminating" for item in causes):
         remedy, cause = "Wait until the namespace is gone; a finalizer may hold it.", "namespace-terminating"
         return cause, remedy
+    if code == UNAUTHORIZED:
+        return "unauthorized", "Check the token, the certificate or the user of the kubeconfig; it may have expired."
     for form, cause, remedy in KNOWN_FAILURES:
         found = form.search(reason)
         if found:
             return cause, remedy.format(who=found["who"])
     return "", ""
+
+
+def _untrusted(what: str, reason: str) -> KubernetesError:
+    return KubernetesError(
+        f"The connection to the API server is not trusted ({what}): {' '.join(reason.split())}.",
+        remedy="Give the cluster's CA certificate (ca_cert), or check the client's certificate and key.",
+        setting="ca_cert",
+        cause="certificate-refused",
+    )
 
 
 @contextlib.contextmanager
@@ -360,13 +401,16 @@ def _errors_of(what: str) -> t.Iterator[None]:
     try:
         yield
     except ApiException as error:
+        if not error.status:
+            # kubernetes.client.rest: what goes wrong with TLS, and nothing else
+            raise _untrusted(what, str(error.reason)) from error
         body = error.body.decode(errors="replace") if isinstance(error.body, bytes) else (error.body or "")
         try:
             status = json.loads(body)
             reason = status.get("message") or body
         except (ValueError, AttributeError):
             status, reason = {}, body or str(error.reason)
-        cause, remedy = _why(status if isinstance(status, dict) else {}, reason)
+        cause, remedy = _why(int(error.status or 0), status if isinstance(status, dict) else {}, reason)
         raise KubernetesError(
             f"The API server refused to {what}: {reason}",
             status=int(error.status or 0),
@@ -375,6 +419,8 @@ def _errors_of(what: str) -> t.Iterator[None]:
             remedy=remedy,
         ) from error
     except urllib3.exceptions.HTTPError as error:
+        if isinstance(getattr(error, "reason", error), urllib3.exceptions.SSLError):
+            raise _untrusted(what, str(getattr(error, "reason", error))) from error
         raise KubernetesError(
             f"The API server does not answer ({what}): {error}.",
             remedy="See whether the cluster still runs.",

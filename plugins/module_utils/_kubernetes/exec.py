@@ -49,8 +49,7 @@ def execute(
     from kubernetes.client.exceptions import ApiException
 
     what = f"run {argv[0]} in pod {namespace}/{pod}"
-    # of its own: the library replaces the client's way of asking while it opens a stream
-    client = kubernetes.client.ApiClient(cluster.dynamic.client.configuration)
+    client = cluster.stream_client()
     output: dict[str, list[str]] = {"stdout": [], "stderr": []}
     deadline = time.monotonic() + timeout
     try:

@@ -19,6 +19,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.access import Access
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import (
     Cluster,
     KubernetesError,
@@ -146,10 +147,11 @@ class PortForward:
     :raises InputError: the target is missing, has no ready pod, or the local port is taken.
     """
 
-    def __init__(self, kubeconfig: str, target: ForwardTarget, *, wait: float = WAIT) -> None:
+    def __init__(self, access: Access, target: ForwardTarget, *, wait: float = WAIT) -> None:
         self.target = target
         # plain requests are safe from several threads
-        self._cluster = Cluster(kubeconfig)
+        self._cluster = Cluster(access)
+        self._cluster.stream_client()  # refused at once rather than with the first connection
         self._wait = wait
         self._closed = threading.Event()
         if self._ready_endpoint() is None:
@@ -223,8 +225,7 @@ class PortForward:
         import kubernetes.stream
         from kubernetes.client.exceptions import ApiException
 
-        # of its own: the library replaces the client's way of asking while it opens a stream
-        client = kubernetes.client.ApiClient(self._cluster.dynamic.client.configuration)
+        client = self._cluster.stream_client()
         try:
             forward = kubernetes.stream.portforward(
                 kubernetes.client.CoreV1Api(client).connect_get_namespaced_pod_portforward,

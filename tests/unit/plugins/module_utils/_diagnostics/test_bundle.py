@@ -15,6 +15,7 @@ import pytest
 import yaml
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._diagnostics import bundle as lib
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.access import Access
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 
 VERDICT = {
@@ -119,7 +120,7 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
 def test_a_kubeconfig_that_cannot_be_used_is_noted(tmp_path: Path, content: str) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(content, encoding="utf-8")
-    found = collected(tmp_path / "evidence", kubeconfig=str(kubeconfig), namespace="demo")
+    found = collected(tmp_path / "evidence", access=Access.of({"kubeconfig": str(kubeconfig)}), namespace="demo")
     assert list(found.missing) == ["the cluster"]
     assert "verdict.json" in found.files
 
@@ -136,7 +137,9 @@ def test_an_api_server_that_is_gone_is_noted_once_and_at_once(tmp_path: Path) ->
     }
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(yaml.safe_dump(config), encoding="utf-8")
-    found = collected(tmp_path / "evidence", kubeconfig=str(kubeconfig), namespace="demo", name="x")
+    found = collected(
+        tmp_path / "evidence", access=Access.of({"kubeconfig": str(kubeconfig)}), namespace="demo", name="x"
+    )
     assert list(found.missing) == ["the cluster"]
     assert "does not answer" in found.missing["the cluster"]
 

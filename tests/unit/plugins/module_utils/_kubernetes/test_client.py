@@ -8,6 +8,8 @@ from __future__ import annotations
 import http.server
 import json
 import socket
+import ssl
+import subprocess
 import threading
 import typing as t
 import urllib.parse
@@ -17,6 +19,7 @@ import pytest
 import yaml
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import client as lib
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.access import Access
 
 POD: dict[str, t.Any] = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "demo"}}
 NEVER_THERE = "/api/v1/namespaces/demo/pods/none"
@@ -45,6 +48,7 @@ class ApiServer(http.server.BaseHTTPRequestHandler):
         refusals = {
             "none": (404, 'pods "none" not found'),
             "forbidden": (403, "pods is forbidden: exceeded quota"),
+            "stranger": (401, "Unauthorized"),
             "waiting": (400, "container is waiting to start: ContainerCreating"),
         }
         if name in refusals:
@@ -387,7 +391,7 @@ def test_a_file_that_is_no_kubeconfig_is_named(tmp_path: Path, text: str) -> Non
 
 def test_a_context_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nowhere") as caught:
-        lib.Cluster(kubeconfig(tmp_path, 1), context="nowhere")
+        lib.Cluster(Access.of({"kubeconfig": kubeconfig(tmp_path, 1), "context": "nowhere"}))
     assert caught.value.cause == "bad-kubeconfig"
 
 
@@ -399,6 +403,64 @@ def test_a_cluster_that_does_not_answer_is_named_at_once(tmp_path: Path) -> None
             cluster.get(NEVER_THERE)
     assert caught.value.cause == "cluster-unreachable"
     assert caught.value.status == 0
+
+
+# who asks
+
+
+def test_a_token_and_whom_to_impersonate_go_with_each_request(server: Server) -> None:
+    cluster = lib.Cluster(
+        Access.of(
+            {
+                "host": f"http://127.0.0.1:{server.server_port}",
+                "api_key": "a-token",
+                "impersonate_user": "alice",
+                "impersonate_groups": ["system:authenticated", "developers"],
+            },
+            {},
+        )
+    )
+    cluster.get("/api/v1/namespaces/demo/pods/a")
+    cluster.apply(POD)
+    assert len(server.asked) == 3
+    for _method, _path, _query, headers, _body in server.asked:
+        assert headers["Authorization"] == "Bearer a-token"
+        assert headers.get_all("Impersonate-User") == ["alice"]
+        assert headers.get_all("Impersonate-Group") == ["system:authenticated", "developers"]
+
+
+def test_who_may_not_come_in_is_told_what_to_check(cluster: lib.Cluster) -> None:
+    with pytest.raises(lib.KubernetesError) as caught:
+        cluster.get("/api/v1/namespaces/demo/pods/stranger")
+    assert (caught.value.cause, caught.value.status) == ("unauthorized", 401)
+    assert "token" in caught.value.remedy
+
+
+def test_a_server_that_is_not_trusted_is_no_server_that_is_down(tmp_path: Path) -> None:
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=elsewhere"),
+            *("-addext", "subjectAltName=IP:127.0.0.1"),
+            *("-keyout", str(tmp_path / "key"), "-out", str(tmp_path / "cert"), "-days", "2"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert", tmp_path / "key")
+    untrusted = Server()
+    untrusted.socket = context.wrap_socket(untrusted.socket, server_side=True)
+    threading.Thread(target=untrusted.serve_forever, daemon=True).start()
+    options = {"host": f"https://127.0.0.1:{untrusted.server_port}", "api_key": "x"}
+    try:
+        with pytest.raises(lib.KubernetesError) as caught:
+            lib.Cluster(Access.of(options, {})).get(NEVER_THERE)
+        assert caught.value.cause == "certificate-refused"
+        trusted = {**options, "ca_cert": str(tmp_path / "cert")}
+        assert lib.Cluster(Access.of(trusted, {})).get(NEVER_THERE) is None
+    finally:
+        untrusted.shutdown()
+        untrusted.server_close()
 
 
 # objects

@@ -16,12 +16,11 @@ import struct
 import threading
 import typing as t
 import urllib.parse
-from pathlib import Path
-from types import SimpleNamespace
 
-import kubernetes.client
 import pytest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes import exec as lib
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.access import Access
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster, KubernetesError
 
 # as the kubelet sends them
@@ -114,10 +113,7 @@ def server() -> t.Iterator[Server]:
 
 @pytest.fixture
 def cluster(server: Server) -> Cluster:
-    configuration = kubernetes.client.Configuration(host=f"http://127.0.0.1:{server.server_port}")
-    # all that is asked of a cluster is how it is reached
-    dynamic = SimpleNamespace(client=SimpleNamespace(configuration=configuration))
-    return t.cast("Cluster", SimpleNamespace(dynamic=dynamic))
+    return Cluster(Access.of({"host": f"http://127.0.0.1:{server.server_port}", "api_key": "token"}, {}))
 
 
 def execute(cluster: Cluster, **options: t.Any) -> lib.Executed:
@@ -169,8 +165,13 @@ def test_a_refusal_is_an_error_of_ours(cluster: Cluster, server: Server) -> None
         execute(cluster)
 
 
-def test_a_server_that_is_not_there_is_an_error_of_ours(tmp_path: Path) -> None:
-    configuration = kubernetes.client.Configuration(host="http://127.0.0.1:1")
-    gone = SimpleNamespace(dynamic=SimpleNamespace(client=SimpleNamespace(configuration=configuration)))
+def test_a_server_that_is_not_there_is_an_error_of_ours() -> None:
     with pytest.raises(KubernetesError, match="Could not run psql"):
-        execute(t.cast("Cluster", gone))
+        execute(Cluster(Access.of({"host": "http://127.0.0.1:1", "api_key": "token"}, {})))
+
+
+def test_nothing_is_run_as_somebody_else_than_was_asked_for(server: Server) -> None:
+    options = {"host": f"http://127.0.0.1:{server.server_port}", "api_key": "token", "impersonate_user": "u"}
+    with pytest.raises(InputError, match="cannot be had as another user") as caught:
+        execute(Cluster(Access.of(options, {})))
+    assert caught.value.cause == "impersonation-unsupported"

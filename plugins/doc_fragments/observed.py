@@ -1,0 +1,31 @@
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options of the modules that observe one workload."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Where a workload is observed."""
+
+    DOCUMENTATION = r"""
+options:
+  container:
+    description: Name of the instrumented container. The first container of the pod if it is empty.
+    type: str
+    default: ""
+  url:
+    description: Address that answers with a 2xx status when the service is ready, as seen from the managed host.
+    type: str
+    default: ""
+  nodes:
+    description: Names of the nodes' containers, in which covmeta is looked up. It is not waited for without any.
+    type: list
+    elements: str
+    default: []
+  volume_directory:
+    description: Folder on the nodes that holds one folder for each pod.
+    type: str
+    default: ""
+"""
