@@ -55,7 +55,7 @@ RESERVED_PATHS = frozenset({"/", "/var", "/tmp", "/run", "/lib/modules"})  # noq
 # kubeadm's own limit is 4 minutes for the control plane and 5 for each worker that joins
 CREATION_LIMIT = 900
 LOCK_INTERVAL = 0.2
-STANDING_RECORDS = "standing-*.json"  # what playbooks keep of a run beside the kubeconfig
+SAVED_RUNS = "run-*.json"  # the saved states of runs (module run_record), next to the kubeconfig
 READY_RUNNER = "Run playbooks/runner.yml, which readies this host."
 
 
@@ -971,7 +971,7 @@ class Kind:
             except (OSError, UnicodeDecodeError):
                 continue
             if path.parent.name == name:
-                found += sorted(path.parent.glob(STANDING_RECORDS))
+                found += sorted(path.parent.glob(SAVED_RUNS))
         if lock.left_behind():
             found.append(lock.path)
         return found
