@@ -9,7 +9,6 @@ import json
 import typing as t
 from pathlib import Path
 
-import pytest
 import recorded_journey
 import role_readme
 import yaml

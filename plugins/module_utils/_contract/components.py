@@ -146,9 +146,7 @@ def resolve(service: str, contracts: Contracts) -> tuple[Contract, list[Componen
         _settle(item, Path(contracts.shipped).parent / "files")
     given: dict[tuple[str, str], tuple[str, dict[str, t.Any]]] = {}
     return contract, [
-        Component(
-            name, services[name], name == service, found[name], list(_own_dependencies(name, found[name], given))
-        )
+        Component(name, services[name], name == service, found[name], list(_own_dependencies(name, found[name], given)))
         for name in order
     ]
 
