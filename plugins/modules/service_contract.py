@@ -61,23 +61,36 @@ EXAMPLES = r"""
 
 RETURN = r"""
 contract:
-  description: The contract, merged, validated and with all defaults filled in.
+  description:
+    - The contract of the service, merged, validated and with all defaults filled in. Paths of its tests are absolute where
+      they are relative to C(source.dir).
   returned: success
   type: dict
-dependencies:
-  description:
-    - The contract's dependencies as M(kubernaut.coverage.service_dependencies) takes them, without those that a
-      component has brought up in the same namespace.
-  returned: success
-  type: list
-  elements: dict
 components:
   description:
-    - The components that the service needs, in the order of their start, each with C(name), C(service), C(contract) and
-      C(dependencies).
+    - The instrumented workloads of the run in the order of their start, the service itself as the last one.
   returned: success
   type: list
   elements: dict
+  contains:
+    name:
+      description: Name of the component, which names its folder and its row in the reports.
+      type: str
+    service:
+      description: The service whose contract it has.
+      type: str
+    under_test:
+      description: Whether it is the service that the run measures.
+      type: bool
+    contract:
+      description: Its contract.
+      type: dict
+    dependencies:
+      description:
+        - Its dependencies as M(kubernaut.coverage.service_dependencies) takes them, without those that an earlier component
+          starts in the same namespace.
+      type: list
+      elements: dict
 checkouts:
   description: The repositories to be checked out, each with C(repository), C(version) and C(dir).
   returned: success
@@ -126,12 +139,10 @@ def main() -> None:
     except CoverageError as error:
         module.fail_json(**error.result())
     base = Path(module.params["results"]).absolute() / service
-    *others, own = map(dataclasses.asdict, components)
     module.exit_json(
         changed=False,
         contract=contract,
-        dependencies=own["dependencies"],
-        components=others,
+        components=[dataclasses.asdict(component) for component in components],
         checkouts=contracts.checkouts,
         run={"id": run_id, "base": str(base), "dir": str(base / run_id)},
     )

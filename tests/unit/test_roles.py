@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import role_readme
 import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
 from yaml_nodes import nodes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,6 +29,16 @@ def load(role: str, *parts: str) -> t.Any:
 def specs(role: str) -> dict[str, dict[str, t.Any]]:
     """The argument specs of a role by entry point."""
     return t.cast(dict[str, dict[str, t.Any]], load(role, "meta", "argument_specs.yml")["argument_specs"])
+
+
+def trusted(path: Path) -> dict[str, t.Any]:
+    """The content of a YAML file whose templates Ansible resolves."""
+    return t.cast(dict[str, t.Any], DataLoader().load_from_file(str(path), trusted_as_template=True))
+
+
+def resolved(values: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """What templates are without a contract and without a run; those that are left out are not in it."""
+    return t.cast(dict[str, t.Any], Templar(DataLoader(), variables=dict(variables)).template(dict(values)))
 
 
 def task_files(role: str) -> list[Path]:
@@ -55,7 +67,19 @@ def test_defaults_are_those_of_the_spec(role: str) -> None:
     required = {name for name, option in options.items() if option.get("required")}
     stated = {name: option.get("default") for name, option in options.items() if name not in required}
     assert [name for name in required if "default" in options[name]] == [], "required and with a default"
-    assert load(role, "defaults", "main.yml") == stated
+    defaults = trusted(ROOT / "roles" / role / "defaults" / "main.yml")
+    assert stated.keys() <= defaults.keys() <= options.keys()
+    specification = trusted(ROOT / "roles" / role / "meta" / "argument_specs.yml")["argument_specs"]
+    documented = {
+        name: option["default"]
+        for spec in specification.values()
+        for name, option in spec.get("options", {}).items()
+        if name not in required
+    }
+    given = {**defaults, **dict.fromkeys(required, "given")}
+    assert resolved({name: defaults[name] for name in stated}, given) == resolved(documented, given)
+    # a required one may read the contract, and is left out where there is none
+    assert resolved({name: defaults[name] for name in required & defaults.keys()}, defaults) == {}
 
 
 @every_role
@@ -78,11 +102,25 @@ def test_each_entry_point_has_its_tasks(role: str) -> None:
 
 @every_role
 def test_entry_points_agree_on_defaults(role: str) -> None:
-    defaults = load(role, "defaults", "main.yml")
+    stated: dict[str, t.Any] = {}
     for entry, spec in specs(role).items():
         for name, option in spec.get("options", {}).items():
-            if "default" in option:
-                assert option["default"] == defaults[name], f"{entry}: {name}"
+            assert option.get("default") == stated.setdefault(name, option.get("default")), f"{entry}: {name}"
+
+
+@every_role
+def test_flags_and_numbers_given_as_text_are_what_they_say(role: str) -> None:
+    # -e name=false is text, and text is true
+    options = {name: option for spec in specs(role).values() for name, option in spec.get("options", {}).items()}
+    flags = [name for name, option in options.items() if option["type"] == "bool"]
+    numbers = [name for name, option in options.items() if option["type"] in ("int", "float")]
+    for path in task_files(role):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if line.strip().startswith(("when:", "- ", "failed_when:", "changed_when:")) or "1024" in line:
+                for name in flags:
+                    assert not re.search(rf"\b{name}\b(?! \| bool)", line), f"{path.name}: {line}"
+                for name in numbers:
+                    assert not re.search(rf"\b{name}\b(?! \| (int|float))", line), f"{path.name}: {line}"
 
 
 @every_role

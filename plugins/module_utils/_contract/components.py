@@ -35,12 +35,14 @@ class Component:
     """An instrumented workload of a run.
 
     :ivar name: names its folder and its row in the reports. :ivar service: whose contract it has.
+    :ivar under_test: whether it is the service that the run measures, the last of all components.
     :ivar dependencies: what is to be started for it, as the module service_dependencies takes it, without what an
         earlier component has started.
     """
 
     name: str
     service: str
+    under_test: bool
     contract: Contract
     dependencies: list[dict[str, t.Any]]
 
@@ -140,11 +142,32 @@ def resolve(service: str, contracts: Contracts) -> tuple[Contract, list[Componen
             cause="invalid-contract",
         ) from error
     contract["cluster"]["port_mappings"] = _port_mappings(service, [(name, found[name]) for name in reversed(order)])
+    for item in found.values():
+        _settle(item, Path(contracts.shipped).parent / "files")
     given: dict[tuple[str, str], tuple[str, dict[str, t.Any]]] = {}
     return contract, [
-        Component(name, services[name], found[name], list(_own_dependencies(name, found[name], given)))
+        Component(name, services[name], name == service, found[name], list(_own_dependencies(name, found[name], given)))
         for name in order
     ]
+
+
+def _settle(contract: Contract, files: Path) -> None:
+    """Turn what a contract states relative to its source, or to C(files), into what roles take: absolute paths.
+
+    Build arguments that nothing would use are dropped.
+    """
+    checkout = contract["source"]["dir"] or ""
+    tests, job = contract["tests"], contract["tests"]["job"]
+    if tests["files"]:
+        tests["files"] = str(files / tests["files"])
+    elif not job["image"]:
+        tests["dir"] = f"{checkout}/{tests['dir']}"
+    if job["containerfile"]:
+        job["containerfile"] = str(Path(checkout or "/") / job["containerfile"])
+    job["context"] = checkout
+    if not checkout:
+        # those are for a Containerfile, and a Go module has none
+        contract["image"]["build_args"] = {}
 
 
 def _component_contract(

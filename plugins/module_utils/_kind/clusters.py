@@ -61,7 +61,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.requireme
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 
-STANDING_RECORDS = "standing-*.json"  # what playbooks keep of a run beside the kubeconfig
+SAVED_RUNS = "run-*.json"  # the saved states of runs (module run_record), next to the kubeconfig
 
 
 @dataclass
@@ -389,7 +389,7 @@ class KindClusters:
             except (OSError, UnicodeDecodeError):
                 continue
             if path.parent.name == name:
-                found += sorted(path.parent.glob(STANDING_RECORDS))
+                found += sorted(path.parent.glob(SAVED_RUNS))
         if lock.left_behind():
             found.append(lock.path)
         return found

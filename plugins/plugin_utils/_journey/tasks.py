@@ -44,6 +44,7 @@ def subtitle(task: Task) -> str:
     parent = task._parent
     while parent is not None:
         if isinstance(parent, IncludeRole):
-            return str(parent.name or "").strip()
+            # "file | What it does", where a file of tasks includes the role
+            return str(parent.name or "").strip().rpartition(" | ")[2]
         parent = parent._parent
     return ""

@@ -9,7 +9,6 @@ import typing as t
 from pathlib import Path
 
 import pytest
-import yaml
 from run_module import run_module
 
 Call = t.Callable[..., dict[str, t.Any]]
@@ -77,22 +76,3 @@ def test_an_unknown_check_cannot_be_left_out(call: Call) -> None:
     assert result["failed"] and result["verdict"]["setting"] == "preflight_skip"
     assert "Did you mean 'tests'" in result["msg"]
     assert call(skip=["tests"], tests={"command": ["no-such-program"]})["changed"] is False
-
-
-# ---- the playbooks ----
-
-
-def variables(playbook: str) -> dict[str, t.Any]:
-    """The variables of the role in a playbook's play."""
-    play = yaml.safe_load((ROOT / "playbooks" / playbook).read_text(encoding="utf-8"))[0]
-    return {name: value for name, value in play["vars"].items() if name.startswith("preflight_")}
-
-
-def test_the_playbook_of_its_own_asks_what_the_journey_asks() -> None:
-    own, journey = variables("preflight.yml"), variables("service.yml")
-    assert own.pop("preflight_groups") == ["host", "source", "Containerfile", "manifests", "image", "nodes"]
-    assert journey.pop("preflight_show") == "problems"
-    # e2e_tests_dir is a variable of another stage
-    assert "e2e_tests_dir" in journey["preflight_tests_dir"]
-    own.pop("preflight_tests_dir"), journey.pop("preflight_tests_dir")
-    assert own == journey
