@@ -12,7 +12,8 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import collection
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import read_collection
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.model import Component, Program
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import (
     WARNING,
     DataError,
@@ -25,6 +26,11 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profil
     make_profile,
     package_totals,
     percentage,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.scan import (
+    COUNTERS_NAME,
+    META_NAME,
+    TEMPORARY_NAME,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_reader import (
     MODE_LINE,
@@ -39,7 +45,7 @@ try:
 except ImportError:  # the module says so before anything here is called
     np = None  # type: ignore[assignment]
 
-NAMES = (collection.META_NAME, collection.COUNTERS_NAME, collection.TEMPORARY_NAME)
+NAMES = (META_NAME, COUNTERS_NAME, TEMPORARY_NAME)
 DECIMALS = 4
 
 
@@ -57,7 +63,7 @@ class Reading:
 class Loaded:
     """What was read. C(component): all that covmeta and covcounters tell. C(texts): the text profiles."""
 
-    component: collection.Component
+    component: Component
     texts: list[TextProfile] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
@@ -139,9 +145,9 @@ def load(
     :raises InputError: an input names nothing, or is no coverage data; with the policy C(fail) also what is damaged.
     """
     data, texts = expand(inputs)
-    component = collection.Component(name)
+    component = Component(name)
     if data:
-        found = collection.read_collection(
+        found = read_collection(
             data,
             name,
             layered=False,
@@ -167,7 +173,7 @@ def load(
 
 
 def need_counts(
-    components: t.Sequence[collection.Component],
+    components: t.Sequence[Component],
     problems: t.Sequence[Problem],
     where: str,
     *,
@@ -232,7 +238,7 @@ def describe(loaded: Loaded) -> dict[str, t.Any]:
     }
 
 
-def _describe_program(program: collection.Program) -> dict[str, t.Any]:
+def _describe_program(program: Program) -> dict[str, t.Any]:
     meta = program.meta
     packages, covered, statements = package_totals([program], meta.mode)
     part, whole = int(covered.sum()), int(statements.sum())
