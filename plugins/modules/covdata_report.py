@@ -57,6 +57,17 @@ options:
         folders; the longest prefix wins. A source that is not at hand is said on the page and is no error.
     type: dict
     default: {}
+  paths:
+    description:
+      - Names of files in Cobertura, LCOV and on the page, where the checkout does not tell them. Keys are prefixes of
+        the names in the data (a module, an import path, the folder of the build), values folders in the repository,
+        relative to its root (V(services/app)); a dot is the root itself. The longest prefix wins.
+      - Without it, names are those in the repository of O(sources). Its root is the nearest folder above that has
+        C(.git), or else C(go.work), or else the folder of the module. Modules of a workspace, replaced and vendored
+        ones and main packages that were built as files are found there. Without any source folder the names are
+        relative to the module of the main package.
+    type: dict
+    default: {}
 notes:
   - The same data and options give the same bytes, so a second run changes nothing.
   - A package pattern that matches no package is an error that names the nearest.
@@ -153,6 +164,7 @@ def main() -> None:
             "include": {"type": "list", "elements": "str", "default": []},
             "exclude": {"type": "list", "elements": "str", "default": []},
             "sources": {"type": "dict", "default": {}},
+            "paths": {"type": "dict", "default": {}},
             **READING,
         },
         supports_check_mode=True,

@@ -56,6 +56,17 @@ options:
         folders; the longest prefix wins. A source that is not at hand is said on the page and is no error.
     type: dict
     default: {}
+  paths:
+    description:
+      - Names of files in Cobertura, LCOV and on the page, where the checkout does not tell them. Keys are prefixes of
+        the names in the data (a module, an import path, the folder of the build), values folders in the repository,
+        relative to its root (V(services/app)); a dot is the root itself. The longest prefix wins.
+      - Without it, names are those in the repository of O(sources). Its root is the nearest folder above that has
+        C(.git), or else C(go.work), or else the folder of the module. Modules of a workspace, replaced and vendored
+        ones and main packages that were built as files are found there. Without any source folder the names are
+        relative to the module of the main package.
+    type: dict
+    default: {}
   include:
     description: Package patterns with Go's meaning (C(example.com/app/...)); only packages that match one are reported.
     type: list
@@ -277,6 +288,7 @@ def main() -> None:
             "service": {"type": "str", "required": True},
             "run_id": {"type": "str", "default": ""},
             "sources": {"type": "dict", "default": {}},
+            "paths": {"type": "dict", "default": {}},
             "include": {"type": "list", "elements": "str", "default": []},
             "exclude": {"type": "list", "elements": "str", "default": []},
             "thresholds": {

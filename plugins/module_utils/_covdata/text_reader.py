@@ -15,6 +15,7 @@ its counts are added up, or in mode C(set) or-ed. Where this differs, on purpose
 from __future__ import annotations
 
 import itertools
+import os
 import typing as t
 from dataclasses import dataclass
 
@@ -58,6 +59,7 @@ class TextProfile:
     """One text profile, its blocks sorted by file and place and equal ones made one.
 
     :ivar files: N names, sorted by their bytes. C(file): (U) index. C(units): (5, U) uint32 as in R(Meta).
+    :ivar nanoseconds: when the file was written, since the epoch.
     :ivar counts: (U) uint32. C(overflow): whether a count was, or became, more than that can hold.
     """
 
@@ -68,6 +70,7 @@ class TextProfile:
     units: np.ndarray
     counts: np.ndarray
     overflow: bool = False
+    nanoseconds: int = 0
 
 
 def looks_like_text(head: bytes) -> bool:
@@ -84,9 +87,12 @@ def read_text_profile(path: str) -> TextProfile:
     try:
         with open(path, "rb") as stream:
             data = stream.read()
+            nanoseconds = os.fstat(stream.fileno()).st_mtime_ns
     except OSError as error:
         raise FormatError("unreadable", f"the file cannot be read: {error.strerror}") from error
-    return parse_text_profile(data, path)
+    text = parse_text_profile(data, path)
+    text.nanoseconds = nanoseconds
+    return text
 
 
 def parse_text_profile(data: bytes, path: str = "") -> TextProfile:
@@ -310,6 +316,7 @@ def _empty(mode: str) -> Profile:
         function=none,
         units=np.zeros((5, 0), dtype=np.uint32),
         counts=counts,
+        entry=np.zeros(0, dtype=bool),
     )
 
 
@@ -421,4 +428,5 @@ def _add(profile: Profile, text: TextProfile) -> Profile:
         function=function,
         units=units[:, order],
         counts=counts[order],
+        entry=np.concatenate([profile.entry, np.zeros(len(new_file), dtype=bool)])[order],
     )

@@ -53,6 +53,7 @@ class Request:
     include: t.Sequence[str] = ()
     exclude: t.Sequence[str] = ()
     sources: t.Mapping[str, str] = field(default_factory=dict)
+    paths: t.Mapping[str, str] = field(default_factory=dict)
     check: bool = False
 
 
@@ -75,7 +76,7 @@ def convert(request: Request) -> Converted:
     """
     check_formats(request.outputs, setting="outputs")
     outputs = _paths(request)
-    sources = Sources(request.sources, setting="sources")
+    sources = Sources(request.sources, paths=request.paths, setting="sources", paths_setting="paths")
     report_progress("reading and merging coverage data")
     loaded = load(request.inputs, request.reading, name=request.name)
     loaded.need_counts(request.inputs)
@@ -176,10 +177,10 @@ def _contents(
     profile = section.profile
     if profile is None:
         raise ValueError("a section without a profile has nothing to be written")
-    programs = [entry.nanoseconds for entry in loaded.component.programs]
-    material = Material(profile, max(programs, default=0) // NANOSECONDS)
+    written = [entry.nanoseconds for entry in loaded.component.programs] + [text.nanoseconds for text in loaded.texts]
+    material = Material(profile, max(written, default=0) // NANOSECONDS, sources)
     contents = {name: make(material) for name, make in TEXTS.items() if name in outputs}
-    problems = list(loaded.problems)
+    problems = [*loaded.problems, *material.problems(request.name, outputs)]
     thresholds = parse_thresholds(None)
     if "html" in outputs:
         page, more = make_page(
