@@ -151,7 +151,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.libraries import missing_libraries
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.arguments import INPUTS, READING
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listing import Reading
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listing import Reading, printable
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.convert import Request, convert
 
 
@@ -175,7 +175,7 @@ def main() -> None:
     try:
         made = convert(Request(reading=reading, check=module.check_mode, **module.params))
     except CoverageError as error:
-        module.fail_json(**error.result())
+        module.fail_json(**printable(error.result()))
     component = made.summary["components"][0]
     result = {name: made.summary[name] for name in ("percent", "statements", "covered", "packages", "problems")}
     result.update(changed=made.changed, mode=component["mode"], lives=component["lives"])
@@ -185,7 +185,7 @@ def main() -> None:
             {"before": before, "after": after, "before_header": path, "after_header": path}
             for path, before, after in made.differences
         ]
-    module.exit_json(**result)
+    module.exit_json(**printable(result))
 
 
 if __name__ == "__main__":

@@ -266,6 +266,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.libraries import missing_libraries
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.arguments import READING
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listing import printable
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction import recorded
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.build import Options, make_report
 
@@ -321,7 +322,7 @@ def main() -> None:
     except CoverageError as error:
         if module.check_mode and error.cause in NOT_YET:
             module.exit_json(changed=True, **nothing_yet(error.message))
-        module.fail_json(**error.result())
+        module.fail_json(**printable(error.result()))
     kept = ("percent", "statements", "covered", "withheld", "packages", "components", "problems", "tiers")
     result = {key: report.summary[key] for key in (*kept, "threshold_passed", "shortfalls")}
     result.update(changed=report.changed, files=report.files, lines=report.lines)
@@ -333,7 +334,7 @@ def main() -> None:
             "before_header": header,
             "after_header": header,
         }
-    module.exit_json(**result)
+    module.exit_json(**printable(result))
 
 
 if __name__ == "__main__":

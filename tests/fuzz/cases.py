@@ -325,7 +325,7 @@ def plain_sum(meta: covmeta.Meta, data: bytes) -> np.ndarray:
     total = np.zeros(meta.units.shape[1], dtype=np.uint64)
     for package, function, values in records(file):
         if package >= len(meta.packages):
-            raise FormatError("foreign", "no such package")
+            continue  # of a plugin; of a segment with nothing else, see below
         number = int(meta.package_base[package]) + function
         if number >= meta.package_base[package + 1]:
             raise FormatError("foreign", "no such function")
@@ -333,6 +333,9 @@ def plain_sum(meta: covmeta.Meta, data: bytes) -> np.ndarray:
         if end - begin != len(values):
             raise FormatError("foreign", "another number of counters")
         total[begin:end] += values
+    for segment in file.segments:
+        if len(segment.package) and int(segment.package.min()) >= len(meta.packages):
+            raise FormatError("foreign", "no such package")
     return total
 
 

@@ -10,10 +10,22 @@ import os
 import typing as t
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta_writer as covmeta_writer
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.meta_writer import function_contents
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.model import Component, Found, Program
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.patterns import compile_pattern
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import ERROR, NOTE, WARNING
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import ERROR, LIBRARY, NOTE, WARNING
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.releases import (
+    STATEMENTS,
+    blocks_by_line,
+    repeated_parts,
+)
 
+try:
+    import numpy as np
+except ImportError:  # the module says so before anything here is called
+    np = None  # type: ignore[assignment]
+
+BUILT_AS_FILES = "command-line-arguments"  # the go command's name for a package that is given as files
 VERIFIED = 1 << 16  # blocks of a covmeta that is always held against its hashes: it takes a tenth of a second
 
 
@@ -123,7 +135,7 @@ def common_mode(component: Component) -> tuple[str, str]:
 
 def find_lost_lives(component: Component, known: t.Container[str]) -> None:
     for pod in component.pods.values():
-        if pod.metas and not pod.counters and pod.name not in known:
+        if pod.metas and not pod.found and pod.name not in known:
             where = f"pod {pod.name}" if pod.name else "its folder"
             component.say(
                 "meta-without-counters",
@@ -131,7 +143,7 @@ def find_lost_lives(component: Component, known: t.Container[str]) -> None:
                 f"{component.name}: {where} has a covmeta and no counters: the process started instrumented and "
                 "wrote nothing when it ended, or has not ended yet.",
                 remedy="End it by SIGTERM, with a handler that lets main return or calls os.Exit, and a grace period "
-                "that is long enough.",
+                "that is long enough. " + LIBRARY,
             )
     if not component.usable():
         component.withheld = component.withheld or "there are no counters"
@@ -155,44 +167,81 @@ def find_changed_contents(component: Component, *, everything: bool) -> None:
             )
 
 
-def _functions_of(program: Program, package: int, known: dict[str, list[bytes]]) -> list[bytes]:
-    """Return what tells the functions of a package from others; C(known) keeps it by the path of the covmeta."""
+def _files_of(program: Program, package: int, known: dict[str, list[bytes]]) -> dict[str, list[bytes]]:
+    """Return what tells the functions of a package from others, by file; C(known) keeps it by path of the covmeta."""
+    meta = program.meta
     contents = known.get(program.meta_path)
     if contents is None:
-        contents = known[program.meta_path] = covmeta_writer.function_contents(program.meta)
-    begin, end = program.meta.package_base[package : package + 2].tolist()
-    return contents[begin:end]
+        contents = known[program.meta_path] = function_contents(meta)
+    begin, end = meta.package_base[package : package + 2].tolist()
+    files: dict[str, list[bytes]] = {}
+    for number, file in enumerate(meta.function_file[begin:end].tolist(), begin):
+        files.setdefault(meta.files[file], []).append(contents[number])
+    return files
 
 
 def find_two_builds(component: Component) -> None:
-    """Find programs that were built from different sources; only those with counters or a shared main matter."""
-    owner: dict[str, tuple[Program, int]] = {}
+    """Find files that two programs have from different sources: their statements would count twice.
+
+    A package may have other files on another platform, and programs that were built from files alone all have the
+    package C(command-line-arguments): what only one of them has is no second version of anything.
+    """
+    owners: dict[tuple[str, str], tuple[Program, list[bytes]]] = {}
+    seen: dict[str, set[bytes]] = {}
     told: set[tuple[str, str]] = set()
     contents: dict[str, list[bytes]] = {}
+    several = _packages_of_several_digests(component.programs)
     for program in component.programs:
         for index, package in enumerate(program.meta.packages):
-            first, place = owner.setdefault(package.path, (program, index))
-            pair = (first.meta_path, program.meta_path)
-            if first.meta.packages[place].digest == package.digest or pair in told:
+            digests = seen.setdefault(package.path, set())
+            if package.path not in several or package.digest in digests:
                 continue
-            # releases of Go before 1.24 hash the same functions otherwise
-            if _functions_of(first, place, contents) == _functions_of(program, index, contents):
-                continue
-            told.add(pair)
-            component.withheld = f"two builds are mixed (package {package.path} differs between them)"
-            component.say(
-                "two-builds",
-                ERROR,
-                f"The percentage of {component.name} is withheld: {os.path.basename(first.meta_path)} and "
-                f"{os.path.basename(program.meta_path)} are two builds of {program.title()}, and package "
-                f"{package.path} differs between them. Their statements would count twice.",
-                program.meta_path,
-                "Use a new folder for each run, and one image for all pods of a component.",
-            )
+            digests.add(package.digest)
+            for file, functions in _files_of(program, index, contents).items():
+                first, others = owners.setdefault((package.path, file), (program, functions))
+                pair = (first.meta_path, program.meta_path)
+                # releases of Go before 1.24 hash the same functions otherwise
+                if others == functions or pair in told:
+                    continue
+                told.add(pair)
+                _say_two_builds(component, first, program, package.path, file)
+    _say_other_settings(component, told)
+
+
+def _packages_of_several_digests(programs: t.Sequence[Program]) -> set[str]:
+    digests: dict[str, bytes] = {}
+    return {
+        package.path
+        for program in programs
+        for package in program.meta.packages
+        if digests.setdefault(package.path, package.digest) != package.digest
+    }
+
+
+def _say_two_builds(component: Component, first: Program, second: Program, package: str, file: str) -> None:
+    names = f"{os.path.basename(first.meta_path)} and {os.path.basename(second.meta_path)}"
+    component.withheld = f"two builds are mixed (package {package} differs between them)"
+    why, remedy = "", "Use a new folder for each run, and one image for all pods of a component."
+    releases = [blocks_by_line(program.meta.units) for program in (first, second)]
+    if releases[0] != releases[1]:
+        why = " One was built by Go 1.27 or later and the other by an earlier release, which place blocks differently."
+        remedy = "Build all programs of a component with the same release of Go."
+    component.say(
+        "two-builds",
+        ERROR,
+        f"The percentage of {component.name} is withheld: {names} are two builds of {second.title()}, and package "
+        f"{package} differs between them in {file}. Their statements would count twice.{why}",
+        second.meta_path,
+        remedy,
+    )
+
+
+def _say_other_settings(component: Component, told: t.Container[tuple[str, str]]) -> None:
+    """Say of programs of the same main packages that they were built twice, from the same sources."""
     mains: dict[tuple[str, ...], Program] = {}
     for program in component.programs:
         main = program.meta.main_paths()
-        if not main:
+        if not main or BUILT_AS_FILES in main:
             continue
         first = mains.setdefault(main, program)
         if first is not program and (first.meta_path, program.meta_path) not in told:
@@ -203,3 +252,28 @@ def find_two_builds(component: Component) -> None:
                 f"{program.title()} with other settings, from the same sources: they are merged.",
                 program.meta_path,
             )
+
+
+def find_inflated_counts(component: Component) -> None:
+    """Say where Go 1.27.0 counted statements more than once, and what the numbers are about without that."""
+    repeated = whole = covered = part = 0
+    for program in component.programs:
+        again = (
+            repeated_parts(program.meta.units, program.counts, program.meta.function_base) if program.lives else None
+        )
+        if again is None:
+            continue
+        statements = program.meta.units[STATEMENTS].astype(np.int64)
+        ran = program.counts != 0
+        whole, repeated = whole + int(statements.sum()), repeated + int(statements[again].sum())
+        covered, part = covered + int(statements[ran].sum()), part + int(statements[ran & again].sum())
+    if repeated:
+        share = 100.0 * (covered - part) / (whole - repeated)
+        component.say(
+            "statements-repeated",
+            NOTE,
+            f"{component.name} was built by Go 1.27.0, which counts the statements of a block once for each part that "
+            f"blank lines divide it into (golang/go#80974): {covered} of {whole}, as Go's own tools say. Counted once, "
+            f"they are about {covered - part} of {whole - repeated}, {share:.1f} %.",
+            remedy="Build with another release of Go, to have numbers that can be compared.",
+        )

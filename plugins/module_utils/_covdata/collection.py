@@ -40,6 +40,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.checks
     drop_foreign,
     drop_stale,
     find_changed_contents,
+    find_inflated_counts,
     find_lost_lives,
     find_two_builds,
     without_stale,
@@ -51,7 +52,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.proces
     Choosing,
     merge_process_runs,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.scan import Scan
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.scan import LEADS_BACK, Scan
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.snapshots import AUTO
 
 FAIL, QUARANTINE, WARN = "fail", "quarantine", "warn"
@@ -116,7 +117,7 @@ def read_collection(
         else:
             entry.say(
                 "unreadable",
-                WARNING,
+                NOTE if kind.startswith(LEADS_BACK) else WARNING,
                 f"{os.path.join(folder.path, name)} cannot be read: {kind}.",
                 os.path.join(folder.path, name),
                 "See who may read it; data that are in there do not count.",
@@ -155,6 +156,8 @@ def _read_component(component: Component, metas: list[Found], counters: list[Fou
         for found in group:
             if found.folder.pod not in component.pods:
                 component.pods[found.folder.pod] = Pod(found.folder.pod)
+    for found in counters:
+        component.pods[found.folder.pod].found += 1
     counters = without_stale(component, counters, options.not_before)
     programs = read_metas(component, metas)
     found_for: dict[str, list[Found]] = {}
@@ -180,4 +183,5 @@ def _read_component(component: Component, metas: list[Found], counters: list[Fou
         merge_process_runs(component, programs[digest], found_for.get(digest, []), options.choosing)
     find_lost_lives(component, stale | foreign)
     find_two_builds(component)
+    find_inflated_counts(component)
     find_changed_contents(component, everything=options.verify)

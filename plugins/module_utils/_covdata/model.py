@@ -59,11 +59,12 @@ class Found:
 
 @dataclass(slots=True)
 class Pod:
-    """What one pod's folder holds: good files only."""
+    """What one pod's folder holds: good files only; C(found) counts all files of counters."""
 
     name: str
     metas: int = 0
     counters: int = 0
+    found: int = 0
 
 
 @dataclass

@@ -58,6 +58,15 @@ def merge_process_runs(component: Component, program: Program, found: list[Found
         if number not in merged.bad:
             component.pods[entry.folder.pod].counters += 1
             program.nanoseconds = max(program.nanoseconds, entry.nanoseconds)
+    for number in sorted(merged.plugins):
+        component.say(
+            "unknown-packages",
+            NOTE,
+            f"{found[number].name} also has counters of packages that its covmeta does not describe: those of plugins "
+            "that the program loaded, mostly. As in Go's tools they do not count; all others do.",
+            found[number].path,
+            "Go cannot report the coverage of plugins: test their packages as part of a program.",
+        )
     program.lives = len(found) - len(merged.bad)
     program.arguments = merged.arguments or {}
     if merged.never is not None:

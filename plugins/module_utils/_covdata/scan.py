@@ -15,6 +15,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.model 
 META_NAME = re.compile(r"covmeta\.(\S+)")
 COUNTERS_NAME = re.compile(r"covcounters\.(\S+)\.(\d+)\.(\d+)", re.ASCII)
 TEMPORARY_NAME = re.compile(r"tmp\.cov(meta|counters)\..*", re.DOTALL)
+LEADS_BACK = "the symbolic link leads back to"
 QUARANTINE_RECORD = "quarantined.jsonl"  # in a folder: what is in it was put aside, and is not read again
 
 
@@ -72,7 +73,9 @@ class Scan:
             return
         self._entered.add(real)
         folders: list[str] = []
+        links: list[str] = []
         names: list[str] = []
+        wrong: list[tuple[str, str]] = []
         try:
             with os.scandir(path) as entries:
                 for entry in entries:
@@ -83,14 +86,35 @@ class Scan:
                         return
                     if kind_of(entry.name):
                         names.append(entry.name)
+                    elif entry.is_symlink():
+                        reason = _wrong_link(entry, real)
+                        if reason:
+                            wrong.append((entry.name, reason))
+                        elif entry.is_dir():
+                            links.append(entry.name)
         except OSError as error:
             yield folder, "", str(error.strerror)
             return
         names.sort()
         for name in names:
             yield folder, name, kind_of(name)
-        for name in sorted(folders):
+        for name, reason in sorted(wrong):
+            yield folder, name, reason
+        # folders before links: a folder that both lead to is named as what it is
+        for name in (*sorted(folders), *sorted(links)):
             yield from self._below(root, os.path.join(path, name))
+
+
+def _wrong_link(entry: os.DirEntry[str], above: str) -> str:
+    """Return why a symbolic link is not followed: it leads nowhere, or to a folder that it is in itself."""
+    try:
+        os.stat(entry.path)
+    except OSError as error:
+        return f"the symbolic link leads to {os.readlink(entry.path)}: {error.strerror}"
+    target = os.path.join(os.path.realpath(entry.path), "")
+    if os.path.isdir(target) and os.path.join(above, "").startswith(target):
+        return f"{LEADS_BACK} {target}, which it is in"
+    return ""
 
 
 def kind_of(name: str) -> str:

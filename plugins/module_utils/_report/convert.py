@@ -161,6 +161,13 @@ def _section(loaded: Loaded, profile: Profile) -> Section:
     section = Section(loaded.component, of_service=True, profile=profile, texts=len(loaded.texts))
     section.covered, section.statements = profile.totals()
     section.packages = package_rows(profile)
+    if not section.statements and not profile.files and loaded.texts and not loaded.component.usable():
+        raise DataError(
+            f"{loaded.texts[0].path} has no blocks, only a mode: no package that has statements was tested.",
+            remedy="Name packages to be covered where the tests are in others (-coverpkg=./...).",
+            setting="inputs",
+            cause="no-statements",
+        )
     if not section.statements:
         raise DataError(
             "The packages that were selected have no statements.",
