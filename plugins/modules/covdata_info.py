@@ -156,6 +156,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listin
     describe,
     describe_lines,
     load,
+    printable,
 )
 
 
@@ -170,8 +171,8 @@ def main() -> None:
     try:
         described = describe(load(inputs, Reading(**module.params), verify=True))
     except CoverageError as error:
-        module.fail_json(**error.result())
-    module.exit_json(changed=False, lines=describe_lines(described), **described)
+        module.fail_json(**printable(error.result()))
+    module.exit_json(**printable({"changed": False, "lines": describe_lines(described), **described}))
 
 
 if __name__ == "__main__":

@@ -127,7 +127,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.libraries import missing_libraries
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.arguments import INPUTS, READING
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listing import Reading
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listing import Reading, printable
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.merging import OPERATIONS, Request, merge
 
 
@@ -149,7 +149,7 @@ def main() -> None:
     try:
         made = merge(Request(reading=reading, check=module.check_mode, **module.params))
     except CoverageError as error:
-        module.fail_json(**error.result())
+        module.fail_json(**printable(error.result()))
     names = ("changed", "percent", "covered", "statements", "withheld", "programs", "files", "problems")
     result = {name: getattr(made, name) for name in names}
     if module._diff:
@@ -160,7 +160,7 @@ def main() -> None:
             "before_header": module.params["output"],
             "after_header": module.params["output"],
         }
-    module.exit_json(**result)
+    module.exit_json(**printable(result))
 
 
 if __name__ == "__main__":

@@ -57,6 +57,17 @@ options:
         folders; the longest prefix wins. A source that is not at hand is said on the page and is no error.
     type: dict
     default: {}
+  paths:
+    description:
+      - Names of files in Cobertura, LCOV and on the page, where the checkout does not tell them. Keys are prefixes of
+        the names in the data (a module, an import path, the folder of the build), values folders in the repository,
+        relative to its root (V(services/app)); a dot is the root itself. The longest prefix wins.
+      - Without it, names are those in the repository of O(sources). Its root is the nearest folder above that has
+        C(.git), or else C(go.work), or else the folder of the module. Modules of a workspace, replaced and vendored
+        ones and main packages that were built as files are found there. Without any source folder the names are
+        relative to the module of the main package.
+    type: dict
+    default: {}
 notes:
   - The same data and options give the same bytes, so a second run changes nothing.
   - A package pattern that matches no package is an error that names the nearest.
@@ -140,7 +151,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.libraries import missing_libraries
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.arguments import INPUTS, READING
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listing import Reading
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listing import Reading, printable
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.convert import Request, convert
 
 
@@ -153,6 +164,7 @@ def main() -> None:
             "include": {"type": "list", "elements": "str", "default": []},
             "exclude": {"type": "list", "elements": "str", "default": []},
             "sources": {"type": "dict", "default": {}},
+            "paths": {"type": "dict", "default": {}},
             **READING,
         },
         supports_check_mode=True,
@@ -163,7 +175,7 @@ def main() -> None:
     try:
         made = convert(Request(reading=reading, check=module.check_mode, **module.params))
     except CoverageError as error:
-        module.fail_json(**error.result())
+        module.fail_json(**printable(error.result()))
     component = made.summary["components"][0]
     result = {name: made.summary[name] for name in ("percent", "statements", "covered", "packages", "problems")}
     result.update(changed=made.changed, mode=component["mode"], lives=component["lives"])
@@ -173,7 +185,7 @@ def main() -> None:
             {"before": before, "after": after, "before_header": path, "after_header": path}
             for path, before, after in made.differences
         ]
-    module.exit_json(**result)
+    module.exit_json(**printable(result))
 
 
 if __name__ == "__main__":

@@ -56,6 +56,17 @@ options:
         folders; the longest prefix wins. A source that is not at hand is said on the page and is no error.
     type: dict
     default: {}
+  paths:
+    description:
+      - Names of files in Cobertura, LCOV and on the page, where the checkout does not tell them. Keys are prefixes of
+        the names in the data (a module, an import path, the folder of the build), values folders in the repository,
+        relative to its root (V(services/app)); a dot is the root itself. The longest prefix wins.
+      - Without it, names are those in the repository of O(sources). Its root is the nearest folder above that has
+        C(.git), or else C(go.work), or else the folder of the module. Modules of a workspace, replaced and vendored
+        ones and main packages that were built as files are found there. Without any source folder the names are
+        relative to the module of the main package.
+    type: dict
+    default: {}
   include:
     description: Package patterns with Go's meaning (C(example.com/app/...)); only packages that match one are reported.
     type: list
@@ -255,6 +266,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.libraries import missing_libraries
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.arguments import READING
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listing import printable
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction import recorded
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.build import Options, make_report
 
@@ -277,6 +289,7 @@ def main() -> None:
             "service": {"type": "str", "required": True},
             "run_id": {"type": "str", "default": ""},
             "sources": {"type": "dict", "default": {}},
+            "paths": {"type": "dict", "default": {}},
             "include": {"type": "list", "elements": "str", "default": []},
             "exclude": {"type": "list", "elements": "str", "default": []},
             "thresholds": {
@@ -309,7 +322,7 @@ def main() -> None:
     except CoverageError as error:
         if module.check_mode and error.cause in NOT_YET:
             module.exit_json(changed=True, **nothing_yet(error.message))
-        module.fail_json(**error.result())
+        module.fail_json(**printable(error.result()))
     kept = ("percent", "statements", "covered", "withheld", "packages", "components", "problems", "tiers")
     result = {key: report.summary[key] for key in (*kept, "threshold_passed", "shortfalls")}
     result.update(changed=report.changed, files=report.files, lines=report.lines)
@@ -321,7 +334,7 @@ def main() -> None:
             "before_header": header,
             "after_header": header,
         }
-    module.exit_json(**result)
+    module.exit_json(**printable(result))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import sys
 import typing as t
 
 if t.TYPE_CHECKING:
-    from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import Component
+    from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.model import Component
 
 
 def read(folder: str) -> Component:

@@ -27,12 +27,10 @@ import numpy as np
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import counters as covcounters
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta as covmeta
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta_writer as covmeta_writer
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.accumulate import Accumulator
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import (
-    Component,
-    Program,
-    read_collection,
-)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import read_collection
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.model import Component, Program
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import FormatError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import Profile, make_profile
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_reader import (
@@ -327,7 +325,7 @@ def plain_sum(meta: covmeta.Meta, data: bytes) -> np.ndarray:
     total = np.zeros(meta.units.shape[1], dtype=np.uint64)
     for package, function, values in records(file):
         if package >= len(meta.packages):
-            raise FormatError("foreign", "no such package")
+            continue  # of a plugin; of a segment with nothing else, see below
         number = int(meta.package_base[package]) + function
         if number >= meta.package_base[package + 1]:
             raise FormatError("foreign", "no such function")
@@ -335,6 +333,9 @@ def plain_sum(meta: covmeta.Meta, data: bytes) -> np.ndarray:
         if end - begin != len(values):
             raise FormatError("foreign", "another number of counters")
         total[begin:end] += values
+    for segment in file.segments:
+        if len(segment.package) and int(segment.package.min()) >= len(meta.packages):
+            raise FormatError("foreign", "no such package")
     return total
 
 
@@ -385,7 +386,7 @@ def look_through(meta: covmeta.Meta, data: bytes) -> None:
             again = covmeta.read_meta(data)
             same_names(meta, again)
             make_reports(meta, again)
-            covmeta.trust(meta)
+            covmeta_writer.trust(meta)
     except CoverageError as error:
         raise Broken(f"accepted first, and refused later: {error}") from error
 

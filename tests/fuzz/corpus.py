@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import counters as covcounters
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta as covmeta
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta_writer as covmeta_writer
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import read_collection
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import make_profile
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_writer import text_profile
@@ -54,7 +55,7 @@ def _make() -> t.Iterator[Good]:
                 meta = covmeta.read_meta(data)
                 for mode, granularity in (("set", "perblock"), ("count", "perfunc")):
                     other = replace(meta, mode=mode, granularity=granularity)
-                    yield Good("meta", path.name, covmeta.write_meta(other))
+                    yield Good("meta", path.name, covmeta_writer.write_meta(other))
             else:
                 yield Good("counters", path.name, data)
                 yield from _forms(path.name, covcounters.read_counters(data))

@@ -85,6 +85,27 @@ def places(meta: Meta, segment: covcounters.Segment) -> tuple[np.ndarray, bool]:
     return where, repeated
 
 
+def known_part(meta: Meta, segment: covcounters.Segment) -> tuple[covcounters.Segment, bool]:
+    """Return the records of packages that the covmeta has, and whether there were others beside them.
+
+    A host that loads plugins built with C(-cover) writes the counters of their packages, too, which no covmeta
+    describes. Go's own tools pass over them. What has no other records is of another program.
+    """
+    known = segment.package < len(meta.packages)
+    if known.all() or not known.any():
+        return segment, False
+    return (
+        covcounters.Segment(
+            segment.arguments,
+            segment.package[known],
+            segment.function[known],
+            segment.lengths[known],
+            segment.counters[np.repeat(known, segment.lengths)],
+        ),
+        True,
+    )
+
+
 def add_at(total: np.ndarray, where: np.ndarray, values: np.ndarray, *, repeated: bool) -> None:
     """Add values at places, of which some come up more than once if C(repeated)."""
     if repeated:
@@ -188,6 +209,7 @@ class Accumulator:
         self.total = np.zeros(meta.units.shape[1], dtype=np.uint64)
         self.never = np.zeros(len(self.total), dtype=bool) if each_life else None
         self.arguments: t.Optional[dict[str, str]] = None
+        self.plugins = False  # whether the last file had counters of packages that the covmeta lacks
         header = covcounters.HEADER.pack(covcounters.MAGIC, covcounters.VERSION, meta.hash, covcounters.ULEB128, 0)
         self._header = header[:-PADDING]
         self._footer = covcounters.FOOTER.pack(covcounters.MAGIC, 1)
@@ -208,6 +230,7 @@ class Accumulator:
 
     def add(self, data: memoryview) -> None:
         """Add the counters of a file's content, or nothing of it."""
+        self.plugins = False
         if not self._add_known(data):
             self._add_any(bytes(data))
 
@@ -290,18 +313,23 @@ class Accumulator:
         # all of it is looked at before any of it is added, and nothing kept: there can be thousands of segments
         file, segments = covcounters.open_counters(data)
         foreign: t.Optional[FormatError] = None
+        others = False
         for segment in segments:
+            part, more = known_part(self.meta, segment)
+            others = others or more
             try:
-                places(self.meta, segment)
+                places(self.meta, part)
             except FormatError as error:
                 foreign = foreign or error
         if file.meta_hash != self.meta.hash:
             raise FormatError("renamed", f"inside, it belongs to covmeta.{file.meta_hash.hex()}")
         if foreign:
             raise foreign
+        self.plugins = others
         for segment in covcounters.open_counters(data)[1]:
-            self._add_segment(segment, *places(self.meta, segment))
-            self._note(segment.arguments)
+            part, _more = known_part(self.meta, segment)
+            self._add_segment(part, *places(self.meta, part))
+            self._note(part.arguments)
 
     def _note(self, arguments: dict[str, str]) -> None:
         if self.arguments is None:
@@ -316,12 +344,14 @@ class Sum:
 
     :ivar total, never, arguments: as in R(Accumulator).
     :ivar bad: kind and sentence of each file that could not be added, by its number.
+    :ivar plugins: numbers of files that also have counters of packages that the covmeta lacks.
     """
 
     total: np.ndarray
     never: t.Optional[np.ndarray]
     arguments: t.Optional[dict[str, str]] = None
     bad: dict[int, tuple[str, str]] = field(default_factory=dict)
+    plugins: list[int] = field(default_factory=list)
 
 
 def add_files(
@@ -370,16 +400,19 @@ def _add_chunks(
     """Add up the chunks of these numbers."""
     accumulator = Accumulator(meta, each_life=each_life)
     bad: dict[int, tuple[str, str]] = {}
+    plugins: list[int] = []
     for chunk in chunks:
         start = chunk * CHUNK
         progress(start)
         for number in range(start, min(start + CHUNK, len(paths))):
             try:
                 accumulator.add_file(paths[number])
+                if accumulator.plugins:
+                    plugins.append(number)
             except FormatError as error:
                 bad[number] = (error.kind, error.message)
     accumulator.finish()
-    return Sum(accumulator.total, accumulator.never, accumulator.arguments, bad)
+    return Sum(accumulator.total, accumulator.never, accumulator.arguments, bad, plugins)
 
 
 def _join(result: Sum, other: Sum) -> None:
@@ -391,3 +424,4 @@ def _join(result: Sum, other: Sum) -> None:
     elif other.arguments is not None:
         result.arguments = common_arguments([result.arguments, other.arguments])
     result.bad.update(other.bad)
+    result.plugins += other.plugins

@@ -12,8 +12,11 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import collection
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import read_collection
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.model import Component, Program
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import (
+    LIBRARY,
+    NOTE,
     WARNING,
     DataError,
     FormatError,
@@ -26,11 +29,16 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profil
     package_totals,
     percentage,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.scan import (
+    COUNTERS_NAME,
+    META_NAME,
+    TEMPORARY_NAME,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_reader import (
-    MODE_LINE,
     TextProfile,
     join,
     looks_like_text,
+    parse_text_profile,
     read_text_profile,
 )
 
@@ -39,8 +47,9 @@ try:
 except ImportError:  # the module says so before anything here is called
     np = None  # type: ignore[assignment]
 
-NAMES = (collection.META_NAME, collection.COUNTERS_NAME, collection.TEMPORARY_NAME)
+NAMES = (META_NAME, COUNTERS_NAME, TEMPORARY_NAME)
 DECIMALS = 4
+HEAD = 32  # bytes that tell whether a file is a text profile
 
 
 @dataclass(frozen=True)
@@ -57,7 +66,7 @@ class Reading:
 class Loaded:
     """What was read. C(component): all that covmeta and covcounters tell. C(texts): the text profiles."""
 
-    component: collection.Component
+    component: Component
     texts: list[TextProfile] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
@@ -109,25 +118,40 @@ def expand(inputs: t.Sequence[str]) -> tuple[list[str], list[str]]:
             elif _is_text(path):
                 texts[path] = None
             elif path == given:
-                raise InputError(
-                    f"{path} is no coverage data: its name is not that of a covmeta or covcounters, and its first line "
-                    "does not begin with 'mode: '.",
-                    remedy="Name the folder that the data are in, or a text profile.",
-                    setting="inputs",
-                )
+                raise _not_data(path)
     return list(data), list(texts)
 
 
 def _is_text(path: str) -> bool:
+    return looks_like_text(_head(path))
+
+
+def _head(path: str) -> bytes:
     try:
         with open(path, "rb") as stream:
-            return looks_like_text(stream.read(len(MODE_LINE)))
+            return stream.read(HEAD)
     except OSError as error:
         raise InputError(
             f"{path} cannot be read: {error.strerror}.",
             remedy="See who may read it; ansible can become another user (become).",
             setting="inputs",
         ) from error
+
+
+def _not_data(path: str) -> InputError:
+    """Return the error for a file that is named as an input and is none."""
+    try:
+        parse_text_profile(_head(path), path)
+    except FormatError as error:
+        if error.kind in ("empty-file", "compressed"):
+            remedy = error.remedy or "Run the tests that should write it again; go test writes none where it fails."
+            return InputError(f"{path}: {error.message}.", remedy=remedy, setting="inputs", cause=error.kind)
+    return InputError(
+        f"{path} is no coverage data: its name is not that of a covmeta or covcounters, and its first line does not "
+        "begin with 'mode: '.",
+        remedy="Name the folder that the data are in, or a text profile.",
+        setting="inputs",
+    )
 
 
 def load(
@@ -139,9 +163,9 @@ def load(
     :raises InputError: an input names nothing, or is no coverage data; with the policy C(fail) also what is damaged.
     """
     data, texts = expand(inputs)
-    component = collection.Component(name)
+    component = Component(name)
     if data:
-        found = collection.read_collection(
+        found = read_collection(
             data,
             name,
             layered=False,
@@ -158,7 +182,7 @@ def load(
         try:
             loaded.texts.append(read_text_profile(path))
         except FormatError as error:
-            remedy = "Make the profile again, or leave it out."
+            remedy = error.remedy or "Make the profile again, or leave it out."
             if reading.policy == "fail":
                 raise InputError(f"{path}: {error.message}.", remedy=remedy, cause=error.kind) from error
             sentence = f"{os.path.basename(path)} is set aside: {error.message}."
@@ -167,7 +191,7 @@ def load(
 
 
 def need_counts(
-    components: t.Sequence[collection.Component],
+    components: t.Sequence[Component],
     problems: t.Sequence[Problem],
     where: str,
     *,
@@ -191,12 +215,15 @@ def need_counts(
             "and can be written to, and that the data were brought home from the node the pod ran on.",
             setting=setting,
         )
+    only = [entry for entry in problems if entry.severity != NOTE]
+    if len(only) == 1 and only[0].file and not any(component.programs or component.pods for component in components):
+        raise DataError(only[0].sentence, cause=only[0].kind, remedy=only[0].remedy, setting=setting, evidence=evidence)
     if kinds <= {"meta-without-counters", "leftover"}:
         sentence = f"There is no coverage in {where}: every process started instrumented, and none wrote its counters."
         cause = "no-counters"
         remedy = (
             "Go writes counters when a program ends by itself: send SIGTERM, let its handler return from main or call "
-            "os.Exit, and give it a grace period that is long enough."
+            "os.Exit, and give it a grace period that is long enough. " + LIBRARY
         )
     elif "counters-without-meta" in kinds and not any(component.programs for component in components):
         sentence = f"There are counters in {where}, but no covmeta in good order: they have no meaning without it."
@@ -212,6 +239,17 @@ def need_counts(
 def share(covered: int, statements: int) -> t.Optional[float]:
     """Return a percentage as it is returned to a user; nothing where there is no statement."""
     return round(percentage(covered, statements), DECIMALS) if statements else None
+
+
+def printable(value: t.Any) -> t.Any:
+    """Return plain data in which bytes that are not UTF-8 are written as \\xNN: no module can return them."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    if isinstance(value, dict):
+        return {printable(key): printable(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [printable(entry) for entry in value]
+    return value
 
 
 def describe(loaded: Loaded) -> dict[str, t.Any]:
@@ -232,7 +270,7 @@ def describe(loaded: Loaded) -> dict[str, t.Any]:
     }
 
 
-def _describe_program(program: collection.Program) -> dict[str, t.Any]:
+def _describe_program(program: Program) -> dict[str, t.Any]:
     meta = program.meta
     packages, covered, statements = package_totals([program], meta.mode)
     part, whole = int(covered.sum()), int(statements.sum())

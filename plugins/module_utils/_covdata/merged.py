@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import Program
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.counters import (
     CounterFile,
     Segment,
     write_counters,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.meta import write_meta
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.meta_writer import write_meta
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.model import Program
 
 try:
     import numpy as np

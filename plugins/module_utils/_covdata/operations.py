@@ -25,14 +25,13 @@ from dataclasses import replace
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.accumulate import LARGEST, common_arguments
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import Program
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.meta import (
-    Meta,
-    Package,
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.meta import Meta, Package
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.meta_writer import (
     file_hash,
     function_contents,
     package_digest,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.model import Program
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.patterns import compile_pattern, nearest
 
 try:

@@ -12,6 +12,10 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors im
 
 ERROR = "error"  # the percentage is withheld: it could not be trusted
 WARNING = "warning"  # data were lost or set aside: the percentage stands, as a lower bound
+LIBRARY = (
+    "A Go library in another program (-buildmode=c-shared, c-archive or plugin) never writes counters by itself: "
+    "call runtime/coverage.WriteCountersDir in it."
+)
 NOTE = "note"  # worth knowing; the numbers are not touched
 
 
@@ -42,6 +46,6 @@ class FormatError(CoverageError):
 
     cause = "damaged-file"
 
-    def __init__(self, kind: str, sentence: str) -> None:
-        super().__init__(sentence, cause=kind)
+    def __init__(self, kind: str, sentence: str, remedy: str = "") -> None:
+        super().__init__(sentence, cause=kind, remedy=remedy)
         self.kind = kind

@@ -22,7 +22,7 @@ except ImportError:  # the module says so before anything here is called
     np = None  # type: ignore[assignment]
 
 if t.TYPE_CHECKING:
-    from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import Program
+    from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.model import Program
 
 LARGEST = 0xFFFFFFFF
 START_LINE, START_COLUMN, END_LINE, END_COLUMN, STATEMENTS = range(5)
@@ -48,6 +48,7 @@ class Profile:
     :ivar packages: P, sorted by path; also those without any unit.
     :ivar function_name, function_literal, function_package, function_file: (F).
     :ivar package, file, function: (U) indices. C(units): (5, U) uint32 as in R(Meta). C(counts): (U) uint32.
+    :ivar entry: (U) bool: whether it is the unit that its function begins with, which //line can move behind others.
     """
 
     mode: str
@@ -62,6 +63,7 @@ class Profile:
     function: np.ndarray
     units: np.ndarray
     counts: np.ndarray
+    entry: np.ndarray
 
     def totals(self) -> tuple[int, int]:
         """Return the statements covered and all statements."""
@@ -97,6 +99,7 @@ class Profile:
             function=function_rename[self.function[units]],
             units=self.units[:, units],
             counts=self.counts[units],
+            entry=self.entry[units],
         )
 
 
@@ -115,7 +118,10 @@ def make_profile(programs: t.Sequence[Program], mode: str) -> Profile:
     if folded is not None:
         merged = np.add.reduceat(sorted_counts.astype(np.uint64), folded)
         sorted_counts = np.minimum(merged, 1 if mode == "set" else LARGEST).astype(np.uint32)
+        entry = np.maximum.reduceat(_entries(programs)[order], folded)
         order = order[folded]
+    else:
+        entry = _entries(programs)[order]
     function = function[order]
     return Profile(
         mode=mode,
@@ -130,6 +136,7 @@ def make_profile(programs: t.Sequence[Program], mode: str) -> Profile:
         function=function,
         units=np.take(units, order, axis=1),
         counts=sorted_counts,
+        entry=entry,
     )
 
 
@@ -252,6 +259,17 @@ def _units_of(ids: t.Sequence[np.ndarray], programs: t.Sequence[Program]) -> np.
         np.repeat(numbers, np.diff(program.meta.function_base)) for numbers, program in zip(ids, programs, strict=True)
     ]
     return _joined(parts, np.int64)
+
+
+def _entries(programs: t.Sequence[Program]) -> np.ndarray:
+    """Return of each unit of each program whether its function begins with it."""
+    parts = []
+    for program in programs:
+        base = program.meta.function_base
+        first = np.zeros(program.meta.units.shape[1], dtype=bool)
+        first[base[:-1][base[1:] > base[:-1]]] = True
+        parts.append(first)
+    return _joined(parts, bool)
 
 
 def pack_columns(columns: t.Sequence[tuple[np.ndarray, t.Optional[int]]]) -> t.Optional[np.ndarray]:

@@ -15,6 +15,7 @@ its counts are added up, or in mode C(set) or-ed. Where this differs, on purpose
 from __future__ import annotations
 
 import itertools
+import os
 import typing as t
 from dataclasses import dataclass
 
@@ -37,6 +38,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profil
     order_units,
     sort_key,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.releases import blocks_by_line
 
 try:
     import numpy as np
@@ -45,6 +47,8 @@ except ImportError:  # the module says so before anything here is called
 
 MODE_LINE = b"mode: "
 MODES = ("set", "count", "atomic")
+MARKS = ((b"\xef\xbb\xbf", "UTF-8"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
+PACKED = ((b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"BZh", "bzip2"), (b"\xfd7zXZ\x00", "xz"))
 SEPARATORS = b":.,.  "  # before each number of a line
 FIELDS = (START_LINE, START_COLUMN, END_LINE, END_COLUMN, STATEMENTS)
 FIELD_NAMES = ("start line", "start column", "end line", "end column", "number of statements", "count")
@@ -58,6 +62,7 @@ class TextProfile:
     """One text profile, its blocks sorted by file and place and equal ones made one.
 
     :ivar files: N names, sorted by their bytes. C(file): (U) index. C(units): (5, U) uint32 as in R(Meta).
+    :ivar nanoseconds: when the file was written, since the epoch.
     :ivar counts: (U) uint32. C(overflow): whether a count was, or became, more than that can hold.
     """
 
@@ -68,11 +73,15 @@ class TextProfile:
     units: np.ndarray
     counts: np.ndarray
     overflow: bool = False
+    nanoseconds: int = 0
 
 
 def looks_like_text(head: bytes) -> bool:
-    """Tell of a file's first bytes whether it is a text profile."""
-    return head.startswith(MODE_LINE)
+    """Tell of a file's first bytes whether it is a text profile, or was one before it was encoded otherwise."""
+    return head.startswith(MODE_LINE) or any(
+        head.startswith((mark, mark[:2] + b"m")) and head[len(mark) :].replace(b"\0", b"").startswith(MODE_LINE[:3])
+        for mark, _encoding in MARKS
+    )
 
 
 def read_text_profile(path: str) -> TextProfile:
@@ -84,15 +93,29 @@ def read_text_profile(path: str) -> TextProfile:
     try:
         with open(path, "rb") as stream:
             data = stream.read()
+            nanoseconds = os.fstat(stream.fileno()).st_mtime_ns
     except OSError as error:
         raise FormatError("unreadable", f"the file cannot be read: {error.strerror}") from error
-    return parse_text_profile(data, path)
+    text = parse_text_profile(data, path)
+    text.nanoseconds = nanoseconds
+    return text
 
 
 def parse_text_profile(data: bytes, path: str = "") -> TextProfile:
     """Decode the content of a text profile; see R(read_text_profile)."""
-    if not data:
-        raise FormatError("empty-file", "the file is empty")
+    if not data.strip():
+        raise FormatError("empty-file", "the file is empty" if not data else "the file has nothing but blank lines")
+    for mark, encoding in MARKS:
+        if data.startswith(mark):
+            raise FormatError(
+                "wrong-encoding",
+                f"the file begins with the byte order mark of {encoding}, as > of Windows PowerShell writes it: Go "
+                "reads plain UTF-8 only",
+                "Write it by -coverprofile itself, or convert it to UTF-8 without a byte order mark.",
+            )
+    for magic, tool in PACKED:
+        if data.startswith(magic):
+            raise FormatError("compressed", f"the file is compressed by {tool}", f"Unpack it first ({tool} -d).")
     if b"\r\n" in data:
         data = data.replace(b"\r\n", b"\n")
     first, _newline, _rest = data[:SHOWN].partition(b"\n")
@@ -188,7 +211,20 @@ def _bad_line(data: bytes, index: int, first_line: int, starts: np.ndarray, ends
     text = data[int(starts[index]) : int(ends[index])]
     line = first_line + index
     if text.startswith(MODE_LINE):
-        return FormatError("damaged", f"line {line} is a second {_quoted(text)}: several profiles are in one file")
+        return FormatError(
+            "joined-profiles",
+            f"line {line} is a second {_quoted(text)}: several profiles were written into one file one after the other",
+            "Name each of them as an input of its own: they are joined then.",
+        )
+    if not text.strip():
+        rest = data[int(ends[index]) :].lstrip()
+        second = rest.startswith(MODE_LINE)
+        return FormatError(
+            "blank-line",
+            f"line {line} is blank, which no profile of Go has"
+            + (", and another profile follows it" if second else ": profiles were joined, or the file was edited"),
+            "Name each profile as an input of its own, or take the blank line out.",
+        )
     rest = text
     reason = "its file name is blank"
     for separator, name in zip(SEPARATORS[::-1].decode(), FIELD_NAMES[::-1], strict=True):
@@ -274,6 +310,8 @@ def join(
         clash = _find_clash(profile, text) if profile is not None else ""
         if clash and policy != "warn":
             remedy = "Make all profiles of a report from one version of the sources."
+            if profile is not None and _other_release(profile, text):
+                clash, remedy = _RELEASES, "Run all tests and builds of a report with the same release of Go."
             if policy == "fail":
                 raise InputError(f"{text.path} does not fit: {clash}.", remedy=remedy, cause="source-clash")
             sentence = f"{text.path} is set aside: {clash}, so its statements would count twice."
@@ -310,6 +348,7 @@ def _empty(mode: str) -> Profile:
         function=none,
         units=np.zeros((5, 0), dtype=np.uint32),
         counts=counts,
+        entry=np.zeros(0, dtype=bool),
     )
 
 
@@ -368,6 +407,20 @@ def _find_clash(profile: Profile, text: TextProfile) -> str:
     return f"it is of other sources than the rest in {files} {'file' if files == 1 else 'files'} ({what})"
 
 
+_RELEASES = (
+    "it was made by another release of Go than the rest: since Go 1.27 blocks have other places, even where the "
+    "sources are the same"
+)
+
+
+def _other_release(profile: Profile, text: TextProfile) -> bool:
+    """Tell whether of the files in both the blocks are those of Go 1.27 in one and of an earlier one in the other."""
+    files = set(profile.files) & set(text.files)
+    ours = np.asarray([name in files for name in profile.files], dtype=bool)[profile.file]
+    theirs = np.asarray([name in files for name in text.files], dtype=bool)[text.file]
+    return blocks_by_line(profile.units[:, ours]) != blocks_by_line(text.units[:, theirs])
+
+
 def _add(profile: Profile, text: TextProfile) -> Profile:
     """Return the profile with the counts of a text profile, and its blocks that are new in nameless functions."""
     match = _match(profile, text)
@@ -383,6 +436,7 @@ def _add(profile: Profile, text: TextProfile) -> Profile:
 
     # the package of a file is that of its folder, where nothing else is known
     paths = {package.path: package for package in profile.packages}
+    modules = sorted({package.module for package in profile.packages if package.module}, key=len, reverse=True)
     used = np.unique(new_file).tolist()
     owner = dict(
         zip(
@@ -393,7 +447,8 @@ def _add(profile: Profile, text: TextProfile) -> Profile:
     )
     for file in used:
         path = owner.setdefault(file, match.files[file].rpartition("/")[0] or ".")
-        paths.setdefault(path, Package(path, "", "", b""))
+        module = next((module for module in modules if f"{path}/".startswith(f"{module}/")), "")
+        paths.setdefault(path, Package(path, "", module, b""))
     ordered = sorted(paths, key=sort_key)
     rank = {path: number for number, path in enumerate(ordered)}
     moved = np.asarray([rank[package.path] for package in profile.packages], dtype=np.int64)
@@ -421,4 +476,5 @@ def _add(profile: Profile, text: TextProfile) -> Profile:
         function=function,
         units=units[:, order],
         counts=counts[order],
+        entry=np.concatenate([profile.entry, np.zeros(len(new_file), dtype=bool)])[order],
     )

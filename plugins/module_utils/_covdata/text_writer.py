@@ -29,8 +29,8 @@ except ImportError:  # the module says so before anything here is called
     np = None  # type: ignore[assignment]
 
 if t.TYPE_CHECKING:
-    from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import Program
     from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.meta import Package
+    from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.model import Program
 
 TAB = 8
 CHUNK = 1 << 14  # units written at once: few enough to stay in the processor's cache

@@ -43,6 +43,7 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
 ZSTD = b"\x28\xb5\x2f\xfd"
+PACKED = ((b"\x1f\x8b", "gzip"), (ZSTD, "zstd"), (b"BZh", "bzip2"), (b"\xfd7zXZ\x00", "xz"))  # magic, program
 ELF = b"\x7fELF"
 ELF_HEAD = 20  # up to and with e_machine
 ELF_MACHINES = {3: "386", 21: "ppc64le", 22: "s390x", 40: "arm", 62: "amd64", 183: "arm64", 243: "riscv64"}  # elf.h
@@ -96,7 +97,7 @@ class ImageArchive:
         try:
             self._tar = tarfile.open(path, "r:")  # noqa: SIM115 (closed in close)
         except (OSError, tarfile.TarError) as error:
-            raise ArchiveError(f"Image archive {path} cannot be read: {error}.") from error
+            raise _cannot_read(path, str(error)) from error
         try:
             images = self._images()
             chosen = [image for image in images if reference in image.names] if reference else images
@@ -296,6 +297,25 @@ class ImageArchive:
                 if binary is not None:
                     found.append(binary)
         return found
+
+
+def _cannot_read(path: str, reason: str) -> ArchiveError:
+    """Return the error for an archive that is not a tar, with its cause where that is that it is compressed."""
+    try:
+        with Path(path).open("rb") as stream:
+            head = stream.read(len(PACKED[-1][0]))
+    except OSError:
+        head = b""
+    for magic, program in PACKED:
+        if head.startswith(magic):
+            return ArchiveError(
+                f"Image archive {path} is compressed by {program}; it has to be a plain tar.",
+                remedy=f"Unpack it: {program} -d -c {path} > image.tar; or save the image without {program}.",
+            )
+    return ArchiveError(
+        f"Image archive {path} cannot be read: {reason}.",
+        remedy="Save the image again: podman save, or docker save.",
+    )
 
 
 def _clean(name: str) -> str:

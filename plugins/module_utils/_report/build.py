@@ -16,13 +16,11 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import (
     FAIL,
     QUARANTINE,
-    QUARANTINE_RECORD,
-    Component,
-    quarantine,
     read_collection,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listing import need_counts
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.merged import merged_files
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.model import Component
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.patterns import matches, nearest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import (
     ERROR,
@@ -30,6 +28,8 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.proble
     Problem,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import Profile, make_profile
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.quarantine import quarantine
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.scan import QUARANTINE_RECORD
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report import files as place
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.formats import TEXTS, Material
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.page import make_page
@@ -72,6 +72,7 @@ class Options:
     service: str
     run_id: str = ""
     sources: t.Mapping[str, str] = field(default_factory=dict)
+    paths: t.Mapping[str, str] = field(default_factory=dict)
     include: t.Sequence[str] = ()
     exclude: t.Sequence[str] = ()
     thresholds: t.Optional[t.Mapping[str, t.Any]] = None
@@ -106,7 +107,7 @@ def make_report(options: Options) -> Report:
     :raises DataError: there is nothing from which a number could be made; nothing was changed.
     """
     thresholds = parse_thresholds(options.thresholds)
-    sources = Sources(options.sources)
+    sources = Sources(options.sources, paths=options.paths)
     root = _data_root(options)
     report_progress("reading and merging coverage data")
     parse_text_profiles(options.text_profiles)
@@ -134,7 +135,9 @@ def make_report(options: Options) -> Report:
     report_progress("writing the report's files")
     contents: dict[str, t.Optional[bytes]] = {}
     for section in sections:
-        contents.update(_section_files(section))
+        made, more = _section_files(section, sources)
+        contents.update(made)
+        problems += more
     contents[JOINED] = TEXTS["profile"](Material(tiers.joined)) if tiers else None
     page, page_problems = make_page(
         sections,
@@ -338,15 +341,16 @@ def _inside(section: Section, name: str) -> str:
     return name if section.of_service else os.path.join(COMPONENTS, section.component.name, name)
 
 
-def _section_files(section: Section) -> dict[str, t.Optional[bytes]]:
-    """Return a component's files; nothing for those that would tell a number that is withheld."""
+def _section_files(section: Section, sources: Sources) -> tuple[dict[str, t.Optional[bytes]], list[Problem]]:
+    """Return a component's files, nothing for those that would tell a number that is withheld, and problems of them."""
     names = {PROFILE: "profile", FUNCTIONS: "func", COBERTURA: "cobertura", LCOV: "lcov"}
     profile = section.profile
     if profile is None:
-        return {_inside(section, name): None for name in names}
+        return {_inside(section, name): None for name in names}, []
     seconds = max(program.nanoseconds for program in section.component.programs) // NANOSECONDS
-    material = Material(profile, seconds)
-    return {_inside(section, name): TEXTS[kind](material) for name, kind in names.items()}
+    material = Material(profile, seconds, sources)
+    made: dict[str, t.Optional[bytes]] = {_inside(section, name): TEXTS[kind](material) for name, kind in names.items()}
+    return made, material.problems(section.component.name, TEXTS)
 
 
 def _is_merged_name(name: str) -> bool:

@@ -53,6 +53,7 @@ class Request:
     include: t.Sequence[str] = ()
     exclude: t.Sequence[str] = ()
     sources: t.Mapping[str, str] = field(default_factory=dict)
+    paths: t.Mapping[str, str] = field(default_factory=dict)
     check: bool = False
 
 
@@ -75,7 +76,7 @@ def convert(request: Request) -> Converted:
     """
     check_formats(request.outputs, setting="outputs")
     outputs = _paths(request)
-    sources = Sources(request.sources, setting="sources")
+    sources = Sources(request.sources, paths=request.paths, setting="sources", paths_setting="paths")
     report_progress("reading and merging coverage data")
     loaded = load(request.inputs, request.reading, name=request.name)
     loaded.need_counts(request.inputs)
@@ -160,6 +161,13 @@ def _section(loaded: Loaded, profile: Profile) -> Section:
     section = Section(loaded.component, of_service=True, profile=profile, texts=len(loaded.texts))
     section.covered, section.statements = profile.totals()
     section.packages = package_rows(profile)
+    if not section.statements and not profile.files and loaded.texts and not loaded.component.usable():
+        raise DataError(
+            f"{loaded.texts[0].path} has no blocks, only a mode: no package that has statements was tested.",
+            remedy="Name packages to be covered where the tests are in others (-coverpkg=./...).",
+            setting="inputs",
+            cause="no-statements",
+        )
     if not section.statements:
         raise DataError(
             "The packages that were selected have no statements.",
@@ -176,10 +184,10 @@ def _contents(
     profile = section.profile
     if profile is None:
         raise ValueError("a section without a profile has nothing to be written")
-    programs = [entry.nanoseconds for entry in loaded.component.programs]
-    material = Material(profile, max(programs, default=0) // NANOSECONDS)
+    written = [entry.nanoseconds for entry in loaded.component.programs] + [text.nanoseconds for text in loaded.texts]
+    material = Material(profile, max(written, default=0) // NANOSECONDS, sources)
     contents = {name: make(material) for name, make in TEXTS.items() if name in outputs}
-    problems = list(loaded.problems)
+    problems = [*loaded.problems, *material.problems(request.name, outputs)]
     thresholds = parse_thresholds(None)
     if "html" in outputs:
         page, more = make_page(

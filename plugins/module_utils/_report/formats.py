@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import functools
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import nearest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import Problem
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import Profile
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_writer import (
     function_text,
@@ -27,14 +28,19 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._report.lines i
     find_functions,
     lcov,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._report.sources import Names, Sources
 
 
 @dataclass
 class Material:
-    """A profile, and what the formats that are about lines need of it. C(seconds): when its data were written."""
+    """A profile, and what the formats that are about lines need of it.
+
+    :ivar seconds: when its data were written, since the epoch. C(sources): what knows the names of its files.
+    """
 
     profile: Profile
     seconds: int = 0
+    sources: Sources = field(default_factory=lambda: Sources({}))
 
     @functools.cached_property
     def lines(self) -> Lines:
@@ -42,9 +48,20 @@ class Material:
         return count_lines(self.profile)
 
     @functools.cached_property
+    def names(self) -> Names:
+        """The names that the files have in their repository."""
+        return self.sources.names(self.profile)
+
+    @functools.cached_property
     def functions(self) -> Functions:
         """The functions of each file."""
         return find_functions(self.profile)
+
+    def problems(self, component: str, formats: t.Container[str]) -> list[Problem]:
+        """Return what is to be said of the files of some formats: lines left out, names that were not found."""
+        if "cobertura" not in formats and "lcov" not in formats:
+            return []
+        return [*self.lines.problems(component), *self.names.problems(component)]
 
 
 def _encoded(text: str) -> bytes:
@@ -58,9 +75,9 @@ TEXTS: dict[str, t.Callable[[Material], bytes]] = {
     "percent": lambda material: _encoded(percent_text(material.profile)),
     "pkglist": lambda material: _encoded(package_text(package.path for package in material.profile.packages)),
     "cobertura": lambda material: _encoded(
-        cobertura(material.profile, material.lines, material.functions, material.seconds)
+        cobertura(material.profile, material.lines, material.functions, material.seconds, material.names)
     ),
-    "lcov": lambda material: _encoded(lcov(material.profile, material.lines, material.functions)),
+    "lcov": lambda material: _encoded(lcov(material.profile, material.lines, material.functions, material.names)),
 }
 FORMATS = (*TEXTS, "html", "json", "markdown")
 

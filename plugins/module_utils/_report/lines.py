@@ -2,64 +2,105 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""Coverage by line, and the two formats that have it: Cobertura XML and LCOV."""
+"""Coverage by line, and the two formats that have it: Cobertura XML and LCOV.
+
+A line ran as often as the most often run block that touches it, and blocks without statements (an empty function)
+count, too: the lines, and which of them ran, are those of C(gocover-cobertura) and C(gcov2lcov).
+"""
 
 from __future__ import annotations
 
-import html
-from dataclasses import dataclass
+import typing as t
+from dataclasses import dataclass, field
+from xml.sax.saxutils import escape, quoteattr
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import WARNING, Problem
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import (
     END_LINE,
     START_LINE,
     STATEMENTS,
     Profile,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._report.sources import Names, Sources
 
 try:
     import numpy as np
 except ImportError:  # the module says so before anything here is called
     np = None  # type: ignore[assignment]
 
-# blocks do not overlap, so their lines are about as many as the sources have: what is far beyond comes from damaged
-# positions or //line directives, and must not make files of any size
-LONGEST = 100_000  # lines of one block
-USUAL, ALLOWED = 100, 1 << 18  # lines of a block on the whole, and how many more there may be
+# what is far beyond the lines that statements take comes from damaged positions, and must not make files of any size
+USUAL, OF_STATEMENT = 100, 4  # lines of a block, and how many more for each of its statements
+SPARE = 1 << 20  # lines beyond these that all blocks may have together
+MOST = 1 << 24  # lines of all blocks together
+SHOWN = 3  # blocks that are named in a problem
 
 
 @dataclass(frozen=True)
 class Lines:
-    """Lines with statements, sorted by file and line. C(bounds): (N+1) where each file's lines begin."""
+    """Lines with blocks, sorted by file and line. C(bounds): (N+1) where each file's lines begin.
+
+    :ivar cut: blocks of which only the first line is there, as the profile has them.
+    """
 
     bounds: np.ndarray
     line: np.ndarray
     hits: np.ndarray
+    cut: list[str] = field(default_factory=list)
+
+    def problems(self, component: str) -> list[Problem]:
+        """Return what is to be said of blocks whose lines were left out."""
+        if not self.cut:
+            return []
+        some = ", ".join(self.cut[:SHOWN]) + (f" and {len(self.cut) - SHOWN} more" if len(self.cut) > SHOWN else "")
+        number = "1 block spans" if len(self.cut) == 1 else f"{len(self.cut)} blocks span"
+        return [
+            Problem(
+                "lines-left-out",
+                WARNING,
+                f"{component}: {number} more lines than their statements can take: Cobertura and LCOV have only the "
+                f"first line of each ({some}).",
+                component=component,
+                remedy="Copy the data again if they may be damaged; //line directives can also have this effect.",
+            )
+        ]
 
 
 def count_lines(profile: Profile) -> Lines:
-    """Return how often each line ran: the most often run block of those that touch it and have a statement."""
+    """Return how often each line ran."""
     first = profile.units[START_LINE].astype(np.int64)
     length = np.maximum(profile.units[END_LINE].astype(np.int64) - first + 1, 1)
-    length = np.where(length > LONGEST, 1, length)
-    if int(length.sum()) > ALLOWED + USUAL * len(length):
-        length = np.where(length > USUAL, 1, length)
-    length = np.where(profile.units[STATEMENTS] > 0, length, 0)
-    before = np.cumsum(length) - length
-    line = np.repeat(first - before, length) + np.arange(int(length.sum()))
-    key = (np.repeat(profile.file, length) << 32) | line
-    hits = np.repeat(profile.counts, length)
+    expected = USUAL + OF_STATEMENT * profile.units[STATEMENTS].astype(np.int64)
+    cut = _largest(np.maximum(length - expected, 0), SPARE) | _largest(length, MOST)
+    kept = np.where(cut, 1, length)
+    before = np.cumsum(kept) - kept
+    line = np.repeat(first - before, kept) + np.arange(int(kept.sum()))
+    key = (np.repeat(profile.file, kept) << 32) | line
+    hits = np.repeat(profile.counts, kept)
     order = np.argsort(key, kind="stable")
     key, hits = key[order], hits[order]
     starts = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]])) if len(key) else np.zeros(0, dtype=np.int64)
     hits = np.maximum.reduceat(hits, starts) if len(key) else hits
     key = key[starts]
     bounds = np.searchsorted(key >> 32, np.arange(len(profile.files) + 1))
-    return Lines(bounds, key & 0xFFFFFFFF, hits)
+    named = [
+        f"{profile.files[int(profile.file[number])]}:{int(first[number])}-{int(profile.units[END_LINE][number])}"
+        for number in np.flatnonzero(cut).tolist()
+    ]
+    return Lines(bounds, key & 0xFFFFFFFF, hits, named)
+
+
+def _largest(values: np.ndarray, allowed: int) -> np.ndarray:
+    """Return which of some values are to be left out, the largest first, so that the rest comes to C(allowed)."""
+    chosen = np.zeros(len(values), dtype=bool)
+    if int(values.sum()) > allowed:
+        order = np.argsort(values, kind="stable")
+        chosen[order[np.cumsum(values[order]) > allowed]] = True
+    return chosen
 
 
 @dataclass(frozen=True)
 class Functions:
-    """Named functions by file: (line, name, hits of the first block)."""
+    """Named functions by file: (line, name, hits of the block that it begins with)."""
 
     by_file: list[list[tuple[int, str, int]]]
 
@@ -67,14 +108,12 @@ class Functions:
 def find_functions(profile: Profile) -> Functions:
     """Return the functions that have a name, function literals left out, with a name that is unique in its file."""
     by_file: list[list[tuple[int, str, int]]] = [[] for _file in profile.files]
-    if len(profile.function):
-        # units are sorted by line within a file, so a function's first unit is where it begins
-        functions, first = np.unique(profile.function, return_index=True)
-        lines = profile.units[START_LINE][first].tolist()
-        counts = profile.counts[first].tolist()
-        for function, line, hits in zip(functions.tolist(), lines, counts, strict=True):
-            if not profile.function_literal[function]:
-                by_file[int(profile.function_file[function])].append((line, profile.function_name[function], hits))
+    first = np.flatnonzero(profile.entry & ~profile.function_literal[profile.function])
+    functions = profile.function[first].tolist()
+    lines = profile.units[START_LINE][first].tolist()
+    counts = profile.counts[first].tolist()
+    for function, line, hits in zip(functions, lines, counts, strict=True):
+        by_file[int(profile.function_file[function])].append((line, profile.function_name[function], hits))
     for rows in by_file:
         rows.sort()
         seen: set[str] = set()
@@ -85,18 +124,17 @@ def find_functions(profile: Profile) -> Functions:
     return Functions(by_file)
 
 
-def file_names(profile: Profile) -> list[str]:
-    """Return each file's name: within the module if there is only one, else as in the profile."""
-    modules = {package.module for package in profile.packages}
-    prefix = f"{modules.pop()}/" if len(modules) == 1 else "/"
-    return [name[len(prefix) :] if prefix != "/" and name.startswith(prefix) else name for name in profile.files]
+def _names(profile: Profile, names: t.Optional[Names]) -> Names:
+    return Sources({}).names(profile) if names is None else names
 
 
-def lcov(profile: Profile, lines: Lines, functions: Functions) -> str:
-    """Return the LCOV tracefile."""
+def lcov(profile: Profile, lines: Lines, functions: Functions, names: t.Optional[Names] = None) -> str:
+    """Return the LCOV tracefile.
+
+    :arg names: of the files; without any, those that can be known without the sources.
+    """
     parts = []
-    names = file_names(profile)
-    for file, name in enumerate(names):
+    for file, name in enumerate(_names(profile, names).names):
         begin, end = int(lines.bounds[file]), int(lines.bounds[file + 1])
         rows = functions.by_file[file]
         if begin == end and not rows:
@@ -115,12 +153,17 @@ def _rate(hits: np.ndarray) -> str:
     return f"{float((hits != 0).sum()) / len(hits):.4f}" if len(hits) else "1.0"
 
 
-def cobertura(profile: Profile, lines: Lines, functions: Functions, seconds: int) -> str:
+def cobertura(
+    profile: Profile, lines: Lines, functions: Functions, seconds: int, names: t.Optional[Names] = None
+) -> str:
     """Return the Cobertura report (coverage-04.dtd). Go has no branch counters: their rates are 0 of 0.
 
+    C(source) is the root of the repository where that is known: names of files are relative to it.
+
     :arg seconds: since the epoch, when the last counters were written; the time a report is made is not data.
+    :arg names: of the files; without any, those that can be known without the sources.
     """
-    names = file_names(profile)
+    known = _names(profile, names)
     covered = int((lines.hits != 0).sum())
     rates = (
         f'line-rate="{_rate(lines.hits)}" branch-rate="0" lines-covered="{covered}" lines-valid="{len(lines.hits)}" '
@@ -130,7 +173,7 @@ def cobertura(profile: Profile, lines: Lines, functions: Functions, seconds: int
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         '<!DOCTYPE coverage SYSTEM "http://cobertura.sourceforge.net/xml/coverage-04.dtd">\n'
         f'<coverage {rates} version="1" timestamp="{seconds}">\n'
-        "<sources><source>.</source></sources>\n<packages>\n"
+        f"<sources><source>{escape(_clean(known.root or '.'))}</source></sources>\n<packages>\n"
     ]
     package_of = np.full(len(profile.files), -1, dtype=np.int64)
     package_of[profile.function_file] = profile.function_package
@@ -139,12 +182,12 @@ def cobertura(profile: Profile, lines: Lines, functions: Functions, seconds: int
         parts_hits = [lines.hits[lines.bounds[file] : lines.bounds[file + 1]] for file in files]
         hits = np.concatenate([lines.hits[:0], *parts_hits])
         parts.append(
-            f'<package name="{_attribute(package.path)}" line-rate="{_rate(hits)}" branch-rate="0" complexity="0">\n'
+            f'<package name={_attribute(package.path)} line-rate="{_rate(hits)}" branch-rate="0" complexity="0">\n'
             "<classes>\n"
         )
         for file in files:
             begin, end = int(lines.bounds[file]), int(lines.bounds[file + 1])
-            parts += _class(names[file], lines, functions.by_file[file], begin, end)
+            parts += _class(known.names[file], lines, functions.by_file[file], begin, end)
         parts.append("</classes>\n</package>\n")
     parts.append("</packages>\n</coverage>\n")
     return "".join(parts)
@@ -154,11 +197,11 @@ def _class(name: str, lines: Lines, functions: list[tuple[int, str, int]], begin
     hits = lines.hits[begin:end]
     short = _attribute(name.rpartition("/")[2])
     parts = [
-        f'<class name="{short}" filename="{_attribute(name)}" line-rate="{_rate(hits)}" branch-rate="0" '
+        f'<class name={short} filename={_attribute(name)} line-rate="{_rate(hits)}" branch-rate="0" '
         'complexity="0">\n<methods>\n'
     ]
     parts += [
-        f'<method name="{_attribute(function)}" signature="" line-rate="{int(count > 0)}.0" branch-rate="0" '
+        f'<method name={_attribute(function)} signature="" line-rate="{int(count > 0)}.0" branch-rate="0" '
         f'complexity="0"><lines><line number="{line}" hits="{count}"/></lines></method>\n'
         for line, function, count in functions
     ]
@@ -170,6 +213,13 @@ def _class(name: str, lines: Lines, functions: list[tuple[int, str, int]], begin
 
 
 def _attribute(text: str) -> str:
-    """Return a text that is safe in an attribute; bytes and control characters that XML does not know are replaced."""
+    """Return a text as the value of an attribute, in its quotes."""
+    return quoteattr(_clean(text))
+
+
+def _clean(text: str) -> str:
+    """Return a text in which bytes and characters that XML does not know are replaced."""
     clean = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return html.escape("".join(char if char >= " " else "\N{REPLACEMENT CHARACTER}" for char in clean))
+    return "".join(
+        char if char >= " " and char not in "\ufffe\uffff" else "\N{REPLACEMENT CHARACTER}" for char in clean
+    )

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import operations
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import Program
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listing import (
     Loaded,
     Reading,
@@ -24,6 +23,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listin
     share,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.merged import merged_files
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.model import Program
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import DataError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import package_totals
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_reader import common_mode

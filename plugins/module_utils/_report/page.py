@@ -176,6 +176,7 @@ class _Contents:
     def __init__(self, profile: Profile, sources: Sources) -> None:
         self.profile = profile
         self.sources = sources
+        self.names = sources.names(profile).names
         package_of = np.full(len(profile.files), -1, dtype=np.int64)
         # a file of two packages is shown in the first
         package_of[profile.function_file[::-1]] = profile.function_package[::-1]
@@ -250,8 +251,9 @@ class _Contents:
         start, stop = int(edges[0]), int(edges[-1])
         bounds = self.function_bounds[begin : end + 1]
         functions = slice(int(bounds[0]), int(bounds[-1]))
-        names = [self.profile.files[number] for number in self.order[start:stop]]
-        shown = self._shown_sources([self.sources.read(name) for name in names], start)
+        files = [self.profile.files[number] for number in self.order[start:stop]]
+        names = [self.names[number] for number in self.order[start:stop]]
+        shown = self._shown_sources([self.sources.read(name) for name in files], start)
         lacking = np.zeros(len(self.order), dtype=bool)
         lacking[start:stop] = ~shown.fits
         missed = self._missed_lines(lacking) if lacking.any() else {}

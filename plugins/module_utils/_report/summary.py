@@ -10,7 +10,7 @@ import typing as t
 from collections import Counter
 from dataclasses import dataclass, field
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import Component
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.model import Component
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import NOTE, Problem
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import Profile, percentage
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.thresholds import Shortfall, Thresholds

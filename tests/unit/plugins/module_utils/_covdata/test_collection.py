@@ -17,15 +17,14 @@ import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import counters as covcounters
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta as covmeta
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import (
-    QUARANTINE_RECORD,
-    Component,
-    quarantine,
-    read_collection,
-)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta_writer as covmeta_writer
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import read_collection
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.merged import merged_files
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.model import Component
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import DataError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import make_profile
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.quarantine import quarantine
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.scan import QUARANTINE_RECORD
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_writer import text_profile
 from go_programs import RECORDED
 from hypothesis import given
@@ -208,7 +207,7 @@ def rewrite(folder: Path, change: t.Callable[[covmeta.Meta], None]) -> None:
     change(meta)
     meta.hash = bytes(reversed(meta.hash))
     path.unlink()
-    path.with_name(f"covmeta.{meta.hash.hex()}").write_bytes(covmeta.write_meta(meta))
+    path.with_name(f"covmeta.{meta.hash.hex()}").write_bytes(covmeta_writer.write_meta(meta))
     for counters in sorted(folder.glob("covcounters.*")):
         file = covcounters.read_counters(counters.read_bytes())
         file.meta_hash = meta.hash
@@ -223,8 +222,8 @@ def test_two_builds_from_different_sources_withhold_the_percentage(data: Path) -
     def change(meta: covmeta.Meta) -> None:
         meta.units = meta.units.copy()
         meta.units[0, -1] += 1
-        own = covmeta.function_contents(meta)[int(meta.package_base[-2]) :]
-        meta.packages[-1] = replace(meta.packages[-1], digest=covmeta.package_digest(meta.packages[-1], own))
+        own = covmeta_writer.function_contents(meta)[int(meta.package_base[-2]) :]
+        meta.packages[-1] = replace(meta.packages[-1], digest=covmeta_writer.package_digest(meta.packages[-1], own))
 
     rewrite(data / "program" / "pod-2", change)
     components = read(data)
@@ -584,7 +583,7 @@ def write_life(folder: Path, number: int, counts: list[int], mode: str) -> None:
 def merge(folder: Path, numbered: t.Iterable[tuple[int, list[int]]], mode: str) -> Component:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    raw = covmeta.write_meta(replace(META, mode=mode))
+    raw = covmeta_writer.write_meta(replace(META, mode=mode))
     folder.joinpath(f"covmeta.{META.hash.hex()}").write_bytes(raw)
     for number, counts in numbered:
         write_life(folder, number, counts, mode)

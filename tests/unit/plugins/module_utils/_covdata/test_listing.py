@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import collection
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import checks
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listing import (
     Reading,
     describe,
@@ -104,7 +104,7 @@ def test_a_changed_bit_of_a_lone_covmeta_withholds_the_percentage(data: Path, mo
         load([str(data)], Reading(policy="fail"))
     assert caught.value.cause == "hash-mismatch"
     # at a large one it is looked for where that is asked for
-    monkeypatch.setattr(collection, "VERIFIED", 1)
+    monkeypatch.setattr(checks, "VERIFIED", 1)
     assert kinds(load([str(data)], Reading()).problems) == []
     assert kinds(load([str(data)], Reading(), verify=True).problems) == ["hash-mismatch"]
 

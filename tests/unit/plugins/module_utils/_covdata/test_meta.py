@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta as covmeta
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta_writer as covmeta_writer
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import uleb128
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import FormatError
 from go_programs import RECORDED
@@ -49,7 +50,7 @@ def test_a_real_file() -> None:
     assert "*Circle.Area" in meta.function_name
     literals = [name for name, literal in zip(meta.function_name, meta.function_literal, strict=True) if literal]
     assert literals and all(name.startswith("func.L") for name in literals)
-    assert same(covmeta.read_meta(covmeta.write_meta(meta)), meta)
+    assert same(covmeta.read_meta(covmeta_writer.write_meta(meta)), meta)
 
 
 names = st.text(st.characters(codec="utf-8"), max_size=12)
@@ -85,18 +86,18 @@ def metas(draw: st.DrawFn) -> covmeta.Meta:
 
 @given(metas())
 def test_what_is_written_is_read(meta: covmeta.Meta) -> None:
-    assert same(covmeta.read_meta(covmeta.write_meta(meta)), meta)
+    assert same(covmeta.read_meta(covmeta_writer.write_meta(meta)), meta)
 
 
 def test_only_a_file_as_it_was_written_is_trusted_whole() -> None:
     meta = covmeta.read_meta(REAL)
-    assert covmeta.trust(meta) == 2
-    assert covmeta.trust(replace(meta, hash=covmeta.file_hash(meta))) == 2  # what Go's merge names it
-    assert covmeta.trust(replace(meta, hash=bytes(16))) == covmeta.trust(replace(meta, mode="set")) == 1
+    assert covmeta_writer.trust(meta) == 2
+    assert covmeta_writer.trust(replace(meta, hash=covmeta_writer.file_hash(meta))) == 2  # what Go's merge names it
+    assert covmeta_writer.trust(replace(meta, hash=bytes(16))) == covmeta_writer.trust(replace(meta, mode="set")) == 1
     units = meta.units.copy()
     units[0, -1] += 1
-    assert covmeta.trust(replace(meta, units=units)) == 0
-    assert covmeta.trust(replace(meta, function_name=[*meta.function_name[:-1], "other"])) == 0
+    assert covmeta_writer.trust(replace(meta, units=units)) == 0
+    assert covmeta_writer.trust(replace(meta, function_name=[*meta.function_name[:-1], "other"])) == 0
 
 
 def test_packages_that_lie_over_one_another_are_refused() -> None:
@@ -125,7 +126,7 @@ def padded(strings: int) -> bytes:
     head = covmeta.PACKAGE_HEADER.pack(begin + len(function), 2, 1, 3, bytes(16), 1, 1)
     blob = head + begin.to_bytes(4, "little") + encoded + function
     meta = covmeta.read_meta(REAL)
-    return covmeta.frame_packages(meta, [blob])
+    return covmeta_writer.frame_packages(meta, [blob])
 
 
 def test_strings_that_nothing_is_called_by_take_no_memory() -> None:

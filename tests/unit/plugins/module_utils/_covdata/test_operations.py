@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import operations
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import Program, read_collection
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import read_collection
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.merged import merged_files
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.model import Program
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import make_profile
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_writer import text_profile
 from go_programs import HERE, MODES, RECORDED, Go, live

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import operations
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import Program, read_collection
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import read_collection
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.merged import merged_files
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.model import Program
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import make_profile
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_writer import text_profile
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.sources import make_blocks, ranges

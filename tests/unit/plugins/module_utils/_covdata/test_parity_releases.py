@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta as covmeta
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import Component, read_collection
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta_writer as covmeta_writer
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import read_collection
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.merged import merged_files
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.model import Component
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.operations import merge
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import make_profile
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_writer import (
@@ -65,10 +67,10 @@ def test_what_a_release_wrote_is_trusted(folder: Path, tmp_path: Path) -> None:
     for name in ("pod-0", "merged"):
         (path,) = (folder / name).glob("covmeta.*")
         data = bytearray(path.read_bytes())
-        assert covmeta.trust(covmeta.read_meta(bytes(data))) == covmeta.TRUSTED
+        assert covmeta_writer.trust(covmeta.read_meta(bytes(data))) == covmeta_writer.TRUSTED
     text = (folder / "profile.txt").read_text(encoding="utf-8")
     data[-2] ^= 1  # of the last function: how many statements its last block has
-    assert covmeta.trust(covmeta.read_meta(bytes(data))) == 0
+    assert covmeta_writer.trust(covmeta.read_meta(bytes(data))) == 0
     for number, bad in enumerate(("pod-0", "pod-1")):
         copy = tmp_path / str(number)
         shutil.copytree(folder, copy)

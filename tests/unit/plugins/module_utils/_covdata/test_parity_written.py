@@ -19,8 +19,10 @@ import numpy as np
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import counters as covcounters
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta as covmeta
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import Program, read_collection
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta_writer as covmeta_writer
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import read_collection
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.merged import merged_files
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.model import Program
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import FormatError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import make_profile
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_writer import (
@@ -116,7 +118,7 @@ def test_programs_of_any_shape(
     folder = tmp_path / "data" / "program" / "pod"
     folder.mkdir(parents=True)
     meta = make_meta(shape, mode, granularity)
-    (folder / f"covmeta.{meta.hash.hex()}").write_bytes(covmeta.write_meta(meta))
+    (folder / f"covmeta.{meta.hash.hex()}").write_bytes(covmeta_writer.write_meta(meta))
     total = meta.units.shape[1]
     lengths = np.diff(meta.function_base)
     counts = np.resize(np.asarray([1, 0, 7, 2**32 - 1], dtype=np.uint32), total)

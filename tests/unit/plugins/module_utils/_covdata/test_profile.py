@@ -9,8 +9,8 @@ import typing as t
 
 import numpy as np
 import pytest
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import Program
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.meta import Meta, Package
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.model import Program
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import (
     Profile,
     make_profile,

@@ -15,9 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta as covmeta
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta_writer as covmeta_writer
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import operations
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import Program, read_collection
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.collection import read_collection
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.merged import merged_files
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.model import Program
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import make_profile
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_reader import join, parse_text_profile
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_writer import text_profile
@@ -71,7 +73,7 @@ def write(programs: t.Sequence[Program], folder: Path) -> Path:
     folder.mkdir(parents=True)
     for program in programs:
         path = folder / f"covmeta.{program.meta.hash.hex()}"
-        path.write_bytes(covmeta.write_meta(program.meta))
+        path.write_bytes(covmeta_writer.write_meta(program.meta))
     named = [replace(p, meta_path=str(folder / f"covmeta.{p.meta.hash.hex()}")) for p in programs]
     for name, data in merged_files(named).items():
         (folder / name).write_bytes(data)
@@ -94,10 +96,10 @@ def same_meta(one: covmeta.Meta, other: covmeta.Meta) -> bool:
 @given(shapes(), st.sampled_from(MODES), st.sampled_from(["perblock", "perfunc"]))
 def test_a_covmeta_that_is_written_is_read(shape: t.Any, mode: str, granularity: str) -> None:
     meta = make_meta(shape, mode, granularity)
-    data = covmeta.write_meta(meta)
+    data = covmeta_writer.write_meta(meta)
     read = covmeta.read_meta(data)
     assert same_meta(read, meta)
-    assert covmeta.write_meta(read) == data
+    assert covmeta_writer.write_meta(read) == data
 
 
 @given(lives())

@@ -17,9 +17,11 @@ from pathlib import Path
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta as covmeta
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta_writer as covmeta_writer
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import DataError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report import page
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.build import Options, Report, make_report
+from ansible_collections.kubernaut.coverage.plugins.module_utils._report.checkout import repository_root
 from go_page import go_ranges
 from go_programs import HERE, HTTPBIN, RECORDED, Go, live
 from our_page import our_ranges, packed
@@ -152,11 +154,11 @@ def two_builds(pod: Path) -> None:
     meta = covmeta.read_meta(path.read_bytes())
     meta.units = meta.units.copy()
     meta.units[0, 0] -= 1
-    own = covmeta.function_contents(meta)[: int(meta.package_base[1])]
-    meta.packages[0] = replace(meta.packages[0], digest=covmeta.package_digest(meta.packages[0], own))
+    own = covmeta_writer.function_contents(meta)[: int(meta.package_base[1])]
+    meta.packages[0] = replace(meta.packages[0], digest=covmeta_writer.package_digest(meta.packages[0], own))
     old, meta.hash = meta.hash, bytes(reversed(meta.hash))
     path.unlink()
-    path.with_name(f"covmeta.{meta.hash.hex()}").write_bytes(covmeta.write_meta(meta))
+    path.with_name(f"covmeta.{meta.hash.hex()}").write_bytes(covmeta_writer.write_meta(meta))
     for counters in list(pod.glob("covcounters.*")):
         raw = counters.read_bytes().replace(old, meta.hash, 1)
         counters.unlink()
@@ -268,6 +270,14 @@ def test_cobertura_and_lcov_agree(run: Path) -> None:
     assert 1 not in text
 
 
+def in_repository(name: str) -> str:
+    """The name that a file of the program has in this repository."""
+    folder = HERE / "program"
+    return os.path.normpath(
+        f"{os.path.relpath(folder, repository_root(str(folder)))}/{name.removeprefix(f'{MODULE}/')}"
+    )
+
+
 @pytest.mark.parametrize("mode", ["set", "atomic"])
 def test_ranges_are_those_of_go(go: Go, tmp_path: Path, mode: str) -> None:
     data = tmp_path / "coverdata" / "program" / "pod"
@@ -283,7 +293,7 @@ def test_ranges_are_those_of_go(go: Go, tmp_path: Path, mode: str) -> None:
     ours = our_ranges((tmp_path / "out" / "e2e-coverage.html").read_text())
     assert len(expected) == 5
     assert sum(len(ranges) for _text, ranges in expected.values()) > 40
-    assert ours == expected
+    assert ours == {in_repository(name): entry for name, entry in expected.items()}
 
 
 def test_ranges_of_go_httpbin_are_those_of_go(go: Go, tmp_path: Path) -> None:
@@ -296,7 +306,8 @@ def test_ranges_of_go_httpbin_are_those_of_go(go: Go, tmp_path: Path) -> None:
     go.run("tool", "cover", f"-html={tmp_path / 'out' / 'e2e-coverage.txt'}", f"-o={page}", cwd=wrapper)
     expected = go_ranges(page.read_text())
     assert len(expected) == 10
-    assert our_ranges((tmp_path / "out" / "e2e-coverage.html").read_text()) == expected
+    ranges = our_ranges((tmp_path / "out" / "e2e-coverage.html").read_text())
+    assert ranges == {name.removeprefix(f"{HTTPBIN}/"): entry for name, entry in expected.items()}
     ours, theirs = (tmp_path / "out" / "e2e-coverage.html").stat().st_size, page.stat().st_size
     assert ours < theirs / 2
 
@@ -317,7 +328,7 @@ def test_functions_of_the_page_are_those_of_the_text(run: Path) -> None:
             if not re.fullmatch(r"func\.L\d+\.C\d+", name):  # Go's list leaves out literals
                 found.append(f"{data['f'][file]['n']}:{line}: {name} {100.0 * part / (whole or 1):.1f}%")
     text = (run / "e2e-coverage-func.txt").read_text().splitlines()[:-1]
-    expected = [re.sub(r"\s+", " ", line) for line in text]
+    expected = [in_repository(re.sub(r"\s+", " ", line)) for line in text]
     assert len(found) > 10
     assert sorted(found) == sorted(expected)
 
@@ -381,8 +392,8 @@ def test_sources_that_are_missing_or_differ_are_said(run: Path, tmp_path: Path) 
     made = report(run, sources={MODULE: str(copy)}, exclude=[".../generated"])
     problems = {problem["kind"]: problem for problem in made.summary["problems"] if problem["component"] == "program"}
     assert "1 file is not at hand" in problems["source-missing"]["sentence"]
-    assert f"{MODULE}/internal/shapes/init.go" in problems["source-missing"]["sentence"]
-    assert f"{MODULE}/internal/text/text.go" in problems["source-differs"]["sentence"]
+    assert "(internal/shapes/init.go)" in problems["source-missing"]["sentence"]
+    assert "(internal/text/text.go)" in problems["source-differs"]["sentence"]
     assert {problem["severity"] for problem in problems.values()} == {"note"}
 
 
