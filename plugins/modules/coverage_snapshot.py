@@ -61,6 +61,10 @@ options:
       - An earlier snapshot of the same process run is replaced.
     type: path
     required: true
+  timeout:
+    description: Seconds to wait for a program that is still starting; all processes of a round together.
+    type: int
+    default: 10
   watch:
     description:
       - Seconds between two snapshots; with V(0) there is one snapshot.
@@ -188,6 +192,7 @@ def main() -> None:
             "kubeconfig": {"type": "path"},
             "context": {"type": "str", "default": ""},
             "output": {"type": "path", "required": True},
+            "timeout": {"type": "int", "default": 10},
             "watch": {"type": "int", "default": 0},
         },
         mutually_exclusive=[("pid", "namespace"), ("pid", "kubeconfig")],
@@ -236,12 +241,13 @@ def snapshots(options: t.Mapping[str, t.Any], output: str) -> tuple[list[Taken],
 
 def one_round(options: t.Mapping[str, t.Any], reader: Reader, output: str) -> list[Taken]:
     """Take a snapshot of each process that there is now."""
+    deadline = time.monotonic() + options["timeout"]
     if options["pid"] is not None:
-        return [take(reader, options["pid"], output)]
+        return [take(reader, options["pid"], output, deadline=deadline)]
     cluster = Cluster(options["kubeconfig"], options["context"])
     kind = options["kind"] if options["name"] else ""
     containers = running_containers(cluster, options["namespace"], kind, options["name"])
-    return take_all(reader, pids_of(containers), output)
+    return take_all(reader, pids_of(containers), output, deadline=deadline)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 
+STARTING = "Its program is still starting: not all of its packages have been initialized."
+STARTING_REMEDY = "Read it again in a moment. Where it stays so, an init function of the program waits for something."
+
 
 class LiveError(CoverageError):
     """The process is there, and its counters cannot be read; C(cause) says why."""

@@ -18,6 +18,8 @@ import struct
 import typing as t
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._live.errors import (
+    STARTING,
+    STARTING_REMEDY,
     LiveError,
     ProcessEnded,
     UnmappedAddress,
@@ -49,7 +51,7 @@ class Process:
 
     :arg pid: its id on this host.
     :arg proc: where the kernel's C(/proc) is mounted.
-    :raises LiveError: no-such-process, kernel-thread, no-permission, no-proc.
+    :raises LiveError: no-such-process, kernel-thread, no-permission, no-proc, starting (it is within exec).
     :raises ProcessEnded: it ended meanwhile.
     """
 
@@ -168,7 +170,8 @@ class Process:
                 kind, value = struct.unpack_from(form, vector, offset)
                 if kind == AT_PHDR:
                     return int(value)
-        raise ProcessEnded(f"process {self.pid} ended")
+        self._is_kernel_thread()  # raises where it ended
+        raise LiveError(STARTING, remedy=STARTING_REMEDY, cause="starting")
 
     def _no_process(self, error: OSError) -> Exception:
         if error.errno not in GONE:

@@ -136,6 +136,14 @@ class Program:
                         )
         return None
 
+    def has_begun(self) -> bool:
+        """Tell whether Go's runtime has begun: before, what starts as zeros is zeros, and a PIE is not relocated."""
+        return any(
+            self._try(begin + offset, min(STRETCH, size - offset)).strip(b"\0")
+            for begin, size in self.elf.zeros()
+            for offset in range(0, size, STRETCH)
+        )
+
     def find_packages(self, places: Places) -> int:
         """Return the place of the slice of packages; 0 where no package has begun to initialize."""
         begin, end = places.bss

@@ -31,7 +31,12 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._live.counters 
     to_segment,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._live.elf import Elf, read_elf
-from ansible_collections.kubernaut.coverage.plugins.module_utils._live.errors import LiveError, Torn
+from ansible_collections.kubernaut.coverage.plugins.module_utils._live.errors import (
+    STARTING,
+    STARTING_REMEDY,
+    LiveError,
+    Torn,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._live.memory import Memory, Process
 from ansible_collections.kubernaut.coverage.plugins.module_utils._live.rtcov import (
     Package,
@@ -159,7 +164,7 @@ def find_build(program: Program, *, packed: bool = False) -> Build:
     """Find where a program has its counters.
 
     :arg packed: it is compressed, with UPX.
-    :raises LiveError: not-go, not-instrumented, unknown-layout.
+    :raises LiveError: not-go, starting, not-instrumented, unknown-layout.
     """
     version = program.go_version()
     if not version:
@@ -175,10 +180,13 @@ def find_build(program: Program, *, packed: bool = False) -> Build:
             setting="pid",
             cause="not-go",
         )
+    begun = program.has_begun()  # asked first: while a PIE is relocated, its module data are not there yet
     places = program.find_places()
+    if places is None and not begun:
+        raise LiveError(STARTING, remedy=STARTING_REMEDY, cause="starting")
     if places is None:
         raise LiveError(
-            f"The runtime of {version} has its module data where this version of the collection does not find them.",
+            f"Its module data (runtime.moduledata of {version}) are not found in its memory.",
             remedy="Report this with the version of Go, the architecture and the flags that it was built with.",
             evidence=[f"{version}, {program.elf.architecture}"],
             cause="unknown-layout",
@@ -222,7 +230,7 @@ def read_snapshot(program: Program, build: Build, command_line: t.Sequence[str],
         }
         return Snapshot(build, segment, pid, taken, copies)
     raise LiveError(
-        f"The counters of its program ({build.go_version}) fit no moment in {COPIES} copies of its memory: {reason}.",
+        f"Its counters changed during each of {COPIES} copies of its memory ({build.go_version}): {reason}.",
         remedy="Read it again when it has started. If that does not help, report this with the version of Go.",
         cause="unsettled",
     )
@@ -238,16 +246,12 @@ def _read_packages(program: Program, build: Build) -> Shape:
         return build.shape
     packages = program.read_packages(elements)
     if not packages or (build.hooked and not any(package.name() == MAIN for package in reversed(packages))):
-        raise LiveError(
-            "Its program is still starting: not all of its packages have been initialized.",
-            remedy="Read it again in a moment. Where it stays so, an init function of the program waits for something.",
-            cause="starting",
-        )
+        raise LiveError(STARTING, remedy=STARTING_REMEDY, cause="starting")
     build.places = Places(places.counters, places.bss, places.names, at)
     modes = [covmeta.MODES[package.mode] for package in packages if package.mode in covmeta.MODES]
     if len(set(modes)) != 1:
         raise LiveError(
-            f"The packages of its program have {len(set(modes))} counter modes: Go writes no coverage data of it.",
+            f"Its packages have {len(set(modes))} counter modes: Go writes no coverage data for such a program.",
             evidence=sorted(set(modes)),
             remedy="Build all of it with one -covermode.",
             cause="mode-clash",

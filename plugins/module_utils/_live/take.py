@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import time
 import typing as t
 from dataclasses import asdict, dataclass, field
 
@@ -20,11 +21,12 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._live.errors im
 from ansible_collections.kubernaut.coverage.plugins.module_utils._live.files import write_snapshot
 from ansible_collections.kubernaut.coverage.plugins.module_utils._live.memory import PROC, Process
 from ansible_collections.kubernaut.coverage.plugins.module_utils._live.processes import Container
-from ansible_collections.kubernaut.coverage.plugins.module_utils._live.snapshot import Reader
+from ansible_collections.kubernaut.coverage.plugins.module_utils._live.snapshot import Reader, Snapshot
 
 READ, ENDED = "read", "ended"
 SHORT_ID = 12  # characters of a container's id, as podman and crictl show it
 ENDED_SENTENCE = "The process ended before it could be read."
+POLL_SECONDS = 0.02
 SHOWN = 5  # packages in a line
 NANOSECONDS = 10**9
 
@@ -63,10 +65,19 @@ class Taken:
         return asdict(self)
 
 
-def take(reader: Reader, pid: int, output: str, container: t.Optional[Container] = None, proc: str = PROC) -> Taken:
+def take(
+    reader: Reader,
+    pid: int,
+    output: str,
+    container: t.Optional[Container] = None,
+    *,
+    deadline: float = 0.0,
+    proc: str = PROC,
+) -> Taken:
     """Take a snapshot of one process.
 
     :arg output: folder for the files; processes of containers have a folder in it for each container run.
+    :arg deadline: until when to wait for a program that is still starting, by the monotonic clock.
     :raises LiveError: it cannot be read, for a reason that its cause tells.
     :raises InputError: the folder cannot be written to.
     """
@@ -75,8 +86,7 @@ def take(reader: Reader, pid: int, output: str, container: t.Optional[Container]
         taken.namespace, taken.pod, taken.container = container.namespace, container.pod, container.name
         output = os.path.join(output, container.pod, f"{container.name}-{container.id[:SHORT_ID]}")
     try:
-        with Process(pid, proc) as process:
-            snapshot = reader.read(process)
+        snapshot = _read(reader, pid, proc, deadline)
     except ProcessEnded:
         taken.state, taken.sentence = ENDED, ENDED_SENTENCE
         return taken
@@ -90,7 +100,27 @@ def take(reader: Reader, pid: int, output: str, container: t.Optional[Container]
     return taken
 
 
-def take_all(reader: Reader, pids: t.Mapping[int, Container], output: str, proc: str = PROC) -> list[Taken]:
+def _read(reader: Reader, pid: int, proc: str, deadline: float) -> Snapshot:
+    """Read a process. What it says of the program is put behind the process's id and name."""
+    while True:
+        try:
+            with Process(pid, proc) as process:
+                return reader.read(process)
+        except LiveError as error:
+            if error.cause == "starting" and time.monotonic() < deadline:
+                time.sleep(POLL_SECONDS)
+                continue
+            if not error.message.startswith("Its "):
+                raise
+            message = f"Process {pid} ({name_of(pid, proc)}): i{error.message[1:]}"
+            raise LiveError(
+                message, remedy=error.remedy, setting=error.setting, evidence=error.evidence, cause=error.cause
+            ) from error
+
+
+def take_all(
+    reader: Reader, pids: t.Mapping[int, Container], output: str, *, deadline: float = 0.0, proc: str = PROC
+) -> list[Taken]:
     """Do the same for processes of containers; one that cannot be read has its cause as its state.
 
     :raises LiveError: nothing-read: not one could be read.
@@ -98,7 +128,7 @@ def take_all(reader: Reader, pids: t.Mapping[int, Container], output: str, proc:
     found = []
     for pid, container in pids.items():
         try:
-            found.append(take(reader, pid, output, container, proc))
+            found.append(take(reader, pid, output, container, deadline=deadline, proc=proc))
         except LiveError as error:
             sentence = f"{error.message} {error.remedy}".strip()
             where = (container.namespace, container.pod, container.name)
