@@ -140,6 +140,14 @@ programs:
   returned: success
   type: list
   elements: dict
+report:
+  description: The same as lines for people.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - "42.6 % of statements (635 of 1492), 1 process"
+    - "httpbin-6d4f httpbin (go-httpbin, process 4711): 42.6 % of 1492 statements, mode atomic"
 problems:
   description: What was found wrong with files in RV(output).
   returned: success
@@ -173,6 +181,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._live.snapshot 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._live.take import (
     READ,
     Taken,
+    describe_process,
     describe_round,
     sum_up,
     take,
@@ -220,6 +229,7 @@ def main() -> None:
         build_id=builds.pop() if len(builds) == 1 else "",
         seconds=round(sum(taken.seconds for taken in processes), 4),
         processes=[taken.result() for taken in processes],
+        report=[describe_round(summary, processes, ()), *map(describe_process, processes)],
         output=module.params["output"],
     )
 

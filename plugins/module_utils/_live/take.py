@@ -181,3 +181,15 @@ def describe_round(summary: t.Mapping[str, t.Any], found: t.Sequence[Taken], bef
         shown = ", ".join(new[:SHOWN]) + (f" and {len(new) - SHOWN} more" if len(new) > SHOWN else "")
         line += f", new: {shown}"
     return line
+
+
+def describe_process(taken: Taken) -> str:
+    """Return in a line what became of a process."""
+    process = f"process {taken.pid}"
+    if taken.name:
+        process = f"{taken.name}, {process}"
+    where = f"{taken.pod} {taken.container} ({process})" if taken.pod else process
+    if taken.state != READ:
+        return f"{where}: {taken.state}. {taken.sentence}"
+    percent = "no statements" if taken.percent is None else f"{taken.percent:.1f} % of {taken.statements} statements"
+    return f"{where}: {percent}, mode {taken.mode}"
