@@ -77,7 +77,7 @@ def _is_earlier(path: Path, snapshot: Snapshot) -> bool:
 
 def _by_function(segment: covcounters.Segment) -> dict[tuple[int, int], list[int]]:
     ends = segment.lengths.cumsum().tolist()
-    begins = [0, *ends[:-1]]
+    begins = (segment.lengths.cumsum() - segment.lengths).tolist()
     counters = segment.counters.tolist()
     return {
         (package, function): counters[begin:end]
