@@ -94,18 +94,18 @@ def _md5(data: bytes) -> bytes:
 
 def write_meta(meta: Meta) -> bytes:
     """Encode a covmeta as the compiler and the runtime do: Go's tools read it."""
-    return frame_packages(meta, encode_packages(meta))
+    return frame_packages(encode_packages(meta), meta.hash, meta.mode, meta.granularity)
 
 
-def frame_packages(meta: Meta, blobs: t.Sequence[bytes]) -> bytes:
-    """Put the encoded packages of C(meta) behind the header and the table of a covmeta."""
+def frame_packages(blobs: t.Sequence[bytes], digest: bytes, mode_name: str, granularity_name: str) -> bytes:
+    """Return a covmeta of encoded packages: the header, the table and the packages, as C(encodemeta) writes them."""
     strings = uleb128.encode_strings([""])
     table_end = HEADER.size + 16 * len(blobs)
     lengths = [len(blob) for blob in blobs]
     starts = list(itertools.accumulate(lengths, initial=table_end + len(strings)))
-    mode = {name: number for number, name in MODES.items()}[meta.mode]
-    granularity = {name: number for number, name in GRANULARITIES.items()}[meta.granularity]
-    header = HEADER.pack(MAGIC, VERSION, starts[-1], len(blobs), meta.hash, table_end, len(strings), mode, granularity)
+    mode = {name: number for number, name in MODES.items()}[mode_name]
+    granularity = {name: number for number, name in GRANULARITIES.items()}[granularity_name]
+    header = HEADER.pack(MAGIC, VERSION, starts[-1], len(blobs), digest, table_end, len(strings), mode, granularity)
     table = np.asarray(starts[:-1] + lengths, dtype="<u8").tobytes()
     return b"".join([header, table, strings, *blobs])
 
