@@ -141,14 +141,14 @@ def checked(request: Request) -> Request:
         raise InputError(
             f"{request.service!r} cannot be part of an image's name.",
             remedy="Use small letters, digits, and single dots, dashes or underscores between them.",
-            setting="instrumented_image_service",
+            setting="instrumented_image#service",
         )
     if bool(source.module) == bool(source.dir):
         raise InputError(
             "The source of an instrumented image is either a Go module or a folder with a Containerfile"
             + ("; both are given." if source.module else "; none is given."),
             remedy="Give module, or give dir.",
-            setting="instrumented_image_source",
+            setting="source",
         )
     foreign = ["package", "version"] if source.dir else ["containerfile", "context", "target"]
     given = [name for name in foreign if getattr(source, name)]
@@ -156,13 +156,13 @@ def checked(request: Request) -> Request:
         raise InputError(
             f"{' and '.join(given)} of the source mean nothing together with {'dir' if source.dir else 'module'}.",
             remedy=f"Leave out {' and '.join(given)}.",
-            setting="instrumented_image_source",
+            setting="source",
         )
     if request.covermode not in COVER_MODES:
         raise InputError(
             f"{request.covermode!r} is no coverage mode of Go.",
             remedy=f"Take one of {', '.join(COVER_MODES)}.",
-            setting="instrumented_image_covermode",
+            setting="image.covermode",
         )
     values = asdict(request)
     if source.module:
@@ -184,7 +184,7 @@ def full_reference(reference: str) -> str:
         raise InputError(
             f"{reference} names an image by digest, and an image that is yet to be built has none.",
             remedy="Give a name with a tag.",
-            setting="instrumented_image_reference",
+            setting="instrumented_image#reference",
         )
     first, slash, _rest = reference.partition("/")
     if not slash or not ("." in first or ":" in first or first == "localhost"):
@@ -344,7 +344,7 @@ def _base_id(request: Request, podman: Podman) -> str:
         raise InputError(
             f"There is no image {request.base} to put the program on.",
             remedy="Pull, load or build it first, or take the base scratch: a Go program needs none.",
-            setting="instrumented_image_base",
+            setting="image.base",
             cause="base-missing",
         )
     return base.id
@@ -511,7 +511,7 @@ def containerfile_of(source: Source) -> tuple[Path, Path, Path]:
         raise InputError(
             f"There is no folder {folder}." + (f" There is {parent / near[0]}." if near else ""),
             remedy="Check it out there, or name the folder that has the service's sources.",
-            setting="instrumented_image_source.dir",
+            setting="source.dir",
             cause="dir-missing",
         )
     if source.containerfile:
@@ -526,7 +526,7 @@ def containerfile_of(source: Source) -> tuple[Path, Path, Path]:
         raise InputError(
             f"There is no Containerfile {containerfile}; {has}.",
             remedy="Name one that exists, relative to dir.",
-            setting="instrumented_image_source.containerfile",
+            setting="source.containerfile",
             evidence=found[:10],
             cause="containerfile-missing",
         )
@@ -535,7 +535,7 @@ def containerfile_of(source: Source) -> tuple[Path, Path, Path]:
         raise InputError(
             f"The build's context {context} is no folder.",
             remedy="Name a folder relative to dir, or leave it out.",
-            setting="instrumented_image_source.context",
+            setting="source.context",
             cause="context-missing",
         )
     return folder, containerfile, context
@@ -609,7 +609,7 @@ def prove(
                 f"Image {reference} has no Go program: {binary or ' '.join(argv) or 'its empty entrypoint'} starts"
                 " something else.",
                 remedy="Check the Containerfile's last stage, or name the program that the workload starts.",
-                setting="instrumented_image_binary",
+                setting="instrumented_image#binary",
                 cause="no-go-binary",
             )
         program = next((item for item in candidates if item.instrumented), candidates[0])
@@ -621,7 +621,7 @@ def prove(
         raise CoverageError(
             f"{program.path} in image {reference} is built for {program.architecture}, and {architecture} is wanted.",
             remedy="Take GOARCH out of the Containerfile, or set it to the nodes' architecture.",
-            setting="instrumented_image_goarch",
+            setting="instrumented_image#goarch",
             evidence=[f"image configuration: {claims}", f"program: {program.architecture}"],
             cause="wrong-architecture",
         )
@@ -681,11 +681,11 @@ def not_instrumented(
     evidence = [f"{item.path}: no runtime/coverage.initHook in it ({item.go_version})" for item in programs]
     others = [item.path for item in archive.go_binaries() if item.instrumented]
     evidence += [f"{path} is instrumented, but it is not what the image starts" for path in others]
-    reason, remedy, setting = "", "Build it with -cover.", "instrumented_image_build_args.GOFLAGS"
+    reason, remedy, setting = "", "Build it with -cover.", "image.build_args.GOFLAGS"
     compared = exact_comparisons(containerfile)
     if others:
         reason = f"another program of the image is instrumented: {', '.join(others)}"
-        remedy, setting = "Name the program that the workload starts.", "instrumented_image_binary"
+        remedy, setting = "Name the program that the workload starts.", "instrumented_image#binary"
     elif program.settings.get("-cover") == "true":
         reason = "its build information says -cover, so it was made by 'go install -cover', which instruments nothing"
         remedy, setting = "Use 'go build -cover' in a module that requires it.", ""

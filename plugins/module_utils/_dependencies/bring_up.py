@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.settings import within
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import manifests, runs
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import migrations as sql
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import servers as wanted
@@ -57,6 +58,11 @@ POLL = 0.1
 QUERY_TIMEOUT = 5.0
 MIGRATION_TIMEOUT = 600.0
 COMING_TIMEOUT = 20.0  # for containerd on a node that has just been started
+# the gate speaks of the service's own workload; of a dependency these say the same
+OF_A_DEPENDENCY = {
+    "readiness": TIMEOUT_SETTING,
+    **dict.fromkeys(("workload", "coverage", "coverage_mode", "source"), SETTING),
+}
 NOT_THERE_YET = ("cluster-missing", "node-not-running", "containerd-not-answering")
 
 
@@ -259,12 +265,10 @@ def bring_up(
                 return _apply_manifests(own, entry, contents[name], namespace, patience, check=check)
             return _bring_up_one(cluster, entry, namespace, contents[name], patience, busy, check=check)
         except gate.NotReady as error:
-            error.message = f"Dependency {name} is not ready: {error.message}"
-            if error.setting == "readiness_gate_timeout":
-                error.setting = TIMEOUT_SETTING
-            elif error.setting.startswith("coverage_mode_"):
-                # the gate knows the service's own workload only
-                error.setting = SETTING
+            error.amend(
+                sentence=f"Dependency {name} is not ready: {error.message}",
+                setting=within(error.setting, OF_A_DEPENDENCY),
+            )
             raise
 
     results = list(run_in_order({entry.name: entry.after for entry in entries}, start, busy).values())
@@ -493,7 +497,9 @@ def _run(cluster: Cluster, server: Server, namespace: str, content: Content, sec
             try:
                 runs.run_command(server.name, migrations, secret, forward.port)
             except sql.MigrationError as error:
-                error.evidence += [f"the way to the database: {forward.said}"] if forward.said else []
+                error.amend(
+                    evidence=[*error.evidence, *[f"the way to the database: {forward.said}"] * bool(forward.said)]
+                )
                 raise
         return
     patience = Patience(time.monotonic(), migrations.timeout, setting=f"{sql.SETTING}.timeout")

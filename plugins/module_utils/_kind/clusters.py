@@ -101,12 +101,12 @@ class ClusterConfig:
             raise InputError(
                 f'"{name}" cannot be the name of a cluster: at most {NAME_LIMIT} lower-case letters, digits, "-" '
                 'and ".", a letter or digit first and last.',
-                setting="kind_cluster_name",
+                setting="cluster.name",
             )
         if not node_image or any(character.isspace() for character in node_image):
-            raise InputError(f'"{node_image}" is no image reference.', setting="kind_cluster_node_image")
+            raise InputError(f'"{node_image}" is no image reference.', setting="cluster.node_image")
         if workers < 0:
-            raise InputError(f"A cluster cannot have {workers} workers.", setting="kind_cluster_workers")
+            raise InputError(f"A cluster cannot have {workers} workers.", setting="cluster.workers")
         return cls(
             name=name,
             node_image=node_image,
@@ -179,7 +179,7 @@ class ClusterConfig:
 
 
 def _canonical_ports(mappings: t.Iterable[t.Mapping[str, t.Any]]) -> tuple[dict[str, t.Any], ...]:
-    setting = "kind_cluster_port_mappings"
+    setting = "cluster.port_mappings"
     found: list[dict[str, t.Any]] = []
     ports: list[HostPort] = []
     for mapping in mappings:
@@ -206,7 +206,7 @@ def _canonical_ports(mappings: t.Iterable[t.Mapping[str, t.Any]]) -> tuple[dict[
 
 
 def _canonical_mounts(mounts: t.Iterable[t.Mapping[str, t.Any]]) -> tuple[dict[str, t.Any], ...]:
-    setting = "kind_cluster_extra_mounts"
+    setting = "cluster.extra_mounts"
     found: dict[str, dict[str, t.Any]] = {}
     for mount in mounts:
         item = {"read_only": bool(mount.get("read_only"))}
@@ -230,7 +230,7 @@ def _canonical_patches(patches: t.Iterable[str]) -> tuple[str, ...]:
             raise InputError(
                 f"A kubeadm patch has no kind: {patch.strip()[:60]!r}.",
                 remedy='Say which object it changes, for example "kind: ClusterConfiguration".',
-                setting="kind_cluster_kubeadm_patches",
+                setting="cluster.kubeadm_patches",
             )
         found.append("\n".join(line.rstrip() for line in patch.strip().splitlines()))
     return tuple(found)
@@ -382,14 +382,14 @@ KNOWN_FAILURES = (
         "mount-source-missing",
         "{0}, which a node mounts, does not exist on this host",
         "Create it, or take the mount away.",
-        "kind_cluster_extra_mounts",
+        "cluster.extra_mounts",
     ),
     (
         r"(?:address already in use|port is already allocated)",
         "port-taken",
         "a host port was taken while the cluster was being created",
         "Free it, or choose another host_port.",
-        "kind_cluster_port_mappings",
+        "cluster.port_mappings",
     ),
     (r"no space left on device", "disk-full", "the disk is full", "Make room where podman keeps its containers.", ""),
     (
@@ -411,14 +411,14 @@ KNOWN_FAILURES = (
         "node-boot",
         "systemd did not come up inside a node's container",
         READY_RUNNER,
-        "kind_cluster_node_image",
+        "cluster.node_image",
     ),
     (
         r"(?:kubelet is not healthy|wait-control-plane|timed out waiting for the condition|context deadline exceeded)",
         "control-plane",
         "the control plane did not come up inside its node",
         "Read the kubelet's lines; most often memory or disk is short, or the node image does not suit this host.",
-        "kind_cluster_node_image",
+        "cluster.node_image",
     ),
 )
 
@@ -477,13 +477,13 @@ def read_kubeconfig(path: Path, name: str) -> str:
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no kubeconfig: {error}.", setting="kind_cluster_kubeconfig") from error
+        raise InputError(f"{path} is no kubeconfig: {error}.", setting="kind_cluster#kubeconfig") from error
     others = foreign_entries(text, name)
     if others:
         raise InputError(
             f'{path} also holds access to {", ".join(others)}: the file of cluster "{name}" has to be one of its own.',
             remedy="Choose a path where no file is.",
-            setting="kind_cluster_kubeconfig",
+            setting="kind_cluster#kubeconfig",
         )
     return text
 
@@ -722,7 +722,7 @@ class Kind:
             raise ClusterError(
                 f"Node image {config.node_image} is not in podman's store.",
                 remedy="Run playbooks/runner.yml, which loads or builds it.",
-                setting="kind_cluster_node_image",
+                setting="cluster.node_image",
                 cause="node-image-missing",
             )
         for mount in config.extra_mounts:
@@ -731,7 +731,7 @@ class Kind:
                     f"{mount['host_path']}, to be mounted at {mount['container_path']} of each node, does not exist "
                     "on this host.",
                     remedy="Create it first: podman mounts only what is there.",
-                    setting="kind_cluster_extra_mounts",
+                    setting="cluster.extra_mounts",
                     cause="mount-source-missing",
                 )
         freed = [
@@ -744,7 +744,7 @@ class Kind:
             [port for port in config.host_ports() if not any(port.overlaps(other) for other in freed)],
             containers,
             remedy="choose another host_port",
-            setting="kind_cluster_port_mappings",
+            setting="cluster.port_mappings",
         )
 
     def _keep(
@@ -793,7 +793,7 @@ class Kind:
             return ClusterError(
                 f'A cluster named "{found.name}" exists that this collection did not create.',
                 remedy="Choose another name; or, if it may be deleted, set kind_cluster_recreate: true.",
-                setting="kind_cluster_name",
+                setting="cluster.name",
                 evidence=[*states, *found.evidence],
                 cause="cluster-foreign",
             )
@@ -810,14 +810,14 @@ class Kind:
             return ClusterError(
                 f'Cluster "{found.name}" exists, but not all of its nodes run: {stopped}.',
                 remedy=f"Start them (podman start {stopped.replace(',', '')}), or set kind_cluster_recreate: true.",
-                setting="kind_cluster_recreate",
+                setting="kind_cluster#recreate",
                 evidence=states,
                 cause="cluster-stopped",
             )
         return ClusterError(
             f'Cluster "{found.name}" is incomplete: its creation was interrupted, or a node was removed.',
             remedy="Set kind_cluster_recreate: true to replace it.",
-            setting="kind_cluster_recreate",
+            setting="kind_cluster#recreate",
             evidence=states,
             cause="cluster-incomplete",
         )
@@ -915,7 +915,7 @@ class Kind:
             raise ClusterError(
                 f'Not every node of cluster "{config.name}" was ready after {seconds} s.',
                 remedy="The cluster stands; look at the evidence, or give it longer.",
-                setting="kind_cluster_wait",
+                setting="kind_cluster#wait",
                 evidence=conditions or error.evidence,
                 cause="nodes-not-ready",
             ) from error
@@ -936,7 +936,7 @@ class Kind:
             raise ClusterError(
                 f'Cluster "{name}" was not created by this collection and is not deleted.',
                 remedy="Choose another name, or insist with force.",
-                setting="kind_cluster_force",
+                setting="kind_cluster#force",
                 evidence=[*(node.name for node in found.nodes), *found.evidence],
                 cause="cluster-foreign",
             )
@@ -1010,7 +1010,7 @@ class Kind:
             purpose=purpose,
             environment=environment,
             remedy=READY_RUNNER,
-            setting="kind_cluster_executable",
+            setting="kind_cluster#executable",
             **options,
         )
 

@@ -42,7 +42,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.tabl
 GIB = 1024**3
 INODES = 20_000  # files of an unpacked image and a cluster's control plane
 READY_RUNNER = "Run playbooks/runner.yml, which readies this host."
-PORTS_SETTING = "kind_cluster_port_mappings"
+PORTS_SETTING = "cluster.port_mappings"
 # what is told by a check of its own
 PARTS = ("port-taken", "port-forbidden", "node-image-missing", "mount-source-missing")
 SYSCTLS = {"fs.inotify.max_user_instances": 512, "fs.inotify.max_user_watches": 524288}
@@ -224,7 +224,7 @@ def check_kind(host: Host, gathered: Facts) -> t.Iterator[Finding]:
             ERROR,
             f"{host.kind} is not on this host.",
             READY_RUNNER,
-            "kind_cluster_executable",
+            "kind_cluster#executable",
             cause="command-not-found",
         )
         return
@@ -366,7 +366,7 @@ def check_disk(host: Host, gathered: Facts) -> t.Iterator[Finding]:
                 ERROR,
                 f"The disk of {disk.path} has {free:.1f} GiB free, {need:.1f} GiB are needed ({what}).",
                 "Make room (podman system prune), or use another disk.",
-                "preflight_disk_gib",
+                "preflight#disk_gib",
                 cause="disk-full",
             )
         elif host.disk_gib and status.f_files and status.f_favail < INODES:
@@ -376,7 +376,7 @@ def check_disk(host: Host, gathered: Facts) -> t.Iterator[Finding]:
                 f"The disk of {disk.path} has room for {status.f_favail} more files only (inodes), {INODES}"
                 f" are needed.",
                 "Remove small files: old containers, caches.",
-                "preflight_disk_gib",
+                "preflight#disk_gib",
                 cause="disk-full",
             )
         else:
@@ -399,7 +399,7 @@ def check_memory(host: Host, gathered: Facts) -> t.Iterator[Finding]:
         ERROR if host.memory_gib else WARNING,
         f"{available:.1f} GiB of memory are available, and {what} need about {need:g}.",
         "End something else (other clusters: playbooks/teardown.yml).",
-        "preflight_memory_gib" if host.memory_gib else "",
+        "preflight#memory_gib" if host.memory_gib else "",
         cause="memory-short" if host.memory_gib else "",
     )
 
@@ -448,7 +448,7 @@ def check_node_image(host: Host, config: ClusterConfig) -> t.Iterator[Finding]:
             ERROR,
             f"Node image {config.node_image} is not in podman's store.",
             "Run playbooks/runner.yml, which loads or builds it.",
-            "kind_cluster_node_image",
+            "cluster.node_image",
             cause="node-image-missing",
         )
 
@@ -494,7 +494,7 @@ def check_mounts(config: ClusterConfig) -> t.Iterator[Finding]:
             ERROR,
             f"{path}{why or ', which kind mounts into each node,'} does not exist on this host.",
             "Create it: podman mounts only what is there." if why else READY_RUNNER,
-            "kind_cluster_extra_mounts" if why else "",
+            "cluster.extra_mounts" if why else "",
             cause="mount-source-missing",
         )
     if not missing:
@@ -509,7 +509,7 @@ def cluster_config(options: t.Mapping[str, t.Any]) -> t.Optional[ClusterConfig]:
     if not options.get("name"):
         return None
     if not options.get("node_image"):
-        raise InputError("A cluster needs the image of its nodes.", setting="preflight_cluster.node_image")
+        raise InputError("A cluster needs the image of its nodes.", setting="cluster.node_image")
     return ClusterConfig.from_options(
         name=options["name"],
         node_image=options["node_image"],

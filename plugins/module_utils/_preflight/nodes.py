@@ -98,7 +98,7 @@ def conditions(items: t.Sequence[t.Mapping[str, t.Any]], names: t.Sequence[str])
                 ERROR,
                 f"Node {name} never joined its cluster.",
                 "Make the cluster anew.",
-                "kind_cluster_recreate",
+                "kind_cluster#recreate",
                 cause="nodes-not-ready",
             )
             continue
@@ -110,7 +110,7 @@ def conditions(items: t.Sequence[t.Mapping[str, t.Any]], names: t.Sequence[str])
                     ERROR,
                     f"Node {name} is not ready: {condition.get('message') or condition.get('reason')}.",
                     "Wait for it, or make the cluster anew.",
-                    "kind_cluster_wait",
+                    "kind_cluster#wait",
                     cause="nodes-not-ready",
                 )
             elif kind in PRESSURES and status == "True":
@@ -154,7 +154,7 @@ def check_architecture(asked: Nodes, names: t.Sequence[str]) -> t.Iterator[Findi
                 ERROR,
                 f"The image is for {wanted}, and node {name} is {architecture}.",
                 "Build it for the nodes' architecture.",
-                "instrumented_image_goarch",
+                "instrumented_image#goarch",
                 cause="wrong-architecture",
             )
     if set(found.values()) == {wanted}:
@@ -183,7 +183,7 @@ def check_image(asked: Nodes, names: t.Sequence[str]) -> t.Iterator[Finding]:
             ERROR,
             f"Image {asked.reference} is not on node {name}: {why}.",
             "Load it (role instrumented_image, tasks_from: load).",
-            "coverage_mode_image",
+            "coverage_mode#image",
             cause="image-not-on-node",
             evidence=tuple(f"on {name}: {other}" for other in near),
         )
@@ -206,7 +206,7 @@ def check_folder(asked: Nodes, names: t.Sequence[str]) -> t.Iterator[Finding]:
                         ERROR,
                         f"Node {name} does not mount {path}, which the contract asks for.",
                         "Make the cluster anew: mounts of a node cannot be changed.",
-                        "kind_cluster_recreate",
+                        "kind_cluster#recreate",
                         cause="mount-source-missing",
                     )
                 )
@@ -235,7 +235,7 @@ def _writable(asked: Nodes, name: str) -> t.Optional[Finding]:
             ERROR,
             f"{asked.directory} is not on node {name}: the pod cannot start, or writes nowhere.",
             "The role coverage_mode makes it.",
-            "coverage_mode_node_directory",
+            "coverage_mode#volume_directory",
             cause="coverage-not-writable",
         )
     if asked.user and not test("-w", "--user", asked.user):
@@ -244,7 +244,7 @@ def _writable(asked: Nodes, name: str) -> t.Optional[Finding]:
             ERROR,
             f"Uid {asked.user} cannot write in {asked.directory} on node {name}.",
             "Give it mode 1777: the role coverage_mode does.",
-            "coverage_mode_node_directory",
+            "coverage_mode#volume_directory",
             cause="coverage-not-writable",
         )
     return None

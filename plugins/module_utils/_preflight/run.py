@@ -81,7 +81,7 @@ def preflight(request: Request) -> list[Finding]:
         raise InputError(
             f"There is no group of checks {unknown[0]!r}.",
             remedy=f"There are {', '.join(GROUPS)}.",
-            setting="preflight_groups",
+            setting="preflight#groups",
         )
     run = _Run(request)
     looks: dict[str, tuple[Look, tuple[str, ...]]] = {
@@ -170,7 +170,7 @@ class _Run:
 
     def _outcome(self) -> Outcome:
         if self.request.image is None:
-            raise InputError("No source is described.", setting="preflight_source")
+            raise InputError("No source is described.", setting="source")
         return ensure_image(self.request.image, check=True)
 
     def of_source(self) -> Looks:

@@ -149,7 +149,7 @@ def check_names(names: t.Iterable[str]) -> frozenset[str]:
         near = difflib.get_close_matches(unknown[0], CHECKS, n=1)
         raise InputError(
             f"There is no check {unknown[0]!r} to leave out." + (f" Did you mean {near[0]!r}?" if near else ""),
-            setting="preflight_skip",
+            setting="preflight#skip",
             evidence=[f"checks: {', '.join(CHECKS)}"],
         )
     return frozenset(names)

@@ -35,7 +35,7 @@ READ_SIZE = 1 << 20
 class Sources:
     """Folders on disk by the prefix of the import path; the longest prefix that fits wins."""
 
-    def __init__(self, folders: t.Mapping[str, str], *, setting: str = "coverage_report_sources") -> None:
+    def __init__(self, folders: t.Mapping[str, str], *, setting: str = "coverage_report#sources") -> None:
         for prefix, folder in folders.items():
             if not isinstance(folder, str) or not os.path.isdir(os.path.expanduser(folder)):
                 raise InputError(
