@@ -170,7 +170,7 @@ def main() -> None:
     try:
         described = describe(load(inputs, Reading(**module.params), verify=True))
     except CoverageError as error:
-        module.fail_json(**error.result())
+        module.fail_json(**error.result("covdata_info"))
     module.exit_json(changed=False, lines=describe_lines(described), **described)
 
 

@@ -115,7 +115,7 @@ def main() -> None:
     try:
         found = Kind(podman=Podman(module.params["podman"])).clusters(module.params["name"])
     except CoverageError as error:
-        module.fail_json(**error.result())
+        module.fail_json(**error.result("kind_cluster_info"))
     module.exit_json(changed=False, clusters=[cluster.result() for cluster in found])
 
 
