@@ -147,7 +147,7 @@ class Cause:
 
 
 class Registry:
-    """All causes, by stage in the order in which they were registered. A cause may belong to several stages."""
+    """All causes, by stage in the order in which they were registered."""
 
     def __init__(self) -> None:
         self.stages: dict[str, list[Cause]] = {}
@@ -155,13 +155,12 @@ class Registry:
     def add(self, stage: str, *causes: Cause) -> None:
         """Register causes of a stage.
 
-        :raises ValueError: the stage has that id already: one cause is described once.
+        :raises ValueError: that id is registered already: one cause is described once.
         """
-        there = self.stages.setdefault(stage, [])
         for cause in causes:
-            if any(other.id == cause.id for other in there):
-                raise ValueError(f"cause {cause.id} is registered twice in stage {stage}")
-            there.append(cause)
+            if cause.id in self.ids:
+                raise ValueError(f"cause {cause.id} is registered twice")
+            self.stages.setdefault(stage, []).append(cause)
 
     @property
     def ids(self) -> set[str]:
