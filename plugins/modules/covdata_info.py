@@ -171,7 +171,7 @@ def main() -> None:
     try:
         described = describe(load(inputs, Reading(**module.params), verify=True))
     except CoverageError as error:
-        module.fail_json(**printable(error.result()))
+        module.fail_json(**printable(error.result("covdata_info")))
     module.exit_json(**printable({"changed": False, "lines": describe_lines(described), **described}))
 
 

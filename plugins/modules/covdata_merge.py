@@ -149,7 +149,7 @@ def main() -> None:
     try:
         made = merge(Request(reading=reading, check=module.check_mode, **module.params))
     except CoverageError as error:
-        module.fail_json(**printable(error.result()))
+        module.fail_json(**printable(error.result("covdata_merge")))
     names = ("changed", "percent", "covered", "statements", "withheld", "programs", "files", "problems")
     result = {name: getattr(made, name) for name in names}
     if module._diff:

@@ -175,7 +175,7 @@ def main() -> None:
     try:
         made = convert(Request(reading=reading, check=module.check_mode, **module.params))
     except CoverageError as error:
-        module.fail_json(**printable(error.result()))
+        module.fail_json(**printable(error.result("covdata_report")))
     component = made.summary["components"][0]
     result = {name: made.summary[name] for name in ("percent", "statements", "covered", "packages", "problems")}
     result.update(changed=made.changed, mode=component["mode"], lives=component["lives"])

@@ -147,8 +147,6 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.acc
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 
-PARTS = ("cause", "sentence", "evidence", "remedy", "setting", "also")
-
 
 def main() -> None:
     module = AnsibleModule(
@@ -197,9 +195,9 @@ def main() -> None:
     except ImportError as error:
         module.fail_json(msg=missing_required_lib("kubernetes"), exception=str(error))
     except CoverageError as error:
-        module.fail_json(**error.result())
+        module.fail_json(**error.result("coverage_extraction"))
     lost = sum(item.lost for item in outcome.lives)
-    verdict = {} if outcome.verdict is None else {key: asdict(outcome.verdict)[key] for key in PARTS}
+    verdict = {} if outcome.verdict is None else outcome.verdict.verdict("coverage_extraction")
     if verdict:
         of = f"{lost} of {sum(item.lives for item in outcome.lives)} lives lost: " if lost else ""
         module.warn(f"{source.component}: {of}{verdict['sentence']} {verdict['remedy']}")

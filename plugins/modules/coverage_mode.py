@@ -373,7 +373,7 @@ def main() -> None:
     except ImportError as error:
         module.fail_json(msg=missing_required_lib("kubernetes or PyYAML"), exception=str(error))
     except CoverageError as error:
-        module.fail_json(**error.result())
+        module.fail_json(**error.result("coverage_mode"))
     module.exit_json(**result)
 
 

@@ -322,7 +322,7 @@ def main() -> None:
     except CoverageError as error:
         if module.check_mode and error.cause in NOT_YET:
             module.exit_json(changed=True, **nothing_yet(error.message))
-        module.fail_json(**printable(error.result()))
+        module.fail_json(**printable(error.result("coverage_report")))
     kept = ("percent", "statements", "covered", "withheld", "packages", "components", "problems", "tiers")
     result = {key: report.summary[key] for key in (*kept, "threshold_passed", "shortfalls")}
     result.update(changed=report.changed, files=report.files, lines=report.lines)

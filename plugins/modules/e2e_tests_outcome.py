@@ -74,7 +74,7 @@ def main() -> None:
     try:
         judge(module.params["results"])
     except CoverageError as error:
-        module.fail_json(**error.result())
+        module.fail_json(**error.result("e2e_tests_outcome"))
     module.exit_json(changed=False)
 
 

@@ -168,7 +168,7 @@ def main() -> None:
     except ImportError as error:
         module.fail_json(msg=missing_required_lib("kubernetes"), exception=str(error))
     except CoverageError as error:
-        module.fail_json(**error.result())
+        module.fail_json(**error.result("evidence"))
     result: dict[str, t.Any] = {
         "msg": failure.get("msg") or f"The evidence is in {collected.directory}.",
         "directory": collected.directory,

@@ -237,7 +237,7 @@ def main() -> None:
             }
             before, after = outcome.id_before, outcome.id or f"by way of {outcome.way}"
     except CoverageError as error:
-        module.fail_json(**error.result())
+        module.fail_json(**error.result("image"))
     if module._diff:
         result["diff"] = {"before": f"{before}\n" if before else "", "after": f"{after}\n" if after else ""}
     module.exit_json(**result)

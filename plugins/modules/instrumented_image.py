@@ -344,7 +344,7 @@ def main() -> None:
             module.exit_json(changed=outcome.changed)
         outcome = ensure_image(request, check=module.check_mode)
     except CoverageError as error:
-        module.fail_json(**error.result())
+        module.fail_json(**error.result("instrumented_image"))
     for note in outcome.image.get("notes", []):
         module.warn(note)
     shown = {}

@@ -296,7 +296,7 @@ def main() -> None:
                 check_mode=module.check_mode,
             )
     except CoverageError as error:
-        module.fail_json(**error.result())
+        module.fail_json(**error.result("kind_cluster"))
     for warning in outcome.warnings:
         module.warn(warning)
     result = {

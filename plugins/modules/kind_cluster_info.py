@@ -113,7 +113,7 @@ def main() -> None:
     try:
         found = KindClusters(podman=Podman(module.params["podman"])).clusters(module.params["name"])
     except CoverageError as error:
-        module.fail_json(**error.result())
+        module.fail_json(**error.result("kind_cluster_info"))
     module.exit_json(changed=False, clusters=[cluster.result() for cluster in found])
 
 

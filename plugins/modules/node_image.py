@@ -144,7 +144,7 @@ def main() -> None:
     try:
         outcome = load_on_nodes(request, check=module.check_mode)
     except CoverageError as error:
-        module.fail_json(**error.result())
+        module.fail_json(**error.result("node_image"))
     module.exit_json(**asdict(outcome))
 
 

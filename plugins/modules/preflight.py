@@ -453,7 +453,7 @@ def main() -> None:
             )
         )
     except CoverageError as error:
-        module.fail_json(**error.result())
+        module.fail_json(**error.result("preflight"))
     findings = [finding.data() for finding in found]
     title = f"Preflight of {image['service']}" if image else "Preflight"
     result = {
@@ -465,7 +465,7 @@ def main() -> None:
     }
     wrong = verdict(found)
     if wrong is not None:
-        module.fail_json(**wrong.result(), **result)
+        module.fail_json(**wrong.result("preflight"), **result)
     passed = {finding.check for finding in found if finding.state == OK}
     checks = [name for names in GROUPS.values() for name in names if name in passed]
     module.exit_json(changed=False, checks=checks, **result)

@@ -134,9 +134,9 @@ def main() -> None:
         module.fail_json(msg=missing_required_lib("kubernetes"), exception=str(error))
     except NotReady as error:
         extra = {"evidence_file": save_evidence(error.seen, options["evidence"])} if options["evidence"] else {}
-        module.fail_json(seconds=round(error.seen.waited, 2), **extra, **error.result())
+        module.fail_json(seconds=round(error.seen.waited, 2), **extra, **error.result("readiness_gate"))
     except CoverageError as error:
-        module.fail_json(**error.result())
+        module.fail_json(**error.result("readiness_gate"))
     module.exit_json(
         changed=False,
         pods=pod_lives(seen),

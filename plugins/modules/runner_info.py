@@ -228,7 +228,7 @@ def main() -> None:
             prove=given["prove"] and not module.check_mode,
         )
     except CoverageError as error:
-        module.fail_json(**error.result())
+        module.fail_json(**error.result("runner_info"))
     module.exit_json(changed=False, runner=facts, table=table(facts["checks"]), verdict=verdict(facts["checks"]))
 
 

@@ -130,7 +130,7 @@ def main() -> None:
             module.exit_json(changed=remove(request, check_mode=module.check_mode))
         outcome = install(request, check_mode=module.check_mode)
     except CoverageError as error:
-        module.fail_json(**error.result())
+        module.fail_json(**error.result("runner_tool"))
     module.exit_json(
         changed=outcome.changed, path=outcome.path, version=outcome.version, way=outcome.way, tried=outcome.tried
     )

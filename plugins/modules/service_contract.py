@@ -137,7 +137,7 @@ def main() -> None:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", run_id):
             raise InputError(f"The run id {run_id!r} cannot be the name of a folder.", setting="coverage_run_id")
     except CoverageError as error:
-        module.fail_json(**error.result())
+        module.fail_json(**error.result("service_contract"))
     base = Path(module.params["results"]).absolute() / service
     module.exit_json(
         changed=False,

@@ -486,7 +486,7 @@ def main() -> None:
             check=module.check_mode,
         )
     except CoverageError as error:
-        module.fail_json(**error.result())
+        module.fail_json(**error.result("service_dependencies"))
     for result in results:
         asked, runs = getattr(result.entry, "version", ""), result.version
         if asked and runs and not f"{runs}.".startswith(f"{asked}."):

@@ -108,7 +108,7 @@ def main() -> None:
     except ImportError as error:
         module.fail_json(msg=missing_required_lib("kubernetes"), exception=str(error))
     except CoverageError as error:
-        module.fail_json(**error.result())
+        module.fail_json(**error.result("workload_diagnosis"))
     module.exit_json(
         changed=False, healthy=all(item["healthy"] for item in found), workloads=found, report=report(found)
     )

@@ -382,7 +382,7 @@ def record(cluster: Cluster, podman: Podman, nodes: t.Sequence[str], name: str, 
         write(known.RECORDED / f"{name}.json", trimmed(seen))
     cause = "" if verdict is None else verdict.cause
     sentence = "" if verdict is None else getattr(verdict, "sentence", "") or verdict.message
-    also = [] if verdict is None else [item["cause"] for item in verdict.also]
+    also = [] if verdict is None else [item.cause for item in verdict.also]
     right = cause == stage.ending.cause and also == list(stage.ending.also)
     took = f"{sum(seconds.values()):.1f}" if seconds else "-"
     return (

@@ -50,7 +50,8 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.archive
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.node_images import Node
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import wait as gate
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.engine import missing, terminal_verdict
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.engine import terminal_verdict
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.progress import missing
 
 CLUSTER = "units-rec"
 CONTROL_PLANE, WORKER = NODES = (f"{CLUSTER}-control-plane", f"{CLUSTER}-worker")

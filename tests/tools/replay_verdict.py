@@ -17,10 +17,10 @@ from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import Observation
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.engine import (
-    missing,
     terminal_verdict,
     timeout_verdict,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.progress import missing
 
 
 def replayed(path: Path) -> list[str]:
@@ -40,7 +40,7 @@ def replayed(path: Path) -> list[str]:
         f"  {verdict.cause} ({when}): {verdict.sentence}",
         *(f"  Evidence: {line}" for line in verdict.evidence),
         f"  Remedy: {verdict.remedy} ({verdict.setting})",
-        *(f"  Also: {item['cause']}: {item['sentence']}" for item in verdict.also),
+        *(f"  Also: {item.cause}: {item.sentence}" for item in verdict.also),
     ]
 
 

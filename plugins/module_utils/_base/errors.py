@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Diagnosis
+
+_Error = t.TypeVar("_Error", bound="CoverageError")
+
 
 class CoverageError(Exception):
     """Something is wrong and a person has to act.
 
     :arg message: one sentence: what is wrong, where, and why.
     :arg remedy: one sentence in the imperative: what to do about it.
-    :arg setting: the variable or option that cures it.
-    :arg evidence: what was seen, quoted line by line.
-    :arg cause: short stable identifier (C(image-not-on-node)), for documentation and tests.
+    :arg setting: what to set, as in L(Diagnosis).
+    :arg evidence: what was observed, quoted line by line.
+    :arg cause: short stable identifier (C(image-not-on-node)); the class's own where empty.
+    :ivar diagnosis: all of that.
     """
 
+    # of a class what its errors have by default, of an error its own
     cause = "error"
 
     def __init__(
@@ -31,32 +37,50 @@ class CoverageError(Exception):
         cause: str = "",
     ) -> None:
         super().__init__(message)
-        self.message = message
-        self.remedy = remedy
-        self.setting = setting
-        self.evidence = list(evidence)
-        self.cause = cause or type(self).cause
+        self.carry(Diagnosis(cause or type(self).cause, message, evidence, remedy, setting))
 
-    def result(self) -> dict[str, t.Any]:
-        """Return the keyword arguments for C(fail_json): C(msg) tells all, C(verdict) has the parts.
+    def carry(self, diagnosis: Diagnosis) -> None:
+        """Be about this from now on."""
+        self.diagnosis, self.cause = diagnosis, diagnosis.cause
 
-        The evidence stays out of C(msg): whoever prints a failure prints both.
+    @classmethod
+    def of(cls: type[_Error], diagnosis: Diagnosis) -> _Error:
+        """Return the error that carries a diagnosis."""
+        error = cls(diagnosis.sentence)
+        error.carry(diagnosis)
+        return error
+
+    def amend(self: _Error, **changes: t.Any) -> _Error:
+        """Say more about the same fault: change fields of the diagnosis, and return the error to raise it again."""
+        self.carry(self.diagnosis.changed(**changes))
+        return self
+
+    @property
+    def message(self) -> str:
+        """The sentence."""
+        return self.diagnosis.sentence
+
+    @property
+    def remedy(self) -> str:
+        """What to do."""
+        return self.diagnosis.remedy
+
+    @property
+    def setting(self) -> str:
+        """What to set."""
+        return self.diagnosis.setting
+
+    @property
+    def evidence(self) -> list[str]:
+        """What was observed."""
+        return list(self.diagnosis.evidence)
+
+    def result(self, module: str = "") -> dict[str, t.Any]:
+        """Return the keyword arguments for C(fail_json): C(msg) is the whole in one line, C(verdict) has the parts.
+
+        :arg module: the module that fails; what its user can set is named.
         """
-        message = self.message
-        if self.remedy:
-            message += f" {self.remedy}"
-        if self.setting:
-            message += f" (setting: {self.setting})"
-        return {
-            "msg": message,
-            "verdict": {
-                "cause": self.cause,
-                "sentence": self.message,
-                "evidence": self.evidence,
-                "remedy": self.remedy,
-                "setting": self.setting,
-            },
-        }
+        return {"msg": self.diagnosis.message(module), "verdict": self.diagnosis.verdict(module)}
 
 
 class InputError(CoverageError):

@@ -30,7 +30,7 @@ def containerfile_of(source: ImageSource) -> tuple[Path, Path, Path]:
         raise InputError(
             f"There is no folder {folder}." + (f" There is {parent / near}." if near else ""),
             remedy="Check it out there, or name the folder that has the service's sources.",
-            setting="instrumented_image_source.dir",
+            setting="source.dir",
             cause="dir-missing",
         )
     if source.containerfile:
@@ -45,7 +45,7 @@ def containerfile_of(source: ImageSource) -> tuple[Path, Path, Path]:
         raise InputError(
             f"There is no Containerfile {containerfile}; {has}.",
             remedy="Name one that exists, relative to dir.",
-            setting="instrumented_image_source.containerfile",
+            setting="source.containerfile",
             evidence=found[:10],
             cause="containerfile-missing",
         )
@@ -54,7 +54,7 @@ def containerfile_of(source: ImageSource) -> tuple[Path, Path, Path]:
         raise InputError(
             f"The build's context {context} is no folder.",
             remedy="Name a folder relative to dir, or leave it out.",
-            setting="instrumented_image_source.context",
+            setting="source.context",
             cause="context-missing",
         )
     return folder, containerfile, context

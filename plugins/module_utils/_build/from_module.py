@@ -215,7 +215,7 @@ def _base_id(request: BuildRequest, podman: Podman) -> str:
         raise InputError(
             f"There is no image {request.base} to put the program on.",
             remedy="Pull, load or build it first, or take the base scratch: a Go program needs none.",
-            setting="instrumented_image_base",
+            setting="image.base",
             cause="base-missing",
         )
     return base.id

@@ -75,7 +75,7 @@ class Go:
             raise InputError(
                 f"Go is needed to build an instrumented program, and {executable} was not found.",
                 remedy="Install it with the role kubernaut.coverage.coverage_runner, or give its path.",
-                setting="instrumented_image_go",
+                setting="instrumented_image#go",
                 evidence=[f"PATH={os.environ.get('PATH', '')}"],
                 cause="go-missing",
             )
@@ -107,7 +107,7 @@ class Go:
                 raise InputError(
                     f"{self.executable} is {self._settings['GOVERSION']}, and Go 1.24 or newer is needed.",
                     remedy="Install a newer Go with the role kubernaut.coverage.coverage_runner, or give its path.",
-                    setting="instrumented_image_go",
+                    setting="instrumented_image#go",
                     cause="go-too-old",
                 )
         return self._settings
@@ -169,7 +169,7 @@ class Go:
             return InputError(
                 f"Go module {path}@{version} is not in Go's module cache, and GOPROXY=off forbids looking further.",
                 remedy="Name a module proxy, or fill the cache where the network is in reach.",
-                setting="instrumented_image_go_environment.GOPROXY",
+                setting="instrumented_image#go_environment.GOPROXY",
                 evidence=evidence,
                 cause="module-proxy-unreachable",
             )
@@ -177,7 +177,7 @@ class Go:
             return InputError(
                 f"Go module {path}@{version} could not be looked up: its proxy or host gave no usable answer.",
                 remedy="Check the network, or name a module proxy that is in reach.",
-                setting="instrumented_image_go_environment.GOPROXY",
+                setting="instrumented_image#go_environment.GOPROXY",
                 evidence=evidence,
                 cause="module-proxy-unreachable",
             )
@@ -191,7 +191,7 @@ class Go:
             return InputError(
                 f"{text}.",
                 remedy="Name one that exists.",
-                setting="instrumented_image_source.version",
+                setting="source.version",
                 evidence=evidence,
                 cause="version-unknown",
             )
@@ -202,7 +202,7 @@ class Go:
         return InputError(
             f"There is no Go module {path}, or its proxy does not give it away.",
             remedy=remedy,
-            setting="instrumented_image_source.module",
+            setting="source.module",
             evidence=evidence,
             cause="module-unknown",
         )
@@ -214,7 +214,7 @@ def too_old(path: str, version: str, wanted: str, have: str, evidence: t.Sequenc
         f"Go module {path}@{version} needs Go {wanted} or newer, and here is {have}.",
         remedy="Install a newer Go with the role kubernaut.coverage.coverage_runner, give its path, or allow"
         " GOTOOLCHAIN=auto to fetch one.",
-        setting="instrumented_image_go",
+        setting="instrumented_image#go",
         evidence=evidence,
         cause="go-too-old",
     )
@@ -356,7 +356,7 @@ class Wrapper:
         raise InputError(
             f"{self.package} {text}; {has}.",
             remedy=f"Name {near[0] if near else 'one of them'}." if shown else "Name a module that has a program.",
-            setting="instrumented_image_source.package",
+            setting="source.package",
             evidence=last_lines((found.get("Error") or {}).get("Err", "")),
             cause=cause,
         )
@@ -379,7 +379,7 @@ class Wrapper:
             return CoverageError(
                 error.message,
                 remedy="Check the network, or name a module proxy that is in reach.",
-                setting="instrumented_image_go_environment.GOPROXY",
+                setting="instrumented_image#go_environment.GOPROXY",
                 evidence=error.evidence,
                 cause="module-proxy-unreachable",
             )
@@ -440,7 +440,7 @@ class Wrapper:
                 raise InputError(
                     f"Nothing that {self.package} is made of matches the package pattern {pattern}.",
                     remedy=f"Name packages of its modules: {', '.join(names[:10])}.",
-                    setting="instrumented_image_coverpkg",
+                    setting="image.coverpkg",
                     cause="coverpkg-matches-nothing",
                 )
             for item in matched:

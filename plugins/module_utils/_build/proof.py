@@ -42,7 +42,7 @@ def prove(
                 f"Image {reference} has no Go program: {binary or ' '.join(argv) or 'its empty entrypoint'} starts"
                 " something else.",
                 remedy="Check the Containerfile's last stage, or name the program that the workload starts.",
-                setting="instrumented_image_binary",
+                setting="instrumented_image#binary",
                 cause="no-go-binary",
             )
         program = next((item for item in candidates if item.instrumented), candidates[0])
@@ -54,7 +54,7 @@ def prove(
         raise CoverageError(
             f"{program.path} in image {reference} is built for {program.architecture}, and {architecture} is wanted.",
             remedy="Take GOARCH out of the Containerfile, or set it to the nodes' architecture.",
-            setting="instrumented_image_goarch",
+            setting="instrumented_image#goarch",
             evidence=[f"image configuration: {claims}", f"program: {program.architecture}"],
             cause="wrong-architecture",
         )
@@ -114,11 +114,11 @@ def not_instrumented(
     evidence = [f"{item.path}: no runtime/coverage.initHook in it ({item.go_version})" for item in programs]
     others = [item.path for item in archive.go_binaries() if item.instrumented]
     evidence += [f"{path} is instrumented, but it is not what the image starts" for path in others]
-    reason, remedy, setting = "", "Build it with -cover.", "instrumented_image_build_args.GOFLAGS"
+    reason, remedy, setting = "", "Build it with -cover.", "image.build_args.GOFLAGS"
     compared = exact_comparisons(containerfile)
     if others:
         reason = f"another program of the image is instrumented: {', '.join(others)}"
-        remedy, setting = "Name the program that the workload starts.", "instrumented_image_binary"
+        remedy, setting = "Name the program that the workload starts.", "instrumented_image#binary"
     elif program.settings.get("-cover") == "true":
         reason = "its build information says -cover, so it was made by 'go install -cover', which instruments nothing"
         remedy, setting = "Use 'go build -cover' in a module that requires it.", ""

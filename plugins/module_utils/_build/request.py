@@ -71,14 +71,14 @@ def checked(request: BuildRequest) -> BuildRequest:
         raise InputError(
             f"{request.service!r} cannot be part of an image's name.",
             remedy="Use small letters, digits, and single dots, dashes or underscores between them.",
-            setting="instrumented_image_service",
+            setting="instrumented_image#service",
         )
     if bool(source.module) == bool(source.dir):
         raise InputError(
             "The source of an instrumented image is either a Go module or a folder with a Containerfile"
             + ("; both are given." if source.module else "; none is given."),
             remedy="Give module, or give dir.",
-            setting="instrumented_image_source",
+            setting="source",
         )
     foreign = ["package", "version"] if source.dir else ["containerfile", "context", "target"]
     given = [name for name in foreign if getattr(source, name)]
@@ -86,13 +86,13 @@ def checked(request: BuildRequest) -> BuildRequest:
         raise InputError(
             f"{' and '.join(given)} of the source mean nothing together with {'dir' if source.dir else 'module'}.",
             remedy=f"Leave out {' and '.join(given)}.",
-            setting="instrumented_image_source",
+            setting="source",
         )
     if request.covermode not in COVER_MODES:
         raise InputError(
             f"{request.covermode!r} is no coverage mode of Go.",
             remedy=f"Take one of {', '.join(COVER_MODES)}.",
-            setting="instrumented_image_covermode",
+            setting="image.covermode",
         )
     values = asdict(request)
     if source.module:
@@ -114,7 +114,7 @@ def full_reference(reference: str) -> str:
         raise InputError(
             f"{reference} names an image by digest, and an image that is yet to be built has none.",
             remedy="Give a name with a tag.",
-            setting="instrumented_image_reference",
+            setting="instrumented_image#reference",
         )
     first, slash, _rest = reference.partition("/")
     if not slash or not ("." in first or ":" in first or first == "localhost"):

@@ -588,7 +588,7 @@ def merged_contract(
         raise InputError(
             f"The service's name {service!r} cannot name a folder, an image and a cluster.",
             remedy="Use lower case letters, digits and '-'.",
-            setting="coverage_service",
+            setting="service_contract#service",
         )
     base = copy.deepcopy(dict(shipped))
     _drop_other_source(base, inventory)

@@ -389,7 +389,7 @@ def _from_manifests(wanted: CoverageRequest) -> tuple[t.Optional[Object], list[O
     manifest = find_workload(objects, wanted.kind, wanted.name)
     if manifest["metadata"]["namespace"] != wanted.namespace:
         raise InputError(
-            f"{describe(manifest)} is not in the namespace {wanted.namespace}.", setting="coverage_mode_namespace"
+            f"{describe(manifest)} is not in the namespace {wanted.namespace}.", setting="workload.namespace"
         )
     return manifest, [item for item in objects if item is not manifest]
 
@@ -449,9 +449,9 @@ def _with_volume(
         # a quota counts the pods that will have gone; and what is refused without coverage mode, too, is the gate's
         outcome.notes.append(f"The API server would not take another pod now: {first.reason}")
         return choices[0]
-    setting = "coverage_mode_permission" if wanted.volume == permissions.AUTO else "coverage_mode_volume"
+    setting = "coverage.permission" if wanted.volume == permissions.AUTO else "coverage.volume"
     if first.status == INVALID:  # about values, not about what is allowed
-        setting = "coverage_mode_resources" if settings.resources else ""
+        setting = "coverage.resources" if settings.resources else ""
     raise NotSwitched(
         f"The API server takes pods of {describe(normal)}, but not in coverage mode: {first.reason}",
         remedy=first.remedy,

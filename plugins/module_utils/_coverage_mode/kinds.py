@@ -76,7 +76,7 @@ def kind_of(name: str) -> WorkloadKind:
     raise InputError(
         f"A {name} cannot be run in coverage mode.{meant}",
         remedy=f"Name what made it; possible are {', '.join(KINDS)}.",
-        setting="coverage_mode_kind",
+        setting="workload.kind",
         cause="workload-kind-unsupported",
     )
 

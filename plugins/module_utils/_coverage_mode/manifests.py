@@ -30,7 +30,7 @@ def find_workload(objects: t.Sequence[Object], kind: str, name: str) -> Object:
     near = nearest_few(name, names, most=1) or names[:1]
     raise InputError(
         f"The manifests have no {kind} {name!r}" + (f"; the nearest is {near[0]!r}." if near else f", nor any {kind}."),
-        setting="coverage_mode_name",
+        setting="workload.name",
         cause="workload-not-in-manifests",
     )
 
@@ -64,7 +64,7 @@ def read_manifests(paths: t.Sequence[str], directory: str) -> list[Object]:
             documents = [item for item in yaml.safe_load_all(file.read_text(encoding="utf-8")) if item is not None]
         except OSError as error:
             raise InputError(
-                f"The manifest {file} cannot be read ({error.strerror}).", setting="coverage_mode_manifests"
+                f"The manifest {file} cannot be read ({error.strerror}).", setting="workload.manifests"
             ) from error
         except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or a date that is none
             raise InputError(f"The manifest {file} is not YAML: {' '.join(str(error).split())}.") from error

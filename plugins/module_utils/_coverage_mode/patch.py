@@ -124,14 +124,14 @@ def patched(normal: Object, settings: Settings) -> Object:
     _refuse_volume(changed, pod)
     _refuse_variables(settings)
 
-    main = _container(changed, pod, settings.container, "coverage_mode_container")
+    main = _container(changed, pod, settings.container, "workload.container")
     _instrument(changed, main, settings, settings.image, f"$({POD_NAME})")
     _set_variables(main, [{"name": name, "value": str(value)} for name, value in settings.environment.items()])
     _lay_over(main, "resources", settings.resources)
     if settings.startup_seconds > 0:
         _give_time_to_start(main, settings.startup_seconds)
     for name, image in settings.other_containers:
-        other = _container(changed, pod, name, "coverage_mode_other_containers")
+        other = _container(changed, pod, name, "coverage.other_containers")
         _instrument(changed, other, settings, image, f"$({POD_NAME})/{name}")
     names = {settings.container, *(name for name, _image in settings.other_containers)}
     _give_permission(pod, [item for item in containers_of(pod) if item["name"] in names], settings)
@@ -143,7 +143,7 @@ def patched(normal: Object, settings: Settings) -> Object:
     )
     if settings.replicas is not None:
         if not kind.scaled:
-            raise InputError(f"A {kind.name} has no replicas.", setting="coverage_mode_replicas")
+            raise InputError(f"A {kind.name} has no replicas.", setting="coverage.replicas")
         changed["spec"]["replicas"] = settings.replicas
     marks = {RUN: settings.run, COMPONENT: settings.component}
     for part in (template, changed):
@@ -390,7 +390,7 @@ def _refuse_variables(settings: Settings) -> None:
             raise InputError(
                 f"The variable {name} is coverage mode's own.",
                 remedy="Say where the counters are written with coverage_mode_directory alone.",
-                setting="coverage_mode_environment",
+                setting="coverage.environment",
             )
 
 
@@ -401,6 +401,6 @@ def _refuse_mount(workload: Object, container: Object, settings: Settings) -> No
             raise InputError(
                 f"{what} mounts volume {mount['name']} at {settings.directory}, where the counters would be written.",
                 remedy="Choose another folder for the counters.",
-                setting="coverage_mode_directory",
+                setting="coverage.directory",
                 cause="coverage-directory-taken",
             )

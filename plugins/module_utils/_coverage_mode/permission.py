@@ -79,7 +79,7 @@ def decide(
         f"Nothing makes the folder {folder} writable for the program: no node is named on which to prepare it.",
         remedy="Name the nodes, or say how else: coverage_mode_permission (writable, if it is prepared already),"
         " coverage_mode_init_image, or last coverage_mode_allow_root.",
-        setting="coverage_mode_nodes",
+        setting="coverage_mode#nodes",
     )
 
 
@@ -154,19 +154,19 @@ def _refuse(wanted: str, volume: str, init_image: str, allow_root: bool, nodes: 
         raise InputError(
             "The program is to run as root to write its counters, but root is not allowed.",
             remedy="Allow it, or choose a milder way.",
-            setting="coverage_mode_allow_root",
+            setting="coverage.allow_root",
         )
     if wanted == INIT and not init_image:
         raise InputError(
             "An init container is to open the folder for the counters, but its image is not named.",
             remedy="Name an image on the nodes that has chmod.",
-            setting="coverage_mode_init_image",
+            setting="coverage.init_image",
         )
     if wanted == FS_GROUP and volume == HOST_PATH:
         raise InputError(
             "An fsGroup gives the pod a volume, but the kubelet never changes a hostPath.",
             remedy=f"Choose the volume {CLAIM}.",
-            setting="coverage_mode_volume",
+            setting="coverage.volume",
         )
     if wanted == NODE and not nodes:
-        raise InputError("No node is named to prepare the folder on.", setting="coverage_mode_nodes")
+        raise InputError("No node is named to prepare the folder on.", setting="coverage_mode#nodes")

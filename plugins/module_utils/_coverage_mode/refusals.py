@@ -24,7 +24,7 @@ def missing(cluster: t.Optional[Cluster], kind: WorkloadKind, namespace: str, na
     if cluster is None:
         return InputError(
             f"There is no manifest of {kind.name} {namespace}/{name}, nor a cluster in which it runs.",
-            setting="coverage_mode_manifests",
+            setting="workload.manifests",
             cause="workload-not-in-cluster",
         )
     reference = kind.reference(namespace, name)
@@ -40,7 +40,7 @@ def missing(cluster: t.Optional[Cluster], kind: WorkloadKind, namespace: str, na
     return InputError(
         f"Namespace {namespace} has no {kind.name} {name!r}{hint}.",
         remedy="Name it as it is, or give its manifest.",
-        setting="coverage_mode_kind" if others else "coverage_mode_name",
+        setting="workload.kind" if others else "workload.name",
         cause="workload-not-in-cluster",
     )
 
@@ -60,7 +60,7 @@ def refuse_owned(cluster: t.Optional[Cluster], workload: Object) -> None:
     raise InputError(
         f"{describe(workload)} belongs to {owner['kind']} {owner['name']}, which would make it anew without coverage.",
         remedy="Name that one." if owner["kind"] in KINDS else "A pod of the node's own files cannot be changed.",
-        setting="coverage_mode_name",
+        setting="workload.name",
         cause="workload-owned",
     )
 
@@ -77,7 +77,7 @@ def refuse_unsupported(cluster: t.Optional[Cluster], kind: str, namespace: str, 
             raise InputError(
                 f"ReplicaSet {namespace}/{name} belongs to {owner['kind']} {owner['name']}.",
                 remedy=f"Name that one: coverage_mode_kind: {owner['kind']}, coverage_mode_name: {owner['name']}.",
-                setting="coverage_mode_kind",
+                setting="workload.kind",
                 cause="workload-kind-unsupported",
             )
     kind_of(kind)

@@ -16,11 +16,11 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.settings import within
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.waiting import poll
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import manifests
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import servers as wanted
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.conditions import (
-    TIMEOUT_SETTING,
     DependencyError,
     Patience,
 )
@@ -33,7 +33,6 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.i
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.in_server import pod_of, run_in_server
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.manifests import ManifestDependency
-from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.options import SETTING
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.order import Busy, run_in_order
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.schema import (
     job_entry,
@@ -117,12 +116,10 @@ def bring_up(
                 return _apply_manifests(own, entry, contents[name], namespace, patience, check=check)
             return _bring_up_one(cluster, entry, namespace, contents[name], patience, busy, check=check)
         except gate.NotReady as error:
-            error.message = f"Dependency {name} is not ready: {error.message}"
-            if error.setting == "readiness_gate_timeout":
-                error.setting = TIMEOUT_SETTING
-            elif error.setting.startswith("coverage_mode_"):
-                # the gate knows the service's own workload only
-                error.setting = SETTING
+            error.amend(
+                sentence=f"Dependency {name} is not ready: {error.message}",
+                setting=within(error.setting, OF_A_DEPENDENCY),
+            )
             raise
 
     results = list(run_in_order({entry.name: entry.after for entry in entries}, start, busy).values())

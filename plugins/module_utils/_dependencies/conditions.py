@@ -37,7 +37,7 @@ POLL = 0.15  # seconds between two looks
 WATCH = 1.0  # seconds between two looks at workloads beside conditions
 SHOWN = 300  # characters of a value in evidence
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod", "Job")
-TIMEOUT_SETTING = "service_dependencies_timeout"
+TIMEOUT_SETTING = "service_dependencies#timeout"
 
 
 class DependencyError(CoverageError):

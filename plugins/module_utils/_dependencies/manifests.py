@@ -201,7 +201,7 @@ class _Applying:
                     after, before = item.content, None  # its kind or namespace is to be made, too
                     break
                 if error.cause not in COMES or self.check or self.patience.left <= 0:
-                    error.evidence = [item.where, *error.evidence]
+                    error.amend(evidence=[item.where, *error.evidence])
                     raise
         name = describe(item.content)
         self.applied.objects.append(name)

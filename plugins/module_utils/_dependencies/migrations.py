@@ -21,7 +21,7 @@ from pathlib import Path
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.servers import Migrations
 
-SETTING = "service_dependencies_servers[].migrations"
+SETTING = "dependencies[].migrations"
 INIT = "init_sql"
 MARK = re.compile(r"^--\s*\+goose\s+(.+?)\s*$", re.IGNORECASE)
 NUMBER = re.compile(r"(\d+)")

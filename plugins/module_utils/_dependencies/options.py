@@ -14,7 +14,7 @@ import typing as t
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import nearest
 
-SETTING = "service_dependencies_servers"
+SETTING = "dependencies"
 POSTGRESQL, REDIS, MANIFESTS = "postgresql", "redis", "manifests"
 KINDS = (POSTGRESQL, REDIS, MANIFESTS)
 SERVERS = (POSTGRESQL, REDIS)

@@ -123,7 +123,9 @@ def _run(cluster: Cluster, server: Server, namespace: str, content: Content, sec
             try:
                 runs.run_command(server.name, migrations, secret, forward.port)
             except sql.MigrationError as error:
-                error.evidence += [f"the way to the database: {forward.said}"] if forward.said else []
+                error.amend(
+                    evidence=[*error.evidence, *[f"the way to the database: {forward.said}"] * bool(forward.said)]
+                )
                 raise
         return
     patience = Patience(time.monotonic(), migrations.timeout, setting=f"{sql.SETTING}.timeout")

@@ -121,7 +121,7 @@ def check(servers: t.Sequence[Server]) -> None:
     :raises InputError: the first thing that is wrong.
     """
     for server in servers:
-        where = f"service_dependencies_servers ({server.name})"
+        where = f"dependencies ({server.name})"
         if (server.user is None) != (server.password is None) and server.kind == POSTGRESQL:
             given, lacking = ("user", "password") if server.password is None else ("password", "user")
             raise InputError(
@@ -185,7 +185,7 @@ def credentials(server: Server, kept: t.Optional[Object], make_up: t.Callable[[]
             raise InputError(
                 f"Secret {server.secret_name} stands in the cluster without {half[0]}.",
                 remedy="Add the key, or delete the Secret: it is made anew.",
-                setting="service_dependencies_servers",
+                setting="dependencies",
                 cause="credentials-incomplete",
             )
         user, password = data.get("POSTGRES_USER", DEFAULT_USER), data.get("POSTGRES_PASSWORD") or make_up()

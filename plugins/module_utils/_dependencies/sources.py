@@ -63,7 +63,7 @@ class ManifestSources:
     paths: tuple[str, ...] = ()
     urls: tuple[Url, ...] = ()
     objects: tuple[Object, ...] = ()
-    setting: str = "service_dependencies_servers"
+    setting: str = "dependencies"
 
 
 @dataclass(frozen=True)
@@ -216,10 +216,12 @@ def _kustomized(name: str, folder: Path, sources: ManifestSources, tools: Tools)
         )
     except CommandError as error:
         if error.cause == "command-not-found":
-            error.remedy = "Install kubectl on the runner, or name it; or give what the kustomization builds as a file."
-            error.setting = "service_dependencies_kubectl"
+            error.amend(
+                remedy="Install kubectl on the runner, or name it; or give what the kustomization builds as a file.",
+                setting="service_dependencies#kubectl",
+            )
         else:
-            error.cause = "manifest-invalid"
+            error.amend(cause="manifest-invalid")
         raise
     return done.stdout
 

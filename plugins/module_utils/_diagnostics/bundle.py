@@ -155,7 +155,7 @@ def collect(request: Request, podman: Podman) -> Collected:
     except OSError as error:
         raise CoverageError(
             f"No evidence can be kept in {request.directory}: {error.strerror}.",
-            setting="failure_evidence_directory",
+            setting="evidence#directory",
             cause="cannot-write",
         ) from error
     report_progress("collect evidence")

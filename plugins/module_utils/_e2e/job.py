@@ -33,7 +33,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.wait
 )
 
 NAME, CONTAINER = "e2e-tests", "tests"
-SETTING = "e2e_tests_job_image"
+SETTING = "tests.job.image"
 # whose it is; Services select by other labels, so no pod of tests is taken for one of the service
 LABELS = {"app.kubernetes.io/managed-by": "kubernaut.coverage", "app.kubernetes.io/name": NAME}
 SELECTOR = ",".join(f"{key}={value}" for key, value in LABELS.items())
@@ -70,16 +70,16 @@ class InJob:
     def check(self, command: t.Sequence[str]) -> None:
         """Refuse a namespace that is not there, and a folder that no container can have."""
         if not command:
-            raise InputError("The tests' command is empty.", setting="e2e_tests_command")
+            raise InputError("The tests' command is empty.", setting="tests.command")
         if self.directory and not self.directory.startswith("/"):
             raise InputError(
-                f"The folder of the tests in the image, {self.directory}, is no absolute path.", setting="e2e_tests_dir"
+                f"The folder of the tests in the image, {self.directory}, is no absolute path.", setting="tests.dir"
             )
         if self.cluster.get(f"/api/v1/namespaces/{self.namespace}") is None:
             raise InputError(
                 f"There is no namespace {self.namespace} for the Job of the tests.",
                 remedy="Deploy the service first, or correct the name.",
-                setting="e2e_tests_namespace",
+                setting="workload.namespace",
                 cause="namespace-missing",
             )
 
@@ -89,7 +89,7 @@ class InJob:
             raise InputError(
                 "The reports of a Job are fetched from its node, and no nodes are given.",
                 remedy="Give the nodes' names, or no junit: then the exit code says whether the tests passed.",
-                setting="e2e_tests_nodes",
+                setting="node_image#nodes",
             )
         return Command(list(command), junit=str(Path(results, AT_HOME, junit)) if junit else "")
 
@@ -153,7 +153,7 @@ class InJob:
         except NotReady as error:
             # tests that began and end soon, or say what the rules know as a fault, are no workload that fails
             if not any(map(_has_started, self._pods(name))):
-                error.setting = SETTING
+                error.amend(setting=SETTING)
                 raise
 
     def _follow(self, name: str, started: float, timeout: float, keep: t.Callable[[str], None]) -> Ended:

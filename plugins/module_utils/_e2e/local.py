@@ -145,7 +145,7 @@ def check_command(
     if not Path(directory).is_dir():
         raise InputError(
             f"The folder of the tests, {directory}, does not exist.",
-            setting="e2e_tests_dir",
+            setting="tests.dir",
             cause="tests-folder-missing",
         )
     program = command[0] if command else ""
@@ -157,7 +157,7 @@ def check_command(
         raise InputError(
             f"The tests' command {program!r} is not to be found on this host.",
             remedy="Install it, or give its full path.",
-            setting="e2e_tests_command",
+            setting="tests.command",
             cause="tests-command-missing",
         )
 
@@ -239,7 +239,7 @@ def judge(results: str) -> None:
         raise InputError(
             f"There is no outcome of tests in {results}: {error}.",
             remedy="Run the tests first; they leave it there.",
-            setting="e2e_tests_results",
+            setting="e2e_tests#results",
             cause="tests-outcome-missing",
         ) from error
     cause, sentence = outcome["cause"], outcome["sentence"]

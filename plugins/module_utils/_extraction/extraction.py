@@ -13,6 +13,7 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Diagnosis
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import write_text
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
@@ -38,7 +39,6 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.cli
     Object,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.verdict import Verdict
 
 RUN = "coverage.kubernaut.io/run"  # on the pod template: which run it is of
 ENDING_FILE = "ending.json"
@@ -47,27 +47,14 @@ ENDING_FILE = "ending.json"
 class NotExtracted(CoverageError):
     """No usable counters came home.
 
-    :ivar also: what else was seen, each with C(cause) and C(sentence). :ivar ending: what the rules saw.
+    :ivar ending: what the rules saw.
     """
 
     cause = "no-counters"
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        also: t.Sequence[t.Mapping[str, str]] = (),
-        ending: t.Optional[Ending] = None,
-        **details: t.Any,
-    ) -> None:
+    def __init__(self, message: str, *, ending: t.Optional[Ending] = None, **details: t.Any) -> None:
         super().__init__(message, **details)
-        self.also = [dict(item) for item in also]
         self.ending = ending
-
-    def result(self) -> dict[str, t.Any]:
-        result = super().result()
-        result["verdict"]["also"] = self.also
-        return result
 
 
 @dataclass
@@ -79,7 +66,7 @@ class Extracted:
     """
 
     lives: list[PodLives]
-    verdict: t.Optional[Verdict] = None
+    verdict: t.Optional[Diagnosis] = None
     set_aside: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     ending: t.Optional[Ending] = None
@@ -130,7 +117,7 @@ def extract(
     if workload is None:
         raise NotExtracted(
             f"There is no {source.kind} {source.namespace}/{source.name} to take counters from.",
-            setting="coverage_extraction_name",
+            setting="workload.name",
             cause="workload-missing",
         )
     ending = Ending(
@@ -172,15 +159,9 @@ def extract(
     remove_copied(podman, source, [*sizes, *ending.set_aside], nodes)
     clock.lap("judge")
     if verdict is not None and not any(item.counters for item in lives):
-        raise NotExtracted(
-            verdict.sentence,
-            evidence=verdict.evidence,
-            remedy=verdict.remedy,
-            setting=verdict.setting,
-            cause=verdict.cause,
-            also=verdict.also,
-            ending=ending,
-        )
+        lost = NotExtracted.of(verdict)
+        lost.ending = ending
+        raise lost
     return Extracted([*earlier, *lives], verdict, sorted(ending.set_aside), clock.seconds, ending)
 
 

@@ -60,7 +60,7 @@ def stop(
                 f"The program in pod {sorted(watched.running)[0]} still runs {grace + timeout:.0f} s after it was told"
                 " to end.",
                 remedy="See why it does not end on SIGTERM.",
-                setting="coverage_mode_grace_period",
+                setting="coverage.grace_period",
                 evidence=[f"pod {name} on node {watched.node(name)}" for name in sorted(watched.running)],
             )
     return list(watched.last.values())

@@ -15,6 +15,7 @@ import dataclasses
 import re
 import typing as t
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Diagnosis
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.ending import Ending, Process
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.process_runs import (
     REPLACED,
@@ -24,7 +25,6 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.pro
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Object
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import redacted_text
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.verdict import Verdict
 
 SIGKILLED, ENDED_BY_TERM, NO_HANDLER = 137, 143, 2
 OOM_KILLED = "OOMKilled"
@@ -36,8 +36,8 @@ EVIDENCE_LINES = 20
 LOG_LINES = 8
 MEBI = 1 << 20
 
-Rule = t.Callable[[Ending, PodLives], t.Optional[Verdict]]
-LifeRule = t.Callable[[Ending, PodLives, Life], t.Optional[Verdict]]
+Rule = t.Callable[[Ending, PodLives], t.Optional[Diagnosis]]
+LifeRule = t.Callable[[Ending, PodLives, Life], t.Optional[Diagnosis]]
 
 # the first of these that was seen gives the verdict: what concerns all counters comes before what concerns one life
 ORDER = (
@@ -49,17 +49,17 @@ ORDER = (
 )
 
 
-def verdict_of(ending: Ending, lives: t.Sequence[PodLives]) -> t.Optional[Verdict]:
+def verdict_of(ending: Ending, lives: t.Sequence[PodLives]) -> t.Optional[Diagnosis]:
     """Return why counters are missing or cannot be trusted, None where all is well; note the cause at each lost life.
 
     What else was seen is in C(also); the evidence begins with what is lost.
     """
     if not lives:
-        return Verdict(
+        return Diagnosis(
             cause="no-pods",
             sentence="No pod ran when the counters were to be taken, so there are none.",
             remedy="See why: the workload has no replicas, or its Job has never run.",
-            setting="coverage_extraction_name",
+            setting="workload.name",
         )
     found = [verdict for rule in WHOLE for verdict in rule(ending, lives)]
     for item in lives:
@@ -69,7 +69,7 @@ def verdict_of(ending: Ending, lives: t.Sequence[PodLives]) -> t.Optional[Verdic
             item.cause, item.why = explained[0].cause, redacted_text(explained[0].sentence)
     if not found:
         return None
-    by_cause: dict[str, list[Verdict]] = {}
+    by_cause: dict[str, list[Diagnosis]] = {}
     for verdict in found:
         by_cause.setdefault(verdict.cause, []).append(verdict)
     merged = [_merged(by_cause[cause]) for cause in sorted(by_cause, key=ORDER.index)]
@@ -84,11 +84,11 @@ def verdict_of(ending: Ending, lives: t.Sequence[PodLives]) -> t.Optional[Verdic
         first,
         sentence=redacted_text(first.sentence),
         evidence=[redacted_text(line) for line in [*lost[:EVIDENCE_LINES], *first.evidence]][: 2 * EVIDENCE_LINES],
-        also=[{"cause": other.cause, "sentence": redacted_text(other.sentence)} for other in rest],
+        also=[other.rewritten(redacted_text) for other in rest],
     )
 
 
-def why(ending: Ending, item: PodLives) -> t.Iterator[Verdict]:
+def why(ending: Ending, item: PodLives) -> t.Iterator[Diagnosis]:
     """Yield a verdict for each lost life of a pod that is explained, at least one."""
     names = ending.names(item.pod)
     known = known_lives(ending, item.pod) if ending.pod(item.pod) is not None else []
@@ -110,7 +110,7 @@ def why(ending: Ending, item: PodLives) -> t.Iterator[Verdict]:
         )
     forgotten = item.lost - len(lost)
     if forgotten > 0:
-        yield Verdict(
+        yield Diagnosis(
             cause="lives-lost",
             sentence=f"{_count(forgotten, 'life', 'lives')} of the program in pod {item.pod} ended earlier without"
             " writing counters, and how is no longer known.",
@@ -122,7 +122,7 @@ def why(ending: Ending, item: PodLives) -> t.Iterator[Verdict]:
 # rules about all that came home
 
 
-def two_builds(ending: Ending, lives: t.Sequence[PodLives]) -> t.Iterator[Verdict]:
+def two_builds(ending: Ending, lives: t.Sequence[PodLives]) -> t.Iterator[Diagnosis]:
     """More than one covmeta of the same program: it was changed in between, and its statements would count twice."""
     by_main: dict[tuple[str, ...], list[str]] = {}
     for digest, main in sorted(ending.builds.items()):
@@ -133,52 +133,52 @@ def two_builds(ending: Ending, lives: t.Sequence[PodLives]) -> t.Iterator[Verdic
             digest: sorted({name.partition("/")[0] for name in ending.files if digest in name}) for digest in digests
         }
         if len(digests) > 1:
-            yield Verdict(
+            yield Diagnosis(
                 cause="two-builds",
                 sentence=f"The counters of {ending.component} are of {len(digests)} builds of {mains[0]}, which cannot"
                 " be added up.",
                 evidence=[f"covmeta.{digest} of {', '.join(pods[digest]) or 'no pod'}" for digest in digests],
                 remedy="Use one image for all pods of a component, and a new run for a new build.",
-                setting="coverage_mode_image",
+                setting="coverage_mode#image",
             )
 
 
-def stale_counters(ending: Ending, lives: t.Sequence[PodLives]) -> t.Iterator[Verdict]:
+def stale_counters(ending: Ending, lives: t.Sequence[PodLives]) -> t.Iterator[Diagnosis]:
     """Files that are older than the workload of this run: of an earlier one that used the same folder."""
     old = sorted(name for name in ending.set_aside if name.rpartition("/")[2].startswith("cov"))
     if old:
-        yield Verdict(
+        yield Diagnosis(
             cause="stale-counters",
             sentence=f"{_count(len(old), 'file', 'files')} in {ending.volume_directory} on the nodes"
             f" {'is' if len(old) == 1 else 'are'} older than this run's workload, and"
             f" {'was' if len(old) == 1 else 'were'} set aside.",
             evidence=old[:EVIDENCE_LINES],
             remedy="Give each run an id of its own: it is the name of the folder on the nodes.",
-            setting="coverage_mode_run_id",
+            setting="coverage_mode#run_id",
         )
 
 
-WHOLE: tuple[t.Callable[[Ending, t.Sequence[PodLives]], t.Iterator[Verdict]], ...] = (two_builds, stale_counters)
+WHOLE: tuple[t.Callable[[Ending, t.Sequence[PodLives]], t.Iterator[Diagnosis]], ...] = (two_builds, stale_counters)
 
 
 # rules for a pod that wrote nothing at all, not even covmeta
 
 
-def node_unreachable(ending: Ending, item: PodLives) -> t.Optional[Verdict]:
+def node_unreachable(ending: Ending, item: PodLives) -> t.Optional[Diagnosis]:
     """The pod's node was not looked at."""
     if not item.node or item.node in ending.searched:
         return None
     said = ending.unreachable.get(item.node, "")
-    return Verdict(
+    return Diagnosis(
         cause="node-unreachable",
         sentence=f"Pod {item.pod} ran on node {item.node}, where could not be looked for its counters.",
         evidence=[f"nodes with counters' folder: {', '.join(ending.searched) or 'none'}", *[said] * bool(said)],
         remedy="Name all nodes that the pods may run on; each has to be a container that runs.",
-        setting="coverage_extraction_nodes",
+        setting="coverage_extraction#nodes",
     )
 
 
-def path_mismatch(ending: Ending, item: PodLives) -> t.Optional[Verdict]:
+def path_mismatch(ending: Ending, item: PodLives) -> t.Optional[Diagnosis]:
     """GOCOVERDIR names another folder than the one that is mounted: files lie there, or it does not exist."""
     mounted = _mounted_at(ending, item.pod)
     for process in _instrumented(ending, item.pod):
@@ -187,7 +187,7 @@ def path_mismatch(ending: Ending, item: PodLives) -> t.Optional[Verdict]:
         if not process.folder or (inside and process.mode) or not mounted:
             continue
         there = f"it holds {', '.join(process.files)}" if process.files else "it is empty"
-        return Verdict(
+        return Diagnosis(
             cause="coverage-path-mismatch",
             sentence=f"The program in pod {item.pod} writes its counters to {process.folder}, but the folder that is"
             f" brought home is mounted at {mounted}.",
@@ -197,28 +197,28 @@ def path_mismatch(ending: Ending, item: PodLives) -> t.Optional[Verdict]:
                 f"{process.folder} is on the mount {point}",
             ],
             remedy="Something sets GOCOVERDIR anew (the image's entrypoint, a wrapper, the manifest); let it be.",
-            setting="coverage_mode_directory",
+            setting="coverage.directory",
         )
     line = _log_line(ending, item.pod, "inaccessible")
     if line:
-        return Verdict(
+        return Diagnosis(
             cause="coverage-path-mismatch",
             sentence=f"The folder that GOCOVERDIR names in pod {item.pod} does not exist:"
             f" {_after(line, 'output directory ')}",
             evidence=[line],
             remedy="Mount the folder for counters where GOCOVERDIR points.",
-            setting="coverage_mode_directory",
+            setting="coverage.directory",
         )
     return None
 
 
-def gocoverdir_unset(ending: Ending, item: PodLives) -> t.Optional[Verdict]:
+def gocoverdir_unset(ending: Ending, item: PodLives) -> t.Optional[Diagnosis]:
     """The program is instrumented, and no GOCOVERDIR reaches it."""
     line = _log_line(ending, item.pod, "GOCOVERDIR not set")
     without = [process for process in _instrumented(ending, item.pod) if not process.folder]
     if not line and (not without or len(without) < len(_instrumented(ending, item.pod))):
         return None
-    return Verdict(
+    return Diagnosis(
         cause="gocoverdir-unset",
         sentence=f"The program in pod {item.pod} is instrumented, but GOCOVERDIR does not reach it.",
         evidence=[
@@ -226,23 +226,23 @@ def gocoverdir_unset(ending: Ending, item: PodLives) -> t.Optional[Verdict]:
             *(f"{_shown(process)}: no GOCOVERDIR" for process in without),
         ],
         remedy="Something between the container's start and the program (a wrapper, env -i) drops it.",
-        setting="coverage_mode_container",
+        setting="workload.container",
     )
 
 
-def disk_full_at_start(ending: Ending, item: PodLives) -> t.Optional[Verdict]:
+def disk_full_at_start(ending: Ending, item: PodLives) -> t.Optional[Diagnosis]:
     line = _log_line(ending, item.pod, "no space left on device")
     return _disk_full(ending, item, line) if line else None
 
 
-def not_writable(ending: Ending, item: PodLives) -> t.Optional[Verdict]:
+def not_writable(ending: Ending, item: PodLives) -> t.Optional[Diagnosis]:
     """It may not write there: by the folder's mode, or because the mount is read-only."""
     read_only = _log_line(ending, item.pod, "read-only file system")
     denied = _log_line(ending, item.pod, "permission denied")
     process = next(iter(_instrumented(ending, item.pod)), None)
     mount = process.mount if process else ""
     if read_only or (process and not process.files and "ro" in mount.split(" ")[0].split(",")):
-        return Verdict(
+        return Diagnosis(
             cause="coverage-read-only",
             sentence=f"The program in pod {item.pod} cannot write its counters: the folder is mounted read-only.",
             evidence=[
@@ -250,33 +250,33 @@ def not_writable(ending: Ending, item: PodLives) -> t.Optional[Verdict]:
                 *[f"mount: {mount}"] * bool(mount),
             ],
             remedy="Take readOnly from the mount of the folder for counters.",
-            setting="coverage_mode_directory",
+            setting="coverage.directory",
         )
     if denied or (process and process.folder and process.mode and not process.files and not _may_write(process)):
         who = f"user {process.user}" if process else "its user"
         how = f"{process.folder} has mode, owner, group {process.mode}" if process else ""
-        return Verdict(
+        return Diagnosis(
             cause="coverage-not-writable",
             sentence=f"The program in pod {item.pod} runs as {who}, which may not write to the folder for counters.",
             evidence=[*[denied] * bool(denied), *[how] * bool(how)],
             remedy="Let its user write to the folder: mode 1777, as the role coverage_mode prepares it, or an fsGroup.",
-            setting="coverage_mode_nodes",
+            setting="coverage_mode#nodes",
         )
     return None
 
 
-def not_instrumented(ending: Ending, item: PodLives) -> t.Optional[Verdict]:
+def not_instrumented(ending: Ending, item: PodLives) -> t.Optional[Diagnosis]:
     """None of the container's binaries can write counters."""
     seen = ending.processes.get(item.pod, [])
     if not seen or any(process.instrumented for process in seen):
         return None
     image = _container(ending, item.pod).get("image", "")
-    return Verdict(
+    return Diagnosis(
         cause="not-instrumented",
         sentence=f"The program in pod {item.pod} is not instrumented: its binary cannot write counters.",
         evidence=[f"image {image}", *(f"{_shown(process)}: no runtime/coverage.initHook in it" for process in seen)],
         remedy="See that the image that runs is the one that was built, and that it was built with -cover.",
-        setting="coverage_mode_image",
+        setting="coverage_mode#image",
     )
 
 
@@ -290,25 +290,25 @@ NOTHING_WRITTEN: tuple[Rule, ...] = (
 )
 
 
-def _no_covmeta(ending: Ending, item: PodLives) -> Verdict:
+def _no_covmeta(ending: Ending, item: PodLives) -> Diagnosis:
     if item.reason == REPLACED:
         return _replaced(ending, item)
-    return Verdict(
+    return Diagnosis(
         cause="no-covmeta",
         sentence=f"The program in pod {item.pod} wrote nothing: no covmeta, which comes at its start, and no counters.",
         evidence=[f"files of {item.pod}: {', '.join(ending.names(item.pod)) or 'none'}", *_log_end(ending, item.pod)],
         remedy="Prove that the image that ran is instrumented and that GOCOVERDIR is the folder that is mounted.",
-        setting="instrumented_image_source",
+        setting="source",
     )
 
 
-def _replaced(ending: Ending, item: PodLives) -> Verdict:
+def _replaced(ending: Ending, item: PodLives) -> Diagnosis:
     said = [
         f"{event.get('reason')}: {event.get('message')}"
         for event in ending.events
         if (event.get("involvedObject") or {}).get("name") == item.pod
     ]
-    return Verdict(
+    return Diagnosis(
         cause="pod-replaced",
         sentence=f"Pod {item.pod} was replaced during the tests, and the counters of"
         f" {_count(item.lost, 'life', 'lives')} of it did not come home.",
@@ -320,19 +320,19 @@ def _replaced(ending: Ending, item: PodLives) -> Verdict:
 # rules for a life that wrote covmeta when it started, and no counters when it ended
 
 
-def still_runs(ending: Ending, item: PodLives, life: Life) -> t.Optional[Verdict]:
+def still_runs(ending: Ending, item: PodLives, life: Life) -> t.Optional[Diagnosis]:
     if not life.last or life.code is not None:
         return None
-    return Verdict(
+    return Diagnosis(
         cause="not-flushed",
         sentence=f"The program in pod {item.pod} still runs, and writes its counters only when it ends.",
         evidence=[],
         remedy="Stop it before the counters are taken.",
-        setting="coverage_extraction_timeout",
+        setting="coverage_extraction#timeout",
     )
 
 
-def could_not_write(ending: Ending, item: PodLives, life: Life) -> t.Optional[Verdict]:
+def could_not_write(ending: Ending, item: PodLives, life: Life) -> t.Optional[Diagnosis]:
     """The program itself said that it could not write its counters, or left them half written."""
     lines = [line for line in life.log.splitlines() if "emit failed" in line]
     no_space = next((line for line in lines if "no space left" in line), "")
@@ -341,32 +341,32 @@ def could_not_write(ending: Ending, item: PodLives, life: Life) -> t.Optional[Ve
     if no_space or (half and disk is not None and (disk.free <= FULL or disk.free_files == 0)):
         return _disk_full(ending, item, no_space, half)
     if any("permission denied" in line or "read-only" in line for line in lines):
-        return Verdict(
+        return Diagnosis(
             cause="coverage-not-writable",
             sentence=f"The program in pod {item.pod} could write to the folder for counters when it started, and not"
             " any more when it ended.",
             evidence=lines[-LOG_LINES:],
             remedy="See who changed the folder's mode or owner during the run.",
-            setting="coverage_mode_nodes",
+            setting="coverage_mode#nodes",
         )
     return None
 
 
-def out_of_memory(ending: Ending, item: PodLives, life: Life) -> t.Optional[Verdict]:
+def out_of_memory(ending: Ending, item: PodLives, life: Life) -> t.Optional[Diagnosis]:
     if life.reason != OOM_KILLED:
         return None
     limit = ((_container(ending, item.pod).get("resources") or {}).get("limits") or {}).get("memory", "")
-    return Verdict(
+    return Diagnosis(
         cause="out-of-memory",
         sentence=f"The program in pod {item.pod} was killed because it needed more memory than its limit"
         f"{f' of {limit}' if limit else ''}; its counters went with it.",
         evidence=[_told(life), *_last_lines(life.log)],
         remedy="Raise its memory limit: counters cost some.",
-        setting="coverage_mode_objects",
+        setting="workload.objects",
     )
 
 
-def panicked(ending: Ending, item: PodLives, life: Life) -> t.Optional[Verdict]:
+def panicked(ending: Ending, item: PodLives, life: Life) -> t.Optional[Diagnosis]:
     """A panic ends the process at once, with exit code 2 as a signal without handler does: only the log tells."""
     if life.code != NO_HANDLER:
         return None
@@ -375,7 +375,7 @@ def panicked(ending: Ending, item: PodLives, life: Life) -> t.Optional[Verdict]:
     if begin is None:
         return None
     when = "when it was told to end" if life.asked and life.ended >= life.asked - GRACE_ROUNDING else "while it ran"
-    return Verdict(
+    return Diagnosis(
         cause="panic",
         sentence=f"The program in pod {item.pod} panicked {when}: {_short(lines[begin])}",
         evidence=[_told(life), *lines[begin : begin + LOG_LINES]],
@@ -383,7 +383,7 @@ def panicked(ending: Ending, item: PodLives, life: Life) -> t.Optional[Verdict]:
     )
 
 
-def signal_not_forwarded(ending: Ending, item: PodLives, life: Life) -> t.Optional[Verdict]:
+def signal_not_forwarded(ending: Ending, item: PodLives, life: Life) -> t.Optional[Diagnosis]:
     """The container's first process is another than the program, and does not pass SIGTERM on to it."""
     first = ending.first_process(item.pod)
     programs = [process for process in _instrumented(ending, item.pod) if not process.first]
@@ -401,7 +401,7 @@ def signal_not_forwarded(ending: Ending, item: PodLives, life: Life) -> t.Option
         if first.handles
         else "does nothing on SIGTERM as process 1"
     )
-    return Verdict(
+    return Diagnosis(
         cause="sigterm-not-forwarded",
         sentence=f"In pod {item.pod}, {first.name} is the first process and does not pass SIGTERM on to the program,"
         f" which was killed with it{_after_seconds(life)}.",
@@ -411,15 +411,15 @@ def signal_not_forwarded(ending: Ending, item: PodLives, life: Life) -> t.Option
             _told(life),
         ],
         remedy="Start the program with exec, or write the image's ENTRYPOINT as a list, so that it is process 1.",
-        setting="instrumented_image_source",
+        setting="source",
     )
 
 
-def signal_ignored(ending: Ending, item: PodLives, life: Life) -> t.Optional[Verdict]:
+def signal_ignored(ending: Ending, item: PodLives, life: Life) -> t.Optional[Diagnosis]:
     first = ending.first_process(item.pod)
     if not life.last or life.code != SIGKILLED or first is None or not first.ignores or not _grace_over(life):
         return None
-    return Verdict(
+    return Diagnosis(
         cause="sigterm-ignored",
         sentence=f"The program in pod {item.pod} ignores SIGTERM and was killed when its grace period of"
         f" {life.grace:g} s was over.",
@@ -428,35 +428,35 @@ def signal_ignored(ending: Ending, item: PodLives, life: Life) -> t.Optional[Ver
     )
 
 
-def grace_exceeded(ending: Ending, item: PodLives, life: Life) -> t.Optional[Verdict]:
+def grace_exceeded(ending: Ending, item: PodLives, life: Life) -> t.Optional[Diagnosis]:
     if life.code != SIGKILLED or not _grace_over(life):
         return None
     hook = any((part.get("lifecycle") or {}).get("preStop") for part in _spec(ending, item.pod).get("containers") or [])
-    return Verdict(
+    return Diagnosis(
         cause="grace-period-exceeded",
         sentence=f"The program in pod {item.pod} was still ending when its grace period of {life.grace:g} s was over,"
         " and was killed.",
         evidence=[_told(life), *["its preStop hook takes part of that time"] * hook, *_last_lines(life.log)],
         remedy="Give it more time to end, longer than its own shutdown takes.",
-        setting="coverage_mode_grace_period",
+        setting="coverage.grace_period",
     )
 
 
-def killed(ending: Ending, item: PodLives, life: Life) -> t.Optional[Verdict]:
+def killed(ending: Ending, item: PodLives, life: Life) -> t.Optional[Diagnosis]:
     if life.code != SIGKILLED:
         return None
     events = _events(ending, item.pod, "Killing", "Evicted", "Preempting", "OOMKilling", "SystemOOM")
     probe = next((said for said in events if "failed liveness probe" in said or "failed startup probe" in said), "")
     if probe:
-        return Verdict(
+        return Diagnosis(
             cause="killed",
             sentence=f"The program in pod {item.pod} was killed because its probe failed, and did not end in its grace"
             " period.",
             evidence=[probe, _told(life)],
             remedy="Make the probe more patient, or mend what it finds.",
-            setting="coverage_mode_objects",
+            setting="workload.objects",
         )
-    return Verdict(
+    return Diagnosis(
         cause="killed",
         sentence=f"The program in pod {item.pod} was killed (SIGKILL){_after_seconds(life)}, neither for its memory"
         " limit nor at the end of its grace period.",
@@ -465,12 +465,12 @@ def killed(ending: Ending, item: PodLives, life: Life) -> t.Optional[Verdict]:
     )
 
 
-def no_handler(ending: Ending, item: PodLives, life: Life) -> t.Optional[Verdict]:
+def no_handler(ending: Ending, item: PodLives, life: Life) -> t.Optional[Diagnosis]:
     """SIGTERM without a handler: as process 1 of a container Go's runtime exits with 2, else the signal ends it."""
     if life.code not in (NO_HANDLER, ENDED_BY_TERM):
         return None
     told = f" {max(0, life.ended - life.asked):.0f} s after it was told to" if life.asked else ""
-    return Verdict(
+    return Diagnosis(
         cause="no-sigterm-handler",
         sentence=f"The program in pod {item.pod} has no handler for SIGTERM: it ended{told} without returning"
         " from main, so Go wrote no counters.",
@@ -479,11 +479,11 @@ def no_handler(ending: Ending, item: PodLives, life: Life) -> t.Optional[Verdict
     )
 
 
-def crashed(ending: Ending, item: PodLives, life: Life) -> t.Optional[Verdict]:
+def crashed(ending: Ending, item: PodLives, life: Life) -> t.Optional[Diagnosis]:
     """An earlier life that ended by itself with an error, and wrote nothing: not through os.Exit, then."""
     if life.last or not life.code:
         return None
-    return Verdict(
+    return Diagnosis(
         cause="crash",
         sentence=f"An earlier life of the program in pod {item.pod} ended with exit code {life.code} and wrote no"
         " counters.",
@@ -506,8 +506,8 @@ NOT_FINISHED: tuple[LifeRule, ...] = (
 )
 
 
-def _no_counters(ending: Ending, item: PodLives, life: Life) -> Verdict:
-    return Verdict(
+def _no_counters(ending: Ending, item: PodLives, life: Life) -> Diagnosis:
+    return Diagnosis(
         cause="no-counters",
         sentence=f"The program in pod {item.pod} wrote covmeta when it started, but no counters when it ended with exit"
         f" code {life.code}.",
@@ -519,24 +519,24 @@ def _no_counters(ending: Ending, item: PodLives, life: Life) -> Verdict:
 # helpers
 
 
-def _disk_full(ending: Ending, item: PodLives, line: str, half: t.Sequence[str] = ()) -> Verdict:
+def _disk_full(ending: Ending, item: PodLives, line: str, half: t.Sequence[str] = ()) -> Diagnosis:
     disk = ending.disks.get(item.node)
     free = (
         f"{disk.free / MEBI:.1f} of {disk.size / MEBI:.0f} MiB free, {disk.free_files} of {disk.files} inodes free"
         if disk
         else "its free space is not known"
     )
-    return Verdict(
+    return Diagnosis(
         cause="disk-full",
         sentence=f"The program in pod {item.pod} could not write its counters: the disk of its node,"
         f" {item.node or '?'}, is full.",
         evidence=[*[line] * bool(line), f"node {item.node}: {free}", *(f"half written: {name}" for name in half)],
         remedy="Make room on the node, which shares the disk of its host.",
-        setting="preflight_disk_gib",
+        setting="preflight#disk_gib",
     )
 
 
-def _merged(verdicts: t.Sequence[Verdict]) -> Verdict:
+def _merged(verdicts: t.Sequence[Diagnosis]) -> Diagnosis:
     """One verdict for all that have the same cause: the first one's words, and everyone's evidence."""
     first, others = verdicts[0], verdicts[1:]
     if not others:

@@ -160,7 +160,7 @@ class Installer:
         raise ToolError(
             f"{request.name} {request.version} could not be had: {'; '.join(reasons)}.",
             remedy=f"Give a file or URL of it with its checksum (coverage_runner_{request.name}_url).",
-            setting=f"coverage_runner_{request.name}_url",
+            setting=f"runner_tool#{request.name}.url",
             evidence=reasons,
         )
 
@@ -193,7 +193,7 @@ class Installer:
             if not request.checksum:
                 raise InputError(
                     f"What a URL gives has to be proved: {request.name} has no checksum.",
-                    setting=f"coverage_runner_{request.name}_checksum",
+                    setting=f"runner_tool#{request.name}.checksum",
                 )
             report_progress(f"download {request.name}")
             try:
@@ -210,7 +210,7 @@ class Installer:
             raise ToolError(
                 f"{request.name} is not what its checksum says: sha256:{sha256(target)}, wanted {request.checksum}.",
                 remedy="Correct the checksum if the file is the right one.",
-                setting=f"coverage_runner_{request.name}_checksum",
+                setting=f"runner_tool#{request.name}.checksum",
                 cause="checksum-mismatch",
             )
         return target

@@ -333,7 +333,7 @@ class KindClusters:
             raise ClusterError(
                 f'Not every node of cluster "{config.name}" was ready after {seconds} s.',
                 remedy="The cluster stands; look at the evidence, or give it longer.",
-                setting="kind_cluster_wait",
+                setting="kind_cluster#wait",
                 evidence=conditions or error.evidence,
                 cause="nodes-not-ready",
             ) from error
@@ -354,7 +354,7 @@ class KindClusters:
             raise ClusterError(
                 f'Cluster "{name}" was not created by this collection and is not deleted.',
                 remedy="Choose another name, or insist with force.",
-                setting="kind_cluster_force",
+                setting="kind_cluster#force",
                 evidence=[*(node.name for node in found.nodes), *found.evidence],
                 cause="cluster-foreign",
             )
@@ -428,7 +428,7 @@ class KindClusters:
             purpose=purpose,
             environment=environment,
             remedy=READY_RUNNER,
-            setting="kind_cluster_executable",
+            setting="kind_cluster#executable",
             **options,
         )
 

@@ -57,12 +57,12 @@ class ClusterConfig:
             raise InputError(
                 f'"{name}" cannot be the name of a cluster: at most {NAME_LIMIT} lower-case letters, digits, "-" '
                 'and ".", a letter or digit first and last.',
-                setting="kind_cluster_name",
+                setting="cluster.name",
             )
         if not node_image or any(character.isspace() for character in node_image):
-            raise InputError(f'"{node_image}" is no image reference.', setting="kind_cluster_node_image")
+            raise InputError(f'"{node_image}" is no image reference.', setting="cluster.node_image")
         if workers < 0:
-            raise InputError(f"A cluster cannot have {workers} workers.", setting="kind_cluster_workers")
+            raise InputError(f"A cluster cannot have {workers} workers.", setting="cluster.workers")
         return cls(
             name=name,
             node_image=node_image,
@@ -135,7 +135,7 @@ class ClusterConfig:
 
 
 def _canonical_ports(mappings: t.Iterable[t.Mapping[str, t.Any]]) -> tuple[dict[str, t.Any], ...]:
-    setting = "kind_cluster_port_mappings"
+    setting = "cluster.port_mappings"
     found: list[dict[str, t.Any]] = []
     ports: list[HostPort] = []
     for mapping in mappings:
@@ -162,7 +162,7 @@ def _canonical_ports(mappings: t.Iterable[t.Mapping[str, t.Any]]) -> tuple[dict[
 
 
 def _canonical_mounts(mounts: t.Iterable[t.Mapping[str, t.Any]]) -> tuple[dict[str, t.Any], ...]:
-    setting = "kind_cluster_extra_mounts"
+    setting = "cluster.extra_mounts"
     found: dict[str, dict[str, t.Any]] = {}
     for mount in mounts:
         item = {"read_only": bool(mount.get("read_only"))}
@@ -186,7 +186,7 @@ def _canonical_patches(patches: t.Iterable[str]) -> tuple[str, ...]:
             raise InputError(
                 f"A kubeadm patch has no kind: {patch.strip()[:60]!r}.",
                 remedy='Say which object it changes, for example "kind: ClusterConfiguration".',
-                setting="kind_cluster_kubeadm_patches",
+                setting="cluster.kubeadm_patches",
             )
         found.append("\n".join(line.rstrip() for line in patch.strip().splitlines()))
     return tuple(found)

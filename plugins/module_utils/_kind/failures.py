@@ -38,14 +38,14 @@ KNOWN_FAILURES = (
         "mount-source-missing",
         "{0}, which a node mounts, does not exist on this host",
         "Create it, or take the mount away.",
-        "kind_cluster_extra_mounts",
+        "cluster.extra_mounts",
     ),
     (
         r"(?:address already in use|port is already allocated)",
         "port-taken",
         "a host port was taken while the cluster was being created",
         "Free it, or choose another host_port.",
-        "kind_cluster_port_mappings",
+        "cluster.port_mappings",
     ),
     (r"no space left on device", "disk-full", "the disk is full", "Make room where podman keeps its containers.", ""),
     (
@@ -67,14 +67,14 @@ KNOWN_FAILURES = (
         "node-boot",
         "systemd did not come up inside a node's container",
         READY_RUNNER,
-        "kind_cluster_node_image",
+        "cluster.node_image",
     ),
     (
         r"(?:kubelet is not healthy|wait-control-plane|timed out waiting for the condition|context deadline exceeded)",
         "control-plane",
         "the control plane did not come up inside its node",
         "Read the kubelet's lines; most often memory or disk is short, or the node image does not suit this host.",
-        "kind_cluster_node_image",
+        "cluster.node_image",
     ),
 )
 

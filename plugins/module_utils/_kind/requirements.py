@@ -25,7 +25,7 @@ def refusal(found: KindCluster, difference: t.Sequence[str], *, interrupted: boo
         return ClusterError(
             f'A cluster named "{found.name}" exists that this collection did not create.',
             remedy="Choose another name; or, if it may be deleted, set kind_cluster_recreate: true.",
-            setting="kind_cluster_name",
+            setting="cluster.name",
             evidence=[*states, *found.evidence],
             cause="cluster-foreign",
         )
@@ -42,14 +42,14 @@ def refusal(found: KindCluster, difference: t.Sequence[str], *, interrupted: boo
         return ClusterError(
             f'Cluster "{found.name}" exists, but not all of its nodes run: {stopped}.',
             remedy=f"Start them (podman start {stopped.replace(',', '')}), or set kind_cluster_recreate: true.",
-            setting="kind_cluster_recreate",
+            setting="kind_cluster#recreate",
             evidence=states,
             cause="cluster-stopped",
         )
     return ClusterError(
         f'Cluster "{found.name}" is incomplete: its creation was interrupted, or a node was removed.',
         remedy="Set kind_cluster_recreate: true to replace it.",
-        setting="kind_cluster_recreate",
+        setting="kind_cluster#recreate",
         evidence=states,
         cause="cluster-incomplete",
     )
@@ -70,7 +70,7 @@ def require_parts(
         raise ClusterError(
             f"Node image {config.node_image} is not in podman's store.",
             remedy="Run playbooks/runner.yml, which loads or builds it.",
-            setting="kind_cluster_node_image",
+            setting="cluster.node_image",
             cause="node-image-missing",
         )
     for mount in config.extra_mounts:
@@ -79,7 +79,7 @@ def require_parts(
                 f"{mount['host_path']}, to be mounted at {mount['container_path']} of each node, does not exist "
                 "on this host.",
                 remedy="Create it first: podman mounts only what is there.",
-                setting="kind_cluster_extra_mounts",
+                setting="cluster.extra_mounts",
                 cause="mount-source-missing",
             )
     freed = [
@@ -92,7 +92,7 @@ def require_parts(
         [port for port in config.host_ports() if not any(port.overlaps(other) for other in freed)],
         containers,
         remedy="choose another host_port",
-        setting="kind_cluster_port_mappings",
+        setting="cluster.port_mappings",
     )
 
 

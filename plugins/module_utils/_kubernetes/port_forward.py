@@ -70,7 +70,7 @@ def parse_target(entry: t.Mapping[str, t.Any], namespace: str) -> ForwardTarget:
         wrong = "the variable that tells the tests the address is not given"
     if wrong:
         raise InputError(
-            f"A port-forward is not valid: {wrong}.", setting="e2e_tests_port_forward", cause="port-forward-invalid"
+            f"A port-forward is not valid: {wrong}.", setting="tests.port_forward", cause="port-forward-invalid"
         )
     return ForwardTarget(
         kind=kind,
@@ -136,7 +136,7 @@ def resolve(cluster: Cluster, target: ForwardTarget) -> t.Optional[tuple[str, in
 def _missing(target: ForwardTarget, why: str) -> InputError:
     return InputError(
         f"The port-forward to {target} cannot be made: {why}.",
-        setting="e2e_tests_port_forward",
+        setting="tests.port_forward",
         cause="port-forward-target-missing",
     )
 
@@ -157,7 +157,7 @@ class PortForward:
         if self._ready_endpoint() is None:
             raise InputError(
                 f"The port-forward to {target} cannot be made: no pod behind it was ready within {wait:g} s.",
-                setting="e2e_tests_port_forward",
+                setting="tests.port_forward",
                 cause="port-forward-no-pod",
             )
         try:
@@ -166,7 +166,7 @@ class PortForward:
             raise InputError(
                 f"The port-forward to {target} cannot be made: {HOST}:{target.local_port} is taken ({error.strerror}).",
                 remedy="Leave local_port away, or give another.",
-                setting="e2e_tests_port_forward",
+                setting="tests.port_forward",
                 cause="port-forward-port-taken",
             ) from error
         self.port: int = self._listener.getsockname()[1]

@@ -22,9 +22,9 @@ from dataclasses import dataclass, field
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import counters as covcounters
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import meta as covmeta
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.meta_writer import frame_packages
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.fnv import fnv128a
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.meta import Meta
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.meta_writer import frame_packages
 from ansible_collections.kubernaut.coverage.plugins.module_utils._live.counters import (
     Shape,
     check_later,
@@ -259,9 +259,7 @@ def _read_packages(program: Program, build: Build) -> Shape:
         )
     build.mode, build.granularity = modes[0], covmeta.GRANULARITIES[packages[0].granularity]
     build.digest = _digest(packages, build)
-    build.covmeta = frame_packages(
-        [package.data for package in packages], build.digest, build.mode, build.granularity
-    )
+    build.covmeta = frame_packages([package.data for package in packages], build.digest, build.mode, build.granularity)
     build.__dict__.pop("meta", None)
     build.shape, build.hashes = Shape(packages), hashes
     return build.shape

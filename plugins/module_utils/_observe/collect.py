@@ -29,6 +29,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.cli
     KubernetesError,
     Object,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.contacts import contacts
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import (
     HASH,
     Dependency,
@@ -37,21 +38,26 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observ
     containers,
     moment,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.node_images import Node
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import probes
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules.configuration import references
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules.coverage import pods_without_covmeta
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules.dependencies import contacts
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules.image import NEVER_PULLED, PULLED
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules.scheduling import host_ports
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.verdict import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.readers import (
+    NEVER_PULLED,
+    PROBES,
+    PULLED,
+    declared_ports,
+    failing,
+    host_ports,
     log_lines,
+    path_of,
+    pods_without_covmeta,
+    port_of,
+    probe_of,
+    references,
     specification,
     specifications,
     terminated,
     waiting,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.node_images import Node
 
 URL_TIMEOUT = 2.0
 LOG_PODS = 5  # of many replicas, so many are enough to tell from
@@ -380,10 +386,10 @@ class _Look:
 
     def answers(self) -> None:
         seen = self.seen
-        for pod, status, kind, event in list(probes.failing(seen))[:2]:
+        for pod, status, kind, event in list(failing(seen))[:2]:
             name, container = pod["metadata"]["name"], status["name"]
-            probe = probes.probe_of(pod, container, kind)
-            port, path = probes.port_of(pod, container, probe), probes.path_of(probe)
+            probe = probe_of(pod, container, kind)
+            port, path = port_of(pod, container, probe), path_of(probe)
             scheme = str((probe.get("httpGet") or {}).get("scheme") or "HTTP").lower()
             if not port or not path:
                 continue
@@ -587,8 +593,8 @@ def _complete(item: Dependency, services: list[Object], namespace: str, told: st
 
 def _ports(seen: Observation, pod: Object, container: str) -> list[int]:
     """The ports where the program may listen, the likeliest first."""
-    found = probes.declared_ports(pod, container)
-    found += [probes.port_of(pod, container, probes.probe_of(pod, container, kind)) for kind in probes.KINDS]
+    found = declared_ports(pod, container)
+    found += [port_of(pod, container, probe_of(pod, container, kind)) for kind in PROBES]
     labels = pod["metadata"].get("labels") or {}
     for service in seen.services:
         selector = (service.get("spec") or {}).get("selector") or {}
@@ -604,7 +610,7 @@ def _ports(seen: Observation, pod: Object, container: str) -> list[int]:
 
 
 def _paths(pod: Object, container: str) -> list[str]:
-    paths = [probes.path_of(probes.probe_of(pod, container, kind)) for kind in probes.KINDS]
+    paths = [path_of(probe_of(pod, container, kind)) for kind in PROBES]
     return [path for path in dict.fromkeys(paths) if path]
 
 

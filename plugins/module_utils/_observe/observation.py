@@ -16,6 +16,8 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Diagnosis
+
 Object = dict[str, t.Any]
 
 NAMED = r"passw|secret|token|credential|api[-_]?key|private|authorization"
@@ -35,6 +37,15 @@ HASH = "pod-template-hash"
 TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 
 
+@dataclass(frozen=True)
+class Behind:
+    """What the rules found in a workload behind a Service: its name, why it will not be ready (if known), its state."""
+
+    name: str
+    verdict: t.Optional[Diagnosis]
+    missing: str
+
+
 @dataclass
 class Dependency:
     """Something that a program needs and asked for, as its log or its configuration says.
@@ -48,6 +59,7 @@ class Dependency:
     :ivar ready_since: when the first of them became ready, empty where unknown.
     :ivar workloads: what stands behind the Service, observed as any other workload; at the most one.
     :ivar near: names of Services that come near to a name that does not exist.
+    :ivar behind: what the rules found in C(workloads); the engine sets it, and it is not written to a file.
     """
 
     host: str
@@ -63,6 +75,7 @@ class Dependency:
     ready_since: str = ""
     workloads: list[Observation] = field(default_factory=list)
     near: list[str] = field(default_factory=list)
+    behind: list[Behind] = field(default_factory=list, repr=False, compare=False)
 
 
 @dataclass
@@ -134,7 +147,7 @@ class Observation:
 
     def as_dict(self) -> dict[str, t.Any]:
         """Return the observation as JSON takes it; plain values of variables that look like secrets are blanked."""
-        return t.cast("dict[str, t.Any]", redacted(dataclasses.asdict(self)))
+        return t.cast("dict[str, t.Any]", redacted(_plain(self)))
 
     @classmethod
     def from_dict(cls, value: t.Mapping[str, t.Any]) -> Observation:
@@ -146,7 +159,7 @@ class Observation:
         known["dependencies"] = [
             Dependency(
                 **{
-                    **_known(Dependency, item),
+                    **{name: found for name, found in _known(Dependency, item).items() if name != "behind"},
                     "workloads": [cls.from_dict(behind) for behind in item.get("workloads") or []],
                 }
             )
@@ -294,6 +307,19 @@ class Observation:
             if event.get("involvedObject", {}).get("uid") in uids and (not reason or event.get("reason") == reason)
         ]
         return sorted(found, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
+
+
+def _plain(seen: Observation) -> dict[str, t.Any]:
+    found = dataclasses.asdict(dataclasses.replace(seen, dependencies=[]))
+    found["dependencies"] = [
+        {
+            name: [_plain(workload) for workload in item.workloads] if name == "workloads" else value
+            for name, value in dataclasses.asdict(dataclasses.replace(item, behind=[], workloads=[])).items()
+            if name != "behind"
+        }
+        for item in seen.dependencies
+    ]
+    return found
 
 
 def _known(cls: type, value: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

@@ -103,7 +103,7 @@ def load_on_nodes(request: LoadRequest, *, check: bool = False) -> LoadOutcome:
         raise InputError(
             "An image is loaded either on the nodes of a cluster or on a list of nodes.",
             remedy="Give one of cluster and nodes.",
-            setting="instrumented_image_cluster",
+            setting="node_image#cluster",
         )
     with ImageArchive(request.archive, request.reference) as archive:
         identity, architecture = archive.image.id, archive.architecture
@@ -112,7 +112,7 @@ def load_on_nodes(request: LoadRequest, *, check: bool = False) -> LoadOutcome:
             f"Image archive {request.archive} holds another image than {request.reference} is to be:"
             f" {identity[:12]} instead of {request.image_id.removeprefix('sha256:')[:12]}.",
             remedy="Save the image again.",
-            setting="instrumented_image_result.archive",
+            setting="archive",
             cause="bad-archive",
         )
     podman = Podman(request.podman)
@@ -161,7 +161,7 @@ def _nodes(podman: Podman, request: LoadRequest, deadline: float) -> list[str]:
             raise InputError(
                 f"There is no node {missing[0]} on this host.",
                 remedy="A node is named like its container: <cluster>-control-plane, <cluster>-worker.",
-                setting="instrumented_image_nodes",
+                setting="node_image#nodes",
                 evidence=[f"podman has no container {name}" for name in missing],
                 cause="node-missing",
             )
@@ -170,7 +170,7 @@ def _nodes(podman: Podman, request: LoadRequest, deadline: float) -> list[str]:
             raise CoverageError(
                 f"Node {ended[0]} is not running: its container is {states[ended[0]]}.",
                 remedy="Start it, or make the cluster anew.",
-                setting="kind_cluster_state",
+                setting="kind_cluster#state",
                 evidence=[f"{name}: {state}" for name, state in sorted(states.items())],
                 cause="node-not-running",
             )
@@ -181,7 +181,7 @@ def _nodes(podman: Podman, request: LoadRequest, deadline: float) -> list[str]:
             raise InputError(
                 f"There is no kind cluster {request.cluster} on this host.",
                 remedy="Make it with the role kubernaut.coverage.kind_cluster, or name one that exists.",
-                setting="instrumented_image_cluster",
+                setting="node_image#cluster",
                 evidence=[f"clusters here: {', '.join(_clusters(podman)) or 'none'}"],
                 cause="cluster-missing",
             )
@@ -189,7 +189,7 @@ def _nodes(podman: Podman, request: LoadRequest, deadline: float) -> list[str]:
         f"Cluster {request.cluster} has {len(states)} running nodes of {request.node_count or len(states)}"
         f" after {request.timeout:g} s.",
         remedy="See why the cluster does not come up, or allow more time.",
-        setting="instrumented_image_load_timeout",
+        setting="node_image#timeout",
         evidence=[f"{name}: {state}" for name, state in sorted(states.items())],
         cause="node-not-running",
     )
@@ -221,7 +221,7 @@ class Node:
         raise CoverageError(
             f"Containerd on node {self.name} did not answer within {allowed:g} s.",
             remedy="See its journal on the node, or allow more time.",
-            setting="instrumented_image_load_timeout",
+            setting="node_image#timeout",
             evidence=evidence,
             cause="containerd-not-answering",
         )
@@ -281,7 +281,7 @@ class Node:
             raise CoverageError(
                 f"Image {reference} is for {architecture}, and node {self.name} is {here}.",
                 remedy="Build it for the node's architecture.",
-                setting="instrumented_image_goarch",
+                setting="instrumented_image#goarch",
                 cause="wrong-architecture",
             )
 
@@ -340,7 +340,7 @@ class Node:
         raise CoverageError(
             f"Image {reference} is not on node {self.name} after it was loaded: {why}.",
             remedy="Take the name from the result of the role instrumented_image; do not build it again.",
-            setting="instrumented_image_reference",
+            setting="instrumented_image#reference",
             evidence=[f"{name} {images[name]}" for name in nearest_names(reference, images)],
             cause="image-not-on-node",
         )

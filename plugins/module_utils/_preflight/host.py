@@ -35,12 +35,13 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.tabl
     WARNING,
     Finding,
     failed,
+    finding,
 )
 
 GIB = 1024**3
 INODES = 20_000  # files of an unpacked image and a cluster's control plane
 READY_RUNNER = "Run playbooks/runner.yml, which readies this host."
-PORTS_SETTING = "kind_cluster_port_mappings"
+PORTS_SETTING = "cluster.port_mappings"
 # what is told by a check of its own
 PARTS = ("port-taken", "port-forbidden", "node-image-missing", "mount-source-missing")
 SYSCTLS = {"fs.inotify.max_user_instances": 512, "fs.inotify.max_user_watches": 524288}
@@ -196,7 +197,7 @@ def check_podman(gathered: Facts) -> t.Iterator[Finding]:
     basic, *others = _named(gathered, "podman", "podman settings")
     if not basic.ok:
         missing = basic.result == "not installed"
-        yield Finding(
+        yield finding(
             "podman",
             ERROR,
             f"Podman is {basic.result}." if missing else f"Podman does not work: {basic.result}.",
@@ -205,10 +206,10 @@ def check_podman(gathered: Facts) -> t.Iterator[Finding]:
         )
         return
     # what a quick look does not know is empty
-    yield Finding("podman", OK, ", ".join(filter(None, basic.result.split(", "))))
+    yield finding("podman", OK, ", ".join(filter(None, basic.result.split(", "))))
     for other in others:
         if not other.ok:
-            yield Finding("podman", WARNING, f"{other.result[:1].upper()}{other.result[1:]}.", READY_RUNNER)
+            yield finding("podman", WARNING, f"{other.result[:1].upper()}{other.result[1:]}.", READY_RUNNER)
 
 
 def check_kind(host: Host, gathered: Facts) -> t.Iterator[Finding]:
@@ -217,25 +218,25 @@ def check_kind(host: Host, gathered: Facts) -> t.Iterator[Finding]:
     if host.kind != "kind":
         tool = {"path": shutil.which(host.kind) or "", "version": ""}
     if not tool["path"]:
-        yield Finding(
+        yield finding(
             "kind",
             ERROR,
             f"{host.kind} is not on this host.",
             READY_RUNNER,
-            "kind_cluster_executable",
+            "kind_cluster#executable",
             cause="command-not-found",
         )
         return
-    yield Finding("kind", OK, f"{tool['version']} at {tool['path']}".strip())
+    yield finding("kind", OK, f"{tool['version']} at {tool['path']}".strip())
 
 
 def check_user(gathered: Facts) -> t.Iterator[Finding]:
     """Whether this user can run a cluster."""
     for item in _named(gathered, "user"):
         if item.ok:
-            yield Finding("user", OK, item.result)
+            yield finding("user", OK, item.result)
         else:
-            yield Finding("user", ERROR, f"{item.result}.", item.remedy, cause="no-root")
+            yield finding("user", ERROR, f"{item.result}.", item.remedy, cause="no-root")
 
 
 CGROUPS = {"unified": "version 2", "hybrid": "version 1, version 2 beside it", "legacy": "version 1"}
@@ -245,9 +246,9 @@ def check_cgroups(gathered: Facts) -> t.Iterator[Finding]:
     """Whether there are control groups, and which."""
     mode = gathered["cgroup"]
     if mode not in CGROUPS:
-        yield Finding("cgroups", ERROR, "No control groups are mounted.", "Mount /sys/fs/cgroup.", cause="no-cgroups")
+        yield finding("cgroups", ERROR, "No control groups are mounted.", "Mount /sys/fs/cgroup.", cause="no-cgroups")
         return
-    yield Finding("cgroups", OK, ", ".join(filter(None, [CGROUPS[mode], gathered["podman"]["cgroup_manager"]])))
+    yield finding("cgroups", OK, ", ".join(filter(None, [CGROUPS[mode], gathered["podman"]["cgroup_manager"]])))
 
 
 def check_kernel(host: Host, gathered: Facts) -> t.Iterator[Finding]:
@@ -291,9 +292,9 @@ def check_kernel(host: Host, gathered: Facts) -> t.Iterator[Finding]:
             )
         )
     for text, remedy in found:
-        yield Finding("kernel", WARNING, text, remedy)
+        yield finding("kernel", WARNING, text, remedy)
     if not found:
-        yield Finding(
+        yield finding(
             "kernel",
             OK,
             f"inotify {instances or 'unknown'} instances, {_shown(limits['nofile'])} files,"
@@ -359,28 +360,28 @@ def check_disk(host: Host, gathered: Facts) -> t.Iterator[Finding]:
         free, need = usage.free / GIB, share * disk.shares
         what = f"{', '.join(disk.names)}: an image is held in each"
         if free < need:
-            yield Finding(
+            yield finding(
                 "disk",
                 ERROR,
                 f"The disk of {disk.path} has {free:.1f} GiB free, {need:.1f} GiB are needed ({what}).",
                 "Make room (podman system prune), or use another disk.",
-                "preflight_disk_gib",
+                "preflight#disk_gib",
                 cause="disk-full",
             )
         elif host.disk_gib and status.f_files and status.f_favail < INODES:
-            yield Finding(
+            yield finding(
                 "disk",
                 ERROR,
                 f"The disk of {disk.path} has room for {status.f_favail} more files only (inodes), {INODES}"
                 f" are needed.",
                 "Remove small files: old containers, caches.",
-                "preflight_disk_gib",
+                "preflight#disk_gib",
                 cause="disk-full",
             )
         else:
             found.append(f"{free:.0f} GiB free at {disk.path}, {need:.1f} needed")
     if found:
-        yield Finding("disk", OK, "; ".join(found))
+        yield finding("disk", OK, "; ".join(found))
 
 
 def check_memory(host: Host, gathered: Facts) -> t.Iterator[Finding]:
@@ -390,14 +391,14 @@ def check_memory(host: Host, gathered: Facts) -> t.Iterator[Finding]:
     need = host.memory_gib or SERVICE_GIB + (0 if standing else host.needs(MEMORY_GIB))
     what = "the service" if standing else f"a cluster of {1 + host.workers} and the service"
     if available >= need:
-        yield Finding("memory", OK, f"{available:.1f} GiB available, {need:g} needed")
+        yield finding("memory", OK, f"{available:.1f} GiB available, {need:g} needed")
         return
-    yield Finding(
+    yield finding(
         "memory",
         ERROR if host.memory_gib else WARNING,
         f"{available:.1f} GiB of memory are available, and {what} need about {need:g}.",
         "End something else (other clusters: playbooks/teardown.yml).",
-        "preflight_memory_gib" if host.memory_gib else "",
+        "preflight#memory_gib" if host.memory_gib else "",
         cause="memory-short" if host.memory_gib else "",
     )
 
@@ -407,7 +408,7 @@ def check_cluster(host: Host, config: ClusterConfig) -> t.Iterator[Finding]:
     if not host.standing():
         # nothing to compare: what it needs are checks of their own
         read_kubeconfig(Path(host.kubeconfig), config.name)
-        yield Finding("cluster", OK, f"{config.name} is to be made, {_nodes(config)}")
+        yield finding("cluster", OK, f"{config.name} is to be made, {_nodes(config)}")
         return
     try:
         outcome = KindClusters(host.kind, host.podman).present(
@@ -416,7 +417,7 @@ def check_cluster(host: Host, config: ClusterConfig) -> t.Iterator[Finding]:
     except CoverageError as error:
         if error.cause not in PARTS:
             raise
-        yield Finding("cluster", OK, f"{config.name} is to be made")
+        yield finding("cluster", OK, f"{config.name} is to be made")
         return
     told = {
         "none": f"{config.name} stands, {_nodes(config)}",
@@ -425,8 +426,8 @@ def check_cluster(host: Host, config: ClusterConfig) -> t.Iterator[Finding]:
         "replace": f"{config.name} is to be replaced: {'; '.join(outcome.difference) or 'it is not whole'}",
     }
     for warning in outcome.warnings:
-        yield Finding("cluster", WARNING, warning, "Delete it (playbooks/teardown.yml); the next run makes it anew.")
-    yield Finding("cluster", OK, told[outcome.action])
+        yield finding("cluster", WARNING, warning, "Delete it (playbooks/teardown.yml); the next run makes it anew.")
+    yield finding("cluster", OK, told[outcome.action])
 
 
 def _nodes(config: ClusterConfig) -> str:
@@ -437,16 +438,16 @@ def check_node_image(host: Host, config: ClusterConfig) -> t.Iterator[Finding]:
     """Whether the image of the nodes is there."""
     image = host.podman.image(config.node_image)
     if image is not None:
-        yield Finding("node-image", OK, f"{config.node_image}, {image.id[:12]}")
+        yield finding("node-image", OK, f"{config.node_image}, {image.id[:12]}")
     elif host.standing():
-        yield Finding("node-image", OK, f"{config.node_image} is not needed: the cluster stands")
+        yield finding("node-image", OK, f"{config.node_image} is not needed: the cluster stands")
     else:
-        yield Finding(
+        yield finding(
             "node-image",
             ERROR,
             f"Node image {config.node_image} is not in podman's store.",
             "Run playbooks/runner.yml, which loads or builds it.",
-            "kind_cluster_node_image",
+            "cluster.node_image",
             cause="node-image-missing",
         )
 
@@ -475,7 +476,7 @@ def check_ports(host: Host, config: ClusterConfig) -> t.Iterator[Finding]:
         *([f"{', '.join(ours)} held by the cluster itself"] if ours else []),
     ]
     if told or not ports:
-        yield Finding("ports", OK, "; ".join(told) or "none are mapped")
+        yield finding("ports", OK, "; ".join(told) or "none are mapped")
 
 
 def check_mounts(config: ClusterConfig) -> t.Iterator[Finding]:
@@ -487,16 +488,16 @@ def check_mounts(config: ClusterConfig) -> t.Iterator[Finding]:
     ]
     missing = [(path, why) for path, why in wanted if not Path(path).exists()]
     for path, why in missing:
-        yield Finding(
+        yield finding(
             "mounts",
             ERROR,
             f"{path}{why or ', which kind mounts into each node,'} does not exist on this host.",
             "Create it: podman mounts only what is there." if why else READY_RUNNER,
-            "kind_cluster_extra_mounts" if why else "",
+            "cluster.extra_mounts" if why else "",
             cause="mount-source-missing",
         )
     if not missing:
-        yield Finding("mounts", OK, f"{len(wanted)} there")
+        yield finding("mounts", OK, f"{len(wanted)} there")
 
 
 def cluster_config(options: t.Mapping[str, t.Any]) -> t.Optional[ClusterConfig]:
@@ -507,7 +508,7 @@ def cluster_config(options: t.Mapping[str, t.Any]) -> t.Optional[ClusterConfig]:
     if not options.get("name"):
         return None
     if not options.get("node_image"):
-        raise InputError("A cluster needs the image of its nodes.", setting="preflight_cluster.node_image")
+        raise InputError("A cluster needs the image of its nodes.", setting="cluster.node_image")
     return ClusterConfig.from_options(
         name=options["name"],
         node_image=options["node_image"],

@@ -35,6 +35,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.tabl
     WARNING,
     Finding,
     failed,
+    finding,
 )
 
 
@@ -85,7 +86,7 @@ def given(reference: str, archive: str, binary: str = "") -> Built:
         raise InputError(
             f"There is no image archive {archive} of {reference}.",
             remedy="Give the archive of the result of the role instrumented_image.",
-            setting="preflight_image_archive",
+            setting="preflight#built.archive",
             cause="bad-archive",
         )
     return proved(reference, archive, binary=binary)
@@ -96,24 +97,24 @@ def check_instrumented(built: Built) -> t.Iterator[Finding]:
     old = ", built last" if built.stale else ""
     if built.error is not None:
         name = "architecture" if built.error.cause == "wrong-architecture" else "instrumented"
-        finding = failed(name, built.error)
+        wrong = failed(name, built.error)
         # a Containerfile's image is built anew: what was wrong with the last may be mended
         yield (
-            finding
+            wrong
             if not built.stale
-            else Finding(name, WARNING, f"The image built last: {finding.text}", finding.remedy, finding.setting)
+            else finding(name, WARNING, f"The image built last: {wrong.text}", wrong.remedy, wrong.setting)
         )
         return
     proof = built.proof or {}
-    yield Finding("instrumented", OK, f"{proof['binary']} in {built.reference}{old}")
+    yield finding("instrumented", OK, f"{proof['binary']} in {built.reference}{old}")
     for note in proof.get("notes") or ():
-        yield Finding("instrumented", ADVICE, f"{note[:1].upper()}{note[1:]}.")
+        yield finding("instrumented", ADVICE, f"{note[:1].upper()}{note[1:]}.")
 
 
 def check_architecture(built: Built) -> t.Iterator[Finding]:
     """What it is built for."""
     if built.proof is not None:
-        yield Finding("architecture", OK, str(built.proof["architecture"]))
+        yield finding("architecture", OK, str(built.proof["architecture"]))
 
 
 def check_process(built: Built, *, replaced: bool) -> t.Iterator[Finding]:
@@ -126,9 +127,9 @@ def check_process(built: Built, *, replaced: bool) -> t.Iterator[Finding]:
         with ImageArchive(built.archive, built.reference) as archive:
             lost = lost_sigterm(words, lambda path: _text(archive, path), _sh(archive))
     if lost is None:
-        yield Finding("process-1", OK, "the workload's own command" if replaced else " ".join(words)[:100])
+        yield finding("process-1", OK, "the workload's own command" if replaced else " ".join(words)[:100])
         return
-    yield Finding(
+    yield finding(
         "process-1",
         ERROR if lost.certain and not built.stale else WARNING,
         f"In {built.reference}, {lost.text}.",
@@ -159,7 +160,7 @@ def check_run_as(built: Built, *, as_non_root: bool) -> t.Iterator[Finding]:
     number = re.fullmatch(r"\d+", name) is not None
     if as_non_root and (not number or int(name) == 0):
         what = "root" if not name or number else f"'{name}', a name and no number"
-        yield Finding(
+        yield finding(
             "run-as",
             WARNING if built.stale else ERROR,
             f"The workload sets runAsNonRoot, and the user of {built.reference} is {what}: Kubernetes will not"
@@ -169,7 +170,7 @@ def check_run_as(built: Built, *, as_non_root: bool) -> t.Iterator[Finding]:
             cause="image-user",
         )
         return
-    yield Finding("run-as", OK, f"uid {user}" if number else (user or "root"))
+    yield finding("run-as", OK, f"uid {user}" if number else (user or "root"))
 
 
 def uid_of(built: Built, otherwise: str = "") -> str:

@@ -24,6 +24,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.tabl
     OK,
     WARNING,
     Finding,
+    finding,
 )
 
 Object = dict[str, t.Any]
@@ -117,7 +118,7 @@ def read(paths: t.Sequence[str], folder: str) -> tuple[list[Item], list[Finding]
             text = file.read_text(encoding="utf-8")
         except OSError as error:
             found.append(
-                Finding(
+                finding(
                     "manifests",
                     ERROR,
                     f"The manifest {file} cannot be read ({error.strerror}).",
@@ -129,7 +130,7 @@ def read(paths: t.Sequence[str], folder: str) -> tuple[list[Item], list[Finding]
             continue
         except UnicodeDecodeError:
             found.append(
-                Finding(
+                finding(
                     "manifests",
                     ERROR,
                     f"The manifest {file} is not text in UTF-8.",
@@ -160,7 +161,7 @@ def parse(text: str, file: str) -> tuple[list[Item], list[Finding]]:
                 line = key.start_mark.line + 1
                 if key.value in lines:
                     found.append(
-                        Finding(
+                        finding(
                             "manifests",
                             ERROR,
                             f"The key '{key.value}' stands twice in one mapping, first in line {lines[key.value]}:"
@@ -188,7 +189,7 @@ def parse(text: str, file: str) -> tuple[list[Item], list[Finding]]:
         problem = " ".join(str(getattr(error, "problem", "") or error).split())
         where = f"{file}:{mark.line + 1}" if mark is not None else file
         return [], [
-            Finding(
+            finding(
                 "manifests",
                 ERROR,
                 f"This is no YAML: {problem}.",
@@ -206,7 +207,7 @@ def parse(text: str, file: str) -> tuple[list[Item], list[Finding]]:
             problem = _no_object(content)
             if problem:
                 found.append(
-                    Finding(
+                    finding(
                         "manifests",
                         ERROR,
                         problem,
@@ -230,7 +231,7 @@ def inline(objects: t.Sequence[t.Any]) -> tuple[list[Item], list[Finding]]:
         where = f"workload.objects[{index}]"
         if problem:
             found.append(
-                Finding("manifests", ERROR, problem, "", "workload.objects", cause="manifest-invalid", where=where)
+                finding("manifests", ERROR, problem, "", "workload.objects", cause="manifest-invalid", where=where)
             )
         else:
             items.append(Item(content, where))
@@ -302,7 +303,7 @@ def check_workload(known: Manifests) -> t.Iterator[Finding]:
     if item is None:
         names = known.names(known.kind)
         others = f"; they have {', '.join(names)}" if names else ""
-        yield Finding(
+        yield finding(
             check,
             ERROR,
             f"The manifests have no {known.kind} '{known.name}'{called(known.name, names) or others}.",
@@ -314,7 +315,7 @@ def check_workload(known: Manifests) -> t.Iterator[Finding]:
     spec = mapping(mapping(template(item.content)).get("spec"))
     names = [str(mapping(part).get("name")) for part in sequence(spec.get("containers"))]
     if known.container not in names:
-        yield Finding(
+        yield finding(
             check,
             ERROR,
             f"{known.kind} {known.name} has no container '{known.container}'; it has {', '.join(names) or 'none'}.",
@@ -327,7 +328,7 @@ def check_workload(known: Manifests) -> t.Iterator[Finding]:
     metadata = mapping(item.content.get("metadata"))
     other = metadata.get("namespace")
     if other and other != known.namespace:
-        yield Finding(
+        yield finding(
             check,
             ERROR,
             f"{known.kind} {known.name} is in namespace '{other}', and the contract says '{known.namespace}'.",
@@ -339,7 +340,7 @@ def check_workload(known: Manifests) -> t.Iterator[Finding]:
     selector = mapping(mapping(mapping(item.content.get("spec")).get("selector")).get("matchLabels"))
     labels = mapping(mapping(mapping(template(item.content)).get("metadata")).get("labels"))
     if known.kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet") and not _selected(selector, labels):
-        yield Finding(
+        yield finding(
             check,
             ERROR,
             f"The selector of {known.kind} {known.name} does not match the labels of its own pods.",
@@ -356,7 +357,7 @@ def check_workload(known: Manifests) -> t.Iterator[Finding]:
         else None
     )
     if lost is not None:
-        yield Finding(
+        yield finding(
             check,
             ERROR if lost.certain else WARNING,
             f"The command of container {known.container}: {lost.text}.",
@@ -365,7 +366,7 @@ def check_workload(known: Manifests) -> t.Iterator[Finding]:
             cause="sigterm-lost" if lost.certain else "",
             where=item.at(container),
         )
-    yield Finding(check, OK, f"{known.kind} {known.name}, container {known.container}", where=item.where)
+    yield finding(check, OK, f"{known.kind} {known.name}, container {known.container}", where=item.where)
 
 
 def own_command(known: Manifests) -> bool:
@@ -392,18 +393,18 @@ def check_workload_image(known: Manifests) -> t.Iterator[Finding]:
     check, item = "workload-image", known.workload()
     container = _container(known)
     if item is None or not container:
-        yield Finding(check, NOT_APPLICABLE, "no workload")
+        yield finding(check, NOT_APPLICABLE, "no workload")
         return
     image = str(container.get("image") or "")
     shown = f"{image or 'no image'} is replaced by {known.image or 'the instrumented one'}"
     if image and image == known.image:
         shown = f"{image}, the one that is built"
-    yield Finding(check, OK, shown, where=item.at(container))
+    yield finding(check, OK, shown, where=item.at(container))
     spec = mapping(mapping(template(item.content)).get("spec"))
     for part in containers(spec):
         if part is container or part.get("imagePullPolicy") != "Never":
             continue
-        yield Finding(
+        yield finding(
             check,
             WARNING,
             f"Container {part.get('name')} needs {part.get('image')} on the nodes (imagePullPolicy: Never),"
@@ -458,7 +459,7 @@ def check_references(known: Manifests) -> t.Iterator[Finding]:
                 count += 1
                 name = str(mapping(mount).get("name"))
                 if name not in volumes:
-                    yield Finding(
+                    yield finding(
                         check,
                         ERROR,
                         f"Container {container.get('name')} mounts the volume '{name}', which {item.kind}"
@@ -472,7 +473,7 @@ def check_references(known: Manifests) -> t.Iterator[Finding]:
             count += 1
             if not optional:
                 yield from _reference(known, item, kind, name, part)
-    yield Finding(check, OK, f"{count} looked at" if count else "there are none")
+    yield finding(check, OK, f"{count} looked at" if count else "there are none")
 
 
 def _reference(
@@ -483,7 +484,7 @@ def _reference(
         return
     where, near = item.at(part), called(name, known.names(kind))
     if known.existing is None or (known.others and (kind, name) not in known.existing):
-        yield Finding(
+        yield finding(
             check,
             WARNING,
             f"{item.kind} {item.name} needs {kind} '{name}', which is not in the manifests{near}.",
@@ -493,7 +494,7 @@ def _reference(
             where=where,
         )
     elif (kind, name) not in known.existing:
-        yield Finding(
+        yield finding(
             check,
             ERROR,
             f"{item.kind} {item.name} needs {kind} '{name}', which is neither in the manifests{near} nor in"
@@ -516,7 +517,7 @@ def _keys(known: Manifests, item: Item, kind: str, name: str, part: t.Any) -> t.
         wanted.append(str(part["key"]))
     for key in wanted:
         if key not in keys:
-            yield Finding(
+            yield finding(
                 "references",
                 ERROR,
                 f"{item.kind} {item.name} takes the key '{key}' from {kind} '{name}', which has"
@@ -533,11 +534,11 @@ def check_service_account(known: Manifests) -> t.Iterator[Finding]:
     check, found = "service-account", False
     for item, _labels, spec in pods(known.items):
         name = str(spec.get("serviceAccountName") or spec.get("serviceAccount") or "default")
-        for finding in _reference(known, item, "ServiceAccount", name, spec, check):
+        for missing in _reference(known, item, "ServiceAccount", name, spec, check):
             found = True
-            yield finding
+            yield missing
     if not found:
-        yield Finding(check, OK, "all there")
+        yield finding(check, OK, "all there")
 
 
 def _selected(selector: t.Mapping[str, t.Any], labels: t.Mapping[str, t.Any]) -> bool:
@@ -557,7 +558,7 @@ def check_services(known: Manifests) -> t.Iterator[Finding]:
         chosen = [entry for entry in makers if _selected(selector, entry[1])]
         if selector and not chosen and makers:
             wanted = ", ".join(f"{key}={value}" for key, value in selector.items())
-            yield Finding(
+            yield finding(
                 check,
                 WARNING,
                 f"Service {item.name} selects {wanted}: no pods of these manifests have those labels.",
@@ -574,7 +575,7 @@ def check_services(known: Manifests) -> t.Iterator[Finding]:
                     for one in sequence(part.get("ports"))
                 ]
                 if target not in names:
-                    yield Finding(
+                    yield finding(
                         check,
                         ERROR,
                         f"Service {item.name} sends to the port '{target}', which no container of its pods"
@@ -588,7 +589,7 @@ def check_services(known: Manifests) -> t.Iterator[Finding]:
             if not isinstance(node_port, int):
                 continue
             if not NODE_PORTS[0] <= node_port <= NODE_PORTS[1]:
-                yield Finding(
+                yield finding(
                     check,
                     ERROR,
                     f"NodePort {node_port} of Service {item.name} is outside {NODE_PORTS[0]}-{NODE_PORTS[1]}:"
@@ -599,7 +600,7 @@ def check_services(known: Manifests) -> t.Iterator[Finding]:
                     where=item.at(port),
                 )
             elif node_port in taken:
-                yield Finding(
+                yield finding(
                     check,
                     ERROR,
                     f"NodePort {node_port} is that of Service {taken[node_port].name} already.",
@@ -609,7 +610,7 @@ def check_services(known: Manifests) -> t.Iterator[Finding]:
                     where=item.at(port),
                 )
             elif known.port_mappings is not None and node_port not in mapped:
-                yield Finding(
+                yield finding(
                     check,
                     WARNING,
                     f"NodePort {node_port} of Service {item.name} is not mapped to the host"
@@ -622,7 +623,7 @@ def check_services(known: Manifests) -> t.Iterator[Finding]:
     for node_port, entry in mapped.items():
         # a dependency may have it
         if node_port not in taken and NODE_PORTS[0] <= node_port <= NODE_PORTS[1] and not known.others:
-            yield Finding(
+            yield finding(
                 check,
                 WARNING,
                 f"Host port {entry['host_port']} leads to NodePort {node_port}, which no Service of these"
@@ -630,7 +631,7 @@ def check_services(known: Manifests) -> t.Iterator[Finding]:
                 "Give the Service that nodePort." if services else "Something else has to listen there.",
                 "cluster.port_mappings",
             )
-    yield Finding(check, OK, f"{len(services)} looked at" if services else "there are none")
+    yield finding(check, OK, f"{len(services)} looked at" if services else "there are none")
 
 
 def check_probes(known: Manifests) -> t.Iterator[Finding]:
@@ -649,7 +650,7 @@ def check_probes(known: Manifests) -> t.Iterator[Finding]:
                     continue
                 count += 1
                 if isinstance(port, str) and not port.isdigit() and port not in names:
-                    yield Finding(
+                    yield finding(
                         check,
                         ERROR,
                         f"The {key} of container {container.get('name')} asks port '{port}', which the"
@@ -660,7 +661,7 @@ def check_probes(known: Manifests) -> t.Iterator[Finding]:
                         where=item.at(ask),
                     )
                 elif isinstance(port, int) and numbers and port not in numbers:
-                    yield Finding(
+                    yield finding(
                         check,
                         WARNING,
                         f"The {key} of container {container.get('name')} asks port {port}; the container says"
@@ -668,7 +669,7 @@ def check_probes(known: Manifests) -> t.Iterator[Finding]:
                         "See which of them is right.",
                         where=item.at(ask),
                     )
-    yield Finding(check, OK, f"{count} looked at" if count else "there are none")
+    yield finding(check, OK, f"{count} looked at" if count else "there are none")
 
 
 def check_host_paths(known: Manifests) -> t.Iterator[Finding]:
@@ -683,7 +684,7 @@ def check_host_paths(known: Manifests) -> t.Iterator[Finding]:
             path, kind = str(host.get("path") or ""), str(host.get("type") or "")
             where = item.at(host)
             if kind not in HOST_PATH_TYPES:
-                yield Finding(
+                yield finding(
                     check,
                     ERROR,
                     f"The volume '{volume.get('name')}' has the hostPath type '{kind}', which Kubernetes does"
@@ -696,7 +697,7 @@ def check_host_paths(known: Manifests) -> t.Iterator[Finding]:
             elif kind in ("Directory", "File", "Socket", "CharDevice", "BlockDevice") and not _on_node(
                 path, known.mounts
             ):
-                yield Finding(
+                yield finding(
                     check,
                     WARNING,
                     f"The volume '{volume.get('name')}' needs {path} on the node (type {kind}), and nothing"
@@ -705,7 +706,7 @@ def check_host_paths(known: Manifests) -> t.Iterator[Finding]:
                     "cluster.extra_mounts",
                     where=where,
                 )
-    yield Finding(check, OK, f"{count} looked at" if count else "there are none")
+    yield finding(check, OK, f"{count} looked at" if count else "there are none")
 
 
 def _on_node(path: str, mounts: t.Sequence[str]) -> bool:

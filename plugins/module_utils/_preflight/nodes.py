@@ -23,6 +23,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.tabl
     OK,
     WARNING,
     Finding,
+    finding,
 )
 
 PRESSURES = {"DiskPressure": "disk-full", "MemoryPressure": "memory-short", "PIDPressure": "kernel-limits"}
@@ -85,7 +86,7 @@ def check_nodes(asked: Nodes, names: t.Sequence[str]) -> t.Iterator[Finding]:
         ) from error
     found = list(conditions(json.loads(answer.stdout)["items"], names))
     found += _each(names, lambda name: _disk(asked, name))
-    yield from found or [Finding("nodes", OK, f"{', '.join(names)}: ready, with room")]
+    yield from found or [finding("nodes", OK, f"{', '.join(names)}: ready, with room")]
 
 
 def conditions(items: t.Sequence[t.Mapping[str, t.Any]], names: t.Sequence[str]) -> t.Iterator[Finding]:
@@ -93,28 +94,28 @@ def conditions(items: t.Sequence[t.Mapping[str, t.Any]], names: t.Sequence[str])
     known = {item["metadata"]["name"]: item for item in items}
     for name in names:
         if name not in known:
-            yield Finding(
+            yield finding(
                 "nodes",
                 ERROR,
                 f"Node {name} never joined its cluster.",
                 "Make the cluster anew.",
-                "kind_cluster_recreate",
+                "kind_cluster#recreate",
                 cause="nodes-not-ready",
             )
             continue
         for condition in known[name]["status"].get("conditions") or ():
             kind, status = condition["type"], condition["status"]
             if kind == "Ready" and status != "True":
-                yield Finding(
+                yield finding(
                     "nodes",
                     ERROR,
                     f"Node {name} is not ready: {condition.get('message') or condition.get('reason')}.",
                     "Wait for it, or make the cluster anew.",
-                    "kind_cluster_wait",
+                    "kind_cluster#wait",
                     cause="nodes-not-ready",
                 )
             elif kind in PRESSURES and status == "True":
-                yield Finding(
+                yield finding(
                     "nodes",
                     ERROR,
                     f"Node {name} has {kind}: {condition.get('message') or condition.get('reason')}.",
@@ -123,7 +124,7 @@ def conditions(items: t.Sequence[t.Mapping[str, t.Any]], names: t.Sequence[str])
                     cause=PRESSURES[kind],
                 )
         if known[name]["spec"].get("unschedulable"):
-            yield Finding("nodes", WARNING, f"Node {name} is cordoned: it takes no pods.", f"kubectl uncordon {name}")
+            yield finding("nodes", WARNING, f"Node {name} is cordoned: it takes no pods.", f"kubectl uncordon {name}")
 
 
 def _disk(asked: Nodes, name: str) -> t.Optional[Finding]:
@@ -134,7 +135,7 @@ def _disk(asked: Nodes, name: str) -> t.Optional[Finding]:
     )
     used = answer.stdout.split()[-1].rstrip("%")
     if used.isdigit() and int(used) >= DISK_FULL:
-        return Finding(
+        return finding(
             "nodes",
             WARNING,
             f"The disk of node {name} is full to {used} %: the kubelet evicts pods.",
@@ -149,16 +150,16 @@ def check_architecture(asked: Nodes, names: t.Sequence[str]) -> t.Iterator[Findi
     found = {name: Node(asked.podman, name).architecture() for name in names}
     for name, architecture in found.items():
         if architecture != wanted:
-            yield Finding(
+            yield finding(
                 "node-architecture",
                 ERROR,
                 f"The image is for {wanted}, and node {name} is {architecture}.",
                 "Build it for the nodes' architecture.",
-                "instrumented_image_goarch",
+                "instrumented_image#goarch",
                 cause="wrong-architecture",
             )
     if set(found.values()) == {wanted}:
-        yield Finding("node-architecture", OK, wanted)
+        yield finding("node-architecture", OK, wanted)
 
 
 def check_image(asked: Nodes, names: t.Sequence[str]) -> t.Iterator[Finding]:
@@ -177,19 +178,19 @@ def check_image(asked: Nodes, names: t.Sequence[str]) -> t.Iterator[Finding]:
             else "it is not there" + (f"; the nearest is {near[0]}" if near else "")
         )
         if not asked.loaded:
-            return Finding("image-on-nodes", OK, f"{asked.reference} is to be loaded on {name}")
-        return Finding(
+            return finding("image-on-nodes", OK, f"{asked.reference} is to be loaded on {name}")
+        return finding(
             "image-on-nodes",
             ERROR,
             f"Image {asked.reference} is not on node {name}: {why}.",
             "Load it (role instrumented_image, tasks_from: load).",
-            "coverage_mode_image",
+            "coverage_mode#image",
             cause="image-not-on-node",
             evidence=tuple(f"on {name}: {other}" for other in near),
         )
 
     found = _each(names, look)
-    yield from found or [Finding("image-on-nodes", OK, f"{asked.reference} ({asked.id[:12]}) on all {len(names)}")]
+    yield from found or [finding("image-on-nodes", OK, f"{asked.reference} ({asked.id[:12]}) on all {len(names)}")]
 
 
 def check_folder(asked: Nodes, names: t.Sequence[str]) -> t.Iterator[Finding]:
@@ -201,22 +202,22 @@ def check_folder(asked: Nodes, names: t.Sequence[str]) -> t.Iterator[Finding]:
         for path in asked.mounts:
             if mounted and path.rstrip("/") not in mounted:
                 found.append(
-                    Finding(
+                    finding(
                         "coverage-folder",
                         ERROR,
                         f"Node {name} does not mount {path}, which the contract asks for.",
                         "Make the cluster anew: mounts of a node cannot be changed.",
-                        "kind_cluster_recreate",
+                        "kind_cluster#recreate",
                         cause="mount-source-missing",
                     )
                 )
     if asked.made:
         found += _each(names, lambda name: _writable(asked, name))
     elif not found:
-        yield Finding("coverage-folder", NOT_CHECKED, f"coverage mode makes it below {asked.directory}")
+        yield finding("coverage-folder", NOT_CHECKED, f"coverage mode makes it below {asked.directory}")
         return
     who = f", writable for uid {asked.user}" if asked.user else ""
-    yield from found or [Finding("coverage-folder", OK, f"{asked.directory}{who}")]
+    yield from found or [finding("coverage-folder", OK, f"{asked.directory}{who}")]
 
 
 def _writable(asked: Nodes, name: str) -> t.Optional[Finding]:
@@ -230,21 +231,21 @@ def _writable(asked: Nodes, name: str) -> t.Optional[Finding]:
         return answer.returncode == 0
 
     if not test("-d"):
-        return Finding(
+        return finding(
             "coverage-folder",
             ERROR,
             f"{asked.directory} is not on node {name}: the pod cannot start, or writes nowhere.",
             "The role coverage_mode makes it.",
-            "coverage_mode_node_directory",
+            "coverage_mode#volume_directory",
             cause="coverage-not-writable",
         )
     if asked.user and not test("-w", "--user", asked.user):
-        return Finding(
+        return finding(
             "coverage-folder",
             ERROR,
             f"Uid {asked.user} cannot write in {asked.directory} on node {name}.",
             "Give it mode 1777: the role coverage_mode does.",
-            "coverage_mode_node_directory",
+            "coverage_mode#volume_directory",
             cause="coverage-not-writable",
         )
     return None

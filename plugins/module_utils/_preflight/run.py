@@ -32,6 +32,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.tabl
     Check,
     Finding,
     check_names,
+    finding,
     once,
     run_checks,
 )
@@ -78,7 +79,7 @@ def preflight(request: Request) -> list[Finding]:
         raise InputError(
             f"There is no group of checks {unknown[0]!r}.",
             remedy=f"There are {', '.join(GROUPS)}.",
-            setting="preflight_groups",
+            setting="preflight#groups",
         )
     run = _Run(request)
     looks: dict[str, tuple[Look, tuple[str, ...]]] = {
@@ -94,7 +95,7 @@ def preflight(request: Request) -> list[Finding]:
 
 
 def _says(name: str, state: str, text: str) -> tuple[Look, tuple[str, ...]]:
-    return (lambda: [Finding(name, state, text)]), ()
+    return (lambda: [finding(name, state, text)]), ()
 
 
 Looks = dict[str, tuple[Look, tuple[str, ...]]]
@@ -167,7 +168,7 @@ class _Run:
 
     def _outcome(self) -> BuildOutcome:
         if self.request.image is None:
-            raise InputError("No source is described.", setting="preflight_source")
+            raise InputError("No source is described.", setting="source")
         return ensure_image(self.request.image, check=True)
 
     def of_source(self) -> Looks:
@@ -187,14 +188,14 @@ class _Run:
         outcome, source = self.outcome(), checked(self._image()).source
         what = f"{source.module}@{source.version}" if source.module else source.dir
         state = "to be built" if outcome.changed else "built already" if source.module else "there"
-        yield Finding("source", OK, f"{what}, {state}")
+        yield finding("source", OK, f"{what}, {state}")
 
     def _tests(self) -> t.Iterator[Finding]:
         tests = self.request.tests or {}
         environment = {str(name): str(value) for name, value in (tests.get("environment") or {}).items()}
         # tests that come with the playbook have no folder on this host yet: any will do to look for the program
         check_command(tests["command"], tests.get("dir") or tempfile.gettempdir(), environment)
-        yield Finding("tests", OK, " ".join(tests["command"]))
+        yield finding("tests", OK, " ".join(tests["command"]))
 
     # the Containerfile
 
@@ -235,7 +236,7 @@ class _Run:
         if target is None:
             wanted = f"no stage {known.target!r}" if known.target else "no FROM"
             names = [stage.name for stage in known.file.stages if stage.name]
-            yield Finding(
+            yield finding(
                 "containerfile",
                 ERROR,
                 f"The Containerfile has {wanted}" + (f"; it has {', '.join(names)}." if names else "."),
@@ -246,7 +247,7 @@ class _Run:
             )
             return
         count = len(known.file.built(known.target))
-        yield Finding(
+        yield finding(
             "containerfile", OK, f"{count} stage{'s' if count > 1 else ''} on {target.base}", where=known.shown
         )
 
@@ -301,7 +302,7 @@ class _Run:
         yield from problems
         if not problems:
             manifests.require_items(items)
-            yield Finding("manifests", OK, f"{len(items)} object{'s' if len(items) > 1 else ''}")
+            yield finding("manifests", OK, f"{len(items)} object{'s' if len(items) > 1 else ''}")
 
     def _about_manifests(self, name: str) -> t.Iterator[Finding]:
         known = self.manifests()
@@ -347,9 +348,9 @@ class _Run:
     def _about_image(self, name: str, look: t.Callable[[image.Built], t.Iterator[Finding]]) -> t.Iterator[Finding]:
         built = self.built()
         if built.reason:
-            yield Finding(name, NOT_CHECKED, built.reason)
+            yield finding(name, NOT_CHECKED, built.reason)
         elif built.error is not None and name != "instrumented":
-            yield Finding(name, NOT_CHECKED, "see instrumented")
+            yield finding(name, NOT_CHECKED, "see instrumented")
         else:
             yield from look(built)
 
@@ -383,15 +384,15 @@ class _Run:
     ) -> t.Iterator[Finding]:
         asked = self.asked_nodes
         if not asked.cluster and not asked.names:
-            yield Finding(name, NOT_APPLICABLE, "no cluster is described")
+            yield finding(name, NOT_APPLICABLE, "no cluster is described")
             return
         names = self.node_names()
         if not names:
-            yield Finding(name, NOT_CHECKED, "no cluster")
+            yield finding(name, NOT_CHECKED, "no cluster")
             return
         built = self._known_image()
         if name == "image-on-nodes" and not built.reference:
-            yield Finding(name, NOT_CHECKED, built.reason or "no image")
+            yield finding(name, NOT_CHECKED, built.reason or "no image")
             return
         known = {
             "reference": built.reference,

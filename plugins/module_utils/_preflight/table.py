@@ -6,16 +6,23 @@
 
 from __future__ import annotations
 
-import difflib
 import textwrap
 import threading
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import (
+    ADVICE,
+    ERROR,
+    WARNING,
+    Diagnosis,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.settings import place_of
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import did_you_mean
 
-OK, ADVICE, WARNING, ERROR = "ok", "advice", "warning", "error"
+OK = "ok"
 NOT_APPLICABLE, NOT_CHECKED = "not applicable", "not checked"
 STATES = (OK, ADVICE, WARNING, ERROR, NOT_APPLICABLE, NOT_CHECKED)
 
@@ -74,35 +81,61 @@ CHECKS = {name: group for group, names in GROUPS.items() for name in names}
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What one check found. C(text) is a whole sentence where something is wrong, else a few words.
+class Finding(Diagnosis):
+    """What one check found: a diagnosis, or a few words where nothing is wrong. One check may have several findings.
 
-    C(where) is C(file:line), or empty. One check may have several findings.
+    :ivar severity: one of C(STATES): besides the severities of a diagnosis, that all is well, that the question does
+        not arise, or that nobody could answer it.
     """
 
-    check: str
-    state: str
-    text: str
-    remedy: str = ""
-    setting: str = ""
-    cause: str = ""
-    where: str = ""
-    evidence: tuple[str, ...] = ()
+    check: str = ""
 
-    def data(self) -> dict[str, t.Any]:
+    @property
+    def state(self) -> str:
+        """The severity, as results of the module call it."""
+        return self.severity
+
+    @property
+    def text(self) -> str:
+        """The sentence, as results of the module call it."""
+        return self.sentence
+
+    def data(self, module: str = "preflight") -> dict[str, t.Any]:
         """Return it as the module does."""
-        return {"group": CHECKS[self.check], **asdict(self), "evidence": list(self.evidence)}
+        found = self.verdict(module)
+        return {
+            "group": CHECKS[self.check],
+            "check": self.check,
+            "state": self.severity,
+            "text": self.sentence,
+            "where": self.where,
+            **{name: found[name] for name in ("remedy", "setting", "contract_key", "option", "cause", "evidence")},
+            "documentation": found["documentation"],
+        }
 
-    def sentence(self) -> str:
-        """Return what is wrong, with the place before it."""
-        return f"{self.where}: {self.text}" if self.where else self.text
+    def located(self) -> str:
+        """Return the sentence with the place before it."""
+        return f"{self.where}: {self.sentence}" if self.where else self.sentence
+
+
+def finding(
+    check: str,
+    state: str,
+    text: str,
+    remedy: str = "",
+    setting: str = "",
+    *,
+    cause: str = "",
+    where: str = "",
+    evidence: t.Sequence[str] = (),
+) -> Finding:
+    """Return a finding; C(text) is a whole sentence where something is wrong, else a few words."""
+    return Finding(cause, text, evidence, remedy, setting, severity=state, where=where, check=check)
 
 
 def failed(check: str, error: CoverageError) -> Finding:
     """Return the finding that an error of the library is."""
-    return Finding(
-        check, ERROR, error.message, error.remedy, error.setting, cause=error.cause, evidence=tuple(error.evidence)
-    )
+    return finding(check, ERROR, error.message, error.remedy, error.setting, cause=error.cause, evidence=error.evidence)
 
 
 @dataclass(frozen=True)
@@ -146,10 +179,9 @@ def check_names(names: t.Iterable[str]) -> frozenset[str]:
     names = list(names)
     unknown = [name for name in names if name not in CHECKS]
     if unknown:
-        near = difflib.get_close_matches(unknown[0], CHECKS, n=1)
         raise InputError(
-            f"There is no check {unknown[0]!r} to leave out." + (f" Did you mean {near[0]!r}?" if near else ""),
-            setting="preflight_skip",
+            f"There is no check {unknown[0]!r} to leave out.{did_you_mean(unknown[0], CHECKS)}",
+            setting="preflight#skip",
             evidence=[f"checks: {', '.join(CHECKS)}"],
         )
     return frozenset(names)
@@ -170,40 +202,34 @@ def run_checks(checks: t.Sequence[Check], skip: t.Collection[str] = ()) -> list[
 
     with ThreadPoolExecutor(max_workers=max(1, len(asked))) as pool:
         answers = list(pool.map(ask, asked))
-    found = [finding for answer in answers for finding in answer]
-    found += [Finding(name, NOT_CHECKED, "left out (preflight_skip)") for name in CHECKS if name in skip]
-    broken = {finding.check for finding in found if finding.state == ERROR}
+    found = [item for answer in answers for item in answer]
+    found += [finding(name, NOT_CHECKED, "left out (preflight_skip)") for name in CHECKS if name in skip]
+    broken = {item.check for item in found if item.severity == ERROR}
     causes = {check.name: [name for name in check.needs if name in broken] for check in asked}
     found = [
-        replace(
-            finding,
-            state=NOT_CHECKED,
-            text=f"see {causes[finding.check][0]}",
-            **dict.fromkeys(("remedy", "setting", "cause", "where"), ""),
-            evidence=(),
-        )
-        if finding.state == ERROR and causes.get(finding.check)
-        else finding
-        for finding in found
+        finding(item.check, NOT_CHECKED, f"see {causes[item.check][0]}")
+        if item.severity == ERROR and causes.get(item.check)
+        else item
+        for item in found
     ]
     order = list(CHECKS)
-    return sorted(dict.fromkeys(found), key=lambda finding: order.index(finding.check))
+    return sorted(dict.fromkeys(found), key=lambda item: order.index(item.check))
 
 
-def verdict(found: t.Sequence[Finding]) -> t.Optional[CoverageError]:
+def verdict(found: t.Sequence[Finding], module: str = "preflight") -> t.Optional[CoverageError]:
     """Return the first error with all others in its evidence, or None."""
-    errors = [finding for finding in found if finding.state == ERROR]
+    errors = [item for item in found if item.severity == ERROR]
     if not errors:
         return None
     first, *others = errors
     also = [
         "also: "
-        + " ".join(filter(None, [other.sentence(), other.remedy]))
-        + (f" (setting: {other.setting})" if other.setting else "")
+        + " ".join(filter(None, [other.located(), other.remedy]))
+        + (f" (setting: {place_of(other.setting, module).variable})" if other.setting else "")
         for other in others
     ]
     return CoverageError(
-        first.sentence(),
+        first.located(),
         remedy=first.remedy,
         setting=first.setting,
         evidence=[*first.evidence, *also],

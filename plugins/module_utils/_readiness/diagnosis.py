@@ -10,6 +10,7 @@ import dataclasses
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Diagnosis
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import (
     Cluster,
@@ -30,16 +31,14 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observ
     containers,
     redacted_text,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.readers import terminated
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.engine import (
-    TERMINAL,
-    Verdict,
-    missing,
+    asks_for_nothing,
     terminal_verdict,
     timeout_verdict,
-    verdicts,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.verdict import terminated
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.progress import missing
 
 AT_ONCE = 4
 NOTHING_ASKED = ("scaled-to-zero", "workload-suspended")
@@ -121,15 +120,10 @@ def described(seen: Observation) -> dict[str, t.Any]:
     }
 
 
-def as_result(verdict: Verdict) -> dict[str, t.Any]:
-    """A verdict as modules return it, without what looks like a secret."""
-    return {
-        "cause": verdict.cause,
-        "sentence": redacted_text(verdict.sentence),
-        "evidence": [redacted_text(line) for line in verdict.evidence],
-        "remedy": verdict.remedy,
-        "also": [{key: redacted_text(text) for key, text in item.items()} for item in verdict.also],
-    }
+def as_result(verdict: Diagnosis) -> dict[str, t.Any]:
+    """A verdict as modules return it, without what looks like a secret; any workload has it, also one without roles."""
+    found = verdict.rewritten(redacted_text).verdict()
+    return {name: value for name, value in found.items() if name not in ("setting", "contract_key", "option")}
 
 
 def is_healthy(seen: Observation) -> bool:
@@ -138,8 +132,8 @@ def is_healthy(seen: Observation) -> bool:
         return False
     if seen.kind == "CronJob" and not seen.jobs:
         return True
-    asked_for_nothing = any(found.cause in NOTHING_ASKED for found in verdicts(seen, TERMINAL[:2]))
-    return asked_for_nothing or (seen.rolled_out and not _is_failing(seen))
+    nothing = asks_for_nothing(seen)
+    return (nothing is not None and nothing.cause in NOTHING_ASKED) or (seen.rolled_out and not _is_failing(seen))
 
 
 def _is_failing(seen: Observation) -> bool:
@@ -152,7 +146,7 @@ def _is_failing(seen: Observation) -> bool:
     )
 
 
-def _verdict(seen: Observation) -> Verdict:
+def _verdict(seen: Observation) -> Diagnosis:
     found = terminal_verdict(seen)
     return found or timeout_verdict(seen, seen.waited)
 

@@ -2,21 +2,32 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""The rules: each looks at an observation and says what is wrong, or nothing. Pure; this is their order.
+"""The engine: asks every rule about an observation and returns what is wrong, the first cause first. Pure.
 
-The order is that of causality: what keeps a pod from being made comes before what keeps it from a node, that before its
-volumes, images, configuration, start, end, probes and counters. So the first verdict is the first cause, and one
-further down is either a fault of its own, and mentioned, or about the same container, and left out.
+Rules register themselves with their causes (C(rule)); the order in which they are asked is here, and is that of
+causality: what keeps a pod from being made comes before what keeps it from a node, that before its volumes, images,
+configuration, start, end, counters and probes. So the first diagnosis is the first cause, and one further down is
+either a fault of its own, and mentioned, or about the same container, and left out.
 
-Signs and history: the failure catalogue in the project's documentation (docs/verdicts.md).
+What a workload depends on is diagnosed before the workload itself, by the same rules (post-order): a rule finds the
+result in the observation and never calls another rule.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import Observation, containers
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import CAUSES, Cause, Diagnosis
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import Behind, Observation
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.readers import log_end, name_of
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.progress import missing
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule import (
+    MENTIONED,
+    RULES,
+    TERMINAL,
+    TIMEOUT,
+    Rule,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import (
     admission,
     configuration,
@@ -29,19 +40,8 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule
     scheduling,
     workload,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.verdict import (
-    SETTLING,
-    Rule,
-    Verdict,
-    log_end,
-    name_of,
-)
 
-__all__ = ["SETTLING", "Verdict", "missing", "pods_without_covmeta", "terminal_verdict", "timeout_verdict", "verdicts"]
-
-pods_without_covmeta = coverage.pods_without_covmeta
-
-TERMINAL: tuple[Rule, ...] = (
+ORDER: tuple[t.Callable[[Observation], t.Iterable[Diagnosis]], ...] = (
     workload.workload_missing,
     workload.asks_for_nothing,
     workload.no_node_for_it,
@@ -56,11 +56,8 @@ TERMINAL: tuple[Rule, ...] = (
     dependencies.dependency_broken,
     coverage.not_written,
     probes.probe_wrong,
-)
-# mentioned beside a cause, given only when the time is over: what the manifest names and is not there (what Kubernetes
-# meets decides, so that the order does not depend on the moment), and a first end of a program
-MENTIONED: tuple[Rule, ...] = (configuration.references_missing, crash.crashed_once)
-SLOW: tuple[Rule, ...] = (
+    # what follows may still pass, or only mentions
+    configuration.references_missing,
     pods.evicted,
     pods.node_down,
     scheduling.not_placed_yet,
@@ -71,81 +68,90 @@ SLOW: tuple[Rule, ...] = (
     probes.slow_start,
     coverage.url_silent,
 )
+NOTHING_WANTED = (workload.workload_missing, workload.asks_for_nothing)
+
+NOT_READY = Cause(
+    "not-ready",
+    title="The workload was not ready in time, for a reason that no rule knows",
+    why="The time is over and none of the other causes fits. The message says what is still missing, with the last"
+    " events.",
+    remedy="Give it more time if it only starts slowly, or read its log.",
+    settings=("readiness.timeout",),
+    terminal="no",
+)
+CAUSES.add("Programs that run and are not ready", NOT_READY)
 
 
-def terminal_verdict(seen: Observation) -> t.Optional[Verdict]:
-    """Return the first cause that waiting cannot cure, with what else was seen, or None."""
-    return _first(seen, verdicts(seen, TERMINAL))
+def rules_of(*phases: str) -> list[Rule]:
+    """Return the rules of these phases, in their order."""
+    found = [RULES[look.__name__] for look in ORDER]
+    return [rule for phase in phases for rule in found if phase in rule.phases]
 
 
-def timeout_verdict(seen: Observation, timeout: float) -> Verdict:
+def terminal_verdict(seen: Observation) -> t.Optional[Diagnosis]:
+    """Return the first cause that waiting cannot cure, with what else is wrong, or None."""
+    return _first(seen, verdicts(seen, rules_of(TERMINAL)))
+
+
+def timeout_verdict(seen: Observation, timeout: float) -> Diagnosis:
     """Return the likeliest cause when the time is over: never just that it is over."""
     return (
-        _first(seen, verdicts(seen, (*TERMINAL, *SLOW)))
-        or _first(seen, verdicts(seen, MENTIONED))
+        _first(seen, verdicts(seen))
+        or _first(seen, verdicts(seen, rules_of(MENTIONED)))
         or _still_waiting(seen, timeout)
     )
 
 
-def verdicts(seen: Observation, rules: t.Sequence[Rule] = (*TERMINAL, *SLOW)) -> list[Verdict]:
-    """Return all causes that the rules find, the first one first; of several over one container only the first."""
-    found: dict[tuple[str, str], Verdict] = {}
-    for rule in rules:
-        for verdict in rule(seen):
+def asks_for_nothing(seen: Observation) -> t.Optional[Diagnosis]:
+    """Return why a workload will never run anything, which may well be what is wanted; None where it asks for pods."""
+    return next(iter(verdicts(seen, [RULES[look.__name__] for look in NOTHING_WANTED])), None)
+
+
+def verdicts(seen: Observation, rules: t.Optional[t.Sequence[Rule]] = None) -> list[Diagnosis]:
+    """Return all causes that the rules find, the first one first; of several over one container only the first.
+
+    :arg rules: those that are asked; those of a wait that is over where not given.
+    """
+    diagnose_what_is_behind(seen)
+    found: dict[tuple[str, str], Diagnosis] = {}
+    for rule in rules_of(TERMINAL, TIMEOUT) if rules is None else rules:
+        for verdict in rule.look(seen):
             # a rule for when the time is over only repeats what a terminal one has said
             key = ("container", verdict.subject) if verdict.subject else (verdict.cause, "")
             found.setdefault(key, verdict)
     return list(found.values())
 
 
-def _first(seen: Observation, found: t.Sequence[Verdict]) -> t.Optional[Verdict]:
+def diagnose_what_is_behind(seen: Observation) -> None:
+    """Put into each dependency what the rules find in the workloads that should serve it."""
+    for item in seen.dependencies:
+        item.behind = [
+            Behind(name_of(workload), terminal_verdict(workload), missing(workload)) for workload in item.workloads
+        ]
+
+
+def _first(seen: Observation, found: t.Sequence[Diagnosis]) -> t.Optional[Diagnosis]:
     if not found:
         return None
     first, *others = found
     causes, subjects = {item.cause for item in found}, {item.subject for item in found} - {""}
-    others += [item for item in verdicts(seen, MENTIONED) if item.cause not in causes and item.subject not in subjects]
-    also = [{"cause": item.cause, "sentence": item.sentence} for item in others if item.sentence != first.sentence]
-    return dataclasses.replace(first, also=[*first.also, *also])
+    mentioned = verdicts(seen, rules_of(MENTIONED))
+    others += [item for item in mentioned if item.cause not in causes and item.subject not in subjects]
+    return first.changed(also=[*first.also, *(item for item in others if item.sentence != first.sentence)])
 
 
-def _still_waiting(seen: Observation, timeout: float) -> Verdict:
+def _still_waiting(seen: Observation, timeout: float) -> Diagnosis:
     for pod in seen.current_pods:
         events = seen.events_of(pod)
         if events:
-            return Verdict(
-                cause="not-ready",
-                sentence=f"{name_of(seen)} was not ready in time: {missing(seen)}.",
-                evidence=[f"{event.get('reason')}: {event.get('message')}" for event in events[-3:]]
+            return NOT_READY(
+                f"{name_of(seen)} was not ready in time: {missing(seen)}.",
+                [f"{event.get('reason')}: {event.get('message')}" for event in events[-3:]]
                 + log_end(seen, pod["metadata"]["name"], seen.container),
                 remedy="Give it more time if it only starts slowly.",
-                setting="readiness_gate_timeout",
             )
-    return Verdict(
-        cause="not-ready",
-        sentence=f"{name_of(seen)} was not ready after {timeout:.0f} s, and nothing that was seen says why.",
-        evidence=[missing(seen)],
+    return NOT_READY(
+        f"{name_of(seen)} was not ready after {timeout:.0f} s; no known cause matched.",
+        [missing(seen)],
         remedy="Give it more time, or look at its log.",
-        setting="readiness_gate_timeout",
     )
-
-
-def missing(seen: Observation) -> str:
-    """Say in a few words what is still missing: the progress line of a wait."""
-    if seen.workload is None:
-        return f"{name_of(seen)} does not exist yet"
-    if not seen.current_pods:
-        return "no pod yet"
-    for pod in seen.current_pods:
-        for status in containers(pod):
-            waiting = (status.get("state") or {}).get("waiting")
-            if waiting:
-                return f"container {status['name']} waits: {waiting.get('reason', 'not started')}"
-    if len(seen.ready_pods) < seen.wanted:
-        return f"{len(seen.ready_pods)} of {seen.wanted} pods ready"
-    if len(seen.pods) > seen.wanted:
-        return "an older pod still ends"
-    if seen.coverage_watched and pods_without_covmeta(seen):
-        return "no covmeta yet"
-    if seen.url and not seen.url_ready:
-        return f"{seen.url} says: {seen.url_answer or 'nothing yet'}"
-    return "the rollout is not complete"

@@ -10,6 +10,7 @@ import time
 import typing as t
 from pathlib import Path
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Diagnosis
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import write_json
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
@@ -26,16 +27,17 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observ
     moment,
     redacted_text,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.readers import (
+    pods_without_covmeta,
+    specification,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.engine import (
-    SETTLING,
-    Verdict,
-    missing,
-    pods_without_covmeta,
     terminal_verdict,
     timeout_verdict,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.verdict import specification
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.progress import missing
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule import SETTLING, Unconfirmed
 
 __all__ = [
     "NotReady",
@@ -58,24 +60,10 @@ EVIDENCE_FILE = "observation.json"
 class NotReady(CoverageError):
     """The workload is not ready; the message is the verdict."""
 
-    def __init__(self, verdict: Verdict, seen: Observation) -> None:
-        super().__init__(
-            redacted_text(verdict.sentence),
-            remedy=verdict.remedy,
-            setting=verdict.setting,
-            evidence=[redacted_text(line) for line in verdict.evidence],
-            cause=verdict.cause,
-        )
+    def __init__(self, verdict: Diagnosis, seen: Observation) -> None:
+        super().__init__(verdict.sentence)
+        self.carry(verdict.rewritten(redacted_text))
         self.seen = seen
-        self.also = [{key: redacted_text(text) for key, text in item.items()} for item in verdict.also]
-
-    def result(self) -> dict[str, t.Any]:
-        """Return the keyword arguments for C(fail_json), with what else was seen."""
-        result = super().result()
-        result["verdict"]["also"] = self.also
-        if self.also:
-            result["msg"] += f" Also seen: {' '.join(item['sentence'] for item in self.also)}"
-        return result
 
 
 class _Wait:
@@ -127,11 +115,12 @@ class _Wait:
             return False
         return any(pod not in seen.ready_pods for pod in seen.current_pods)
 
-    def stands(self, verdict: Verdict) -> bool:
+    def stands(self, verdict: Diagnosis) -> bool:
         """Whether a verdict needs no second look, or was found before too, long enough ago."""
         now, which = time.monotonic(), (verdict.cause, verdict.subject)
-        self.said_since = {which: self.said_since.get(which, now)} if verdict.to_confirm else {}
-        return not verdict.to_confirm or now - self.said_since[which] >= SETTLING
+        again = isinstance(verdict, Unconfirmed)
+        self.said_since = {which: self.said_since.get(which, now)} if again else {}
+        return not again or now - self.said_since[which] >= SETTLING
 
 
 def wait_until_ready(cluster: Cluster, podman: Podman, target: Target, timeout: float) -> Observation:

@@ -123,7 +123,7 @@ def make_report(options: Options) -> Report:
     if options.policy == QUARANTINE:
         _recall(components, options)
     found = [problem for component in components for problem in component.problems]
-    need_counts(components, found, root, setting="coverage_report_input")
+    need_counts(components, found, root, setting="coverage_report#input")
     primary = next((entry for entry in components if entry.name == options.service), components[0])
     ordered = [primary] + [entry for entry in components if entry is not primary]
     sections = [_section(entry, options, of_service=entry is primary) for entry in ordered]
@@ -236,7 +236,7 @@ def _data_root(options: Options) -> str:
             f"The folder of coverage data is not there: {options.input}.",
             remedy="Bring the data home first (role coverage_extraction), or name the folder that has them.",
             cause="input-missing",
-            setting="coverage_report_input",
+            setting="coverage_report#input",
         )
     below = os.path.join(options.input, DATA_FOLDER)
     root = os.path.realpath(below if os.path.isdir(below) else options.input)
@@ -244,7 +244,7 @@ def _data_root(options: Options) -> str:
         raise InputError(
             f"There is no folder {DATA_FOLDER} in {options.input}, and results are to be written there too.",
             remedy=f"Bring the data home into a folder {DATA_FOLDER}, or name another results folder.",
-            setting="coverage_report_input",
+            setting="coverage_report#input",
             cause="input-missing",
         )
     if os.path.join(os.path.realpath(options.output), "").startswith(os.path.join(root, "")):
@@ -252,7 +252,7 @@ def _data_root(options: Options) -> str:
             f"The results folder {options.output} lies inside of the coverage data {root}: merged data would be read "
             "as a further life.",
             remedy=f"Put the data into a folder {DATA_FOLDER} beside the results, or name another results folder.",
-            setting="coverage_report_output",
+            setting="coverage_report#output",
         )
     return root
 
@@ -301,7 +301,7 @@ def _selected(component: Component, profile: Profile, options: Options) -> set[s
         raise InputError(
             f"The package patterns select none of the {len(paths)} packages.",
             remedy="Correct them; these packages are in the data.",
-            setting="coverage_report_include, coverage_report_exclude",
+            setting="report.include, report.exclude",
             evidence=paths[:20],
         )
     return chosen

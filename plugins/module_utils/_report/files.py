@@ -18,7 +18,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors im
 
 MODE = 0o644
 FOLDER_MODE = 0o755
-SETTING = "coverage_report_output"
+SETTING = "coverage_report#output"
 
 
 class WriteError(CoverageError):
@@ -135,7 +135,7 @@ def put_link(path: str, target: str, *, check: bool) -> bool:
         raise InputError(
             f"{path} is not a symbolic link: it is left alone.",
             remedy="Name another path for the link to the newest run, or take it away.",
-            setting="coverage_report_latest",
+            setting="coverage_report#latest",
         )
     if os.path.islink(path) and os.readlink(path) == relative:
         return False

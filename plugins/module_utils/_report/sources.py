@@ -60,8 +60,8 @@ class Sources:
         folders: t.Mapping[str, str],
         *,
         paths: t.Optional[t.Mapping[str, str]] = None,
-        setting: str = "coverage_report_sources",
-        paths_setting: str = "coverage_report_paths",
+        setting: str = "coverage_report#sources",
+        paths_setting: str = "coverage_report#paths",
     ) -> None:
         for prefix, folder in folders.items():
             if not isinstance(folder, str) or not os.path.isdir(os.path.expanduser(folder)):

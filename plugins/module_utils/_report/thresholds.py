@@ -48,7 +48,7 @@ def parse_thresholds(given: t.Optional[t.Mapping[str, t.Any]]) -> Thresholds:
     unknown = sorted(set(given) - {"total", "packages"})
     if unknown:
         raise InputError(
-            f"Unknown threshold {unknown[0]!r}: there are total and packages.", setting="coverage_report_thresholds"
+            f"Unknown threshold {unknown[0]!r}: there are total and packages.", setting="report.thresholds"
         )
     total = given.get("total")
     return Thresholds(
@@ -65,7 +65,7 @@ def _number(name: str, value: t.Any) -> float:
     if not 0 <= number <= 100:
         raise InputError(
             f"The threshold of {name} is {value!r}: it has to be a number from 0 to 100.",
-            setting="coverage_report_thresholds",
+            setting="report.thresholds",
         )
     return number
 

@@ -18,7 +18,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_r
     read_text_profile,
 )
 
-SETTING = "coverage_report_text_profiles"
+SETTING = "coverage_report#text_profiles"
 OWN, ALL = "e2e", "all"
 DECIMALS = 4
 

@@ -9,15 +9,11 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Cause, Diagnosis
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import KNOWN_FAILURES as REFUSALS
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import Observation, condition
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.verdict import (
-    MANIFEST,
-    SETTLING,
-    Verdict,
-    name_of,
-    short,
-)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.readers import name_of, quoted
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule import MANIFEST, SETTLING, rule
 
 # What _kubernetes does not have, because only pods meet it; from Kubernetes' sources: plugin/pkg/admission/
 # {serviceaccount,resourcequota,limitranger,priority}
@@ -53,7 +49,51 @@ KNOWN_FAILURES: tuple[tuple[str, str, str], ...] = (
 DEFAULT_ACCOUNT, ACCOUNT = 'serviceaccount "default" not found', 10.0  # seconds
 
 
-def pods_not_created(seen: Observation) -> t.Iterator[Verdict]:
+@rule(
+    "The workload and its pods",
+    Cause(
+        "service-account-missing",
+        title="The ServiceAccount of the pods does not exist",
+        why=("The controller (ReplicaSet, Job, StatefulSet) cannot create pods; no pod exists that could say so."),
+        remedy="Create the ServiceAccount, or correct `serviceAccountName`.",
+        settings=("workload.objects",),
+        terminal="after 2 s",
+    ),
+    Cause(
+        "limit-range",
+        title="A LimitRange rejects the pods",
+        why="The resources of the containers are outside the limits of the namespace.",
+        remedy="Keep to the LimitRange in the resources of the containers, or change it.",
+        settings=("workload.objects",),
+        terminal="after 2 s",
+    ),
+    Cause(
+        "priority-class-missing",
+        title="The PriorityClass does not exist",
+        why="The pods name a PriorityClass that the cluster does not have.",
+        remedy="Create it, or correct `priorityClassName`.",
+        settings=("workload.objects",),
+        terminal="after 2 s",
+    ),
+    Cause(
+        "pods-not-created",
+        title="The pods cannot be created, for another reason",
+        why="The API server rejects the pods; its own words are in the message.",
+        remedy="Create what is missing, or change what the message names in the manifest.",
+        settings=("workload.objects",),
+        terminal="after 2 s",
+    ),
+    gives=(
+        "quota-exceeded",
+        "namespace-terminating",
+        "pod-security-refused",
+        "admission-webhook-refused",
+        "admission-webhook-unreachable",
+        "admission-policy-refused",
+        "rbac-forbidden",
+    ),
+)
+def pods_not_created(seen: Observation) -> t.Iterator[Diagnosis]:
     """The controller may not make pods; that hangs at the ReplicaSet (or Job, StatefulSet ...), not at a pod."""
     # not the Deployment's own condition: it also tells of older revisions
     failure = condition(seen.newest_replica_set or seen.workload or {}, "ReplicaFailure")
@@ -66,9 +106,9 @@ def pods_not_created(seen: Observation) -> t.Iterator[Verdict]:
     if DEFAULT_ACCOUNT in messages[-1] and seen.waited < ACCOUNT:
         return
     cause, remedy = refusal(messages[-1])
-    yield Verdict(
+    yield Diagnosis(
         cause=cause,
-        sentence=f"Kubernetes refuses to create the pods of {name_of(seen)}: {short(messages[-1])}",
+        sentence=f"Kubernetes refuses to create the pods of {name_of(seen)}: {quoted(messages[-1])}",
         evidence=messages[-3:],
         remedy=remedy,
         setting=MANIFEST,

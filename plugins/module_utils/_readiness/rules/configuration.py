@@ -9,22 +9,26 @@ from __future__ import annotations
 import difflib
 import re
 import typing as t
-from dataclasses import dataclass
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Cause, Diagnosis
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import (
     Object,
     Observation,
     containers,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.verdict import (
-    MANIFEST,
-    SETTLING,
-    Verdict,
-    short,
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.readers import (
+    Reference,
+    quoted,
+    references,
     specification,
-    specifications,
     terminated,
     waiting,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule import (
+    MANIFEST,
+    MENTIONED,
+    SETTLING,
+    rule,
 )
 
 REASONS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreCreateHookError")
@@ -93,34 +97,138 @@ KNOWN_FAILURES: tuple[tuple[str, str, str], ...] = (
 MOUNT_SIGNS = ("not found", "type check failed", "non-existent", "not a directory", "is not a")
 
 
-@dataclass(frozen=True)
-class Reference:
-    """What a pod names and has to be there. C(key) is empty where the whole object is meant."""
-
-    kind: str
-    name: str
-    key: str
-    container: str
-
-
-def refused_start(seen: Observation) -> t.Iterator[Verdict]:
+@rule(
+    "Images, configuration, volumes",
+    Cause(
+        "config-map-missing",
+        title="A ConfigMap does not exist",
+        why=("A variable or volume comes from a ConfigMap that is not in the namespace. The nearest name is given."),
+        remedy="Create the ConfigMap, or correct its name.",
+        settings=("workload.objects",),
+        terminal="yes",
+    ),
+    Cause(
+        "config-key-missing",
+        title="A ConfigMap has no such key",
+        why=("A variable or volume names a key that the ConfigMap does not have. The nearest key is given."),
+        remedy="Add the key, or correct it in the manifest.",
+        settings=("workload.objects",),
+        terminal="yes",
+    ),
+    Cause(
+        "secret-missing",
+        title="A Secret does not exist",
+        why=(
+            "A variable or volume comes from a Secret that is not in the namespace. Only names are "
+            "read, never the contents of a Secret."
+        ),
+        remedy="Create the Secret, or correct its name.",
+        settings=("workload.objects",),
+        terminal="yes",
+    ),
+    Cause(
+        "secret-key-missing",
+        title="A Secret has no such key",
+        why="A variable or volume names a key that the Secret does not have.",
+        remedy="Add the key, or correct it in the manifest.",
+        settings=("workload.objects",),
+        terminal="yes",
+    ),
+    Cause(
+        "root-not-allowed",
+        title="The container would run as root",
+        why="`runAsNonRoot` is set, and the user of the image is root.",
+        remedy="Give `runAsUser` or the `USER` of the image another user, or remove `runAsNonRoot`.",
+        settings=("workload.objects",),
+        terminal="yes",
+    ),
+    Cause(
+        "user-not-numeric",
+        title="The user of the image is not a number",
+        why=(
+            "`runAsNonRoot` is set and the image names its user by a word: Kubernetes cannot know that it is not root."
+        ),
+        remedy="Give its number as `runAsUser`, or in the `USER` of the image.",
+        settings=("workload.objects",),
+        terminal="yes",
+    ),
+    Cause(
+        "command-missing",
+        title="The command does not exist in the image",
+        why=(
+            "The file that the container should start is not there; or the program is dynamically "
+            "linked and its loader is missing, as in a scratch image."
+        ),
+        remedy="Correct `command`, or the entrypoint of the image.",
+        settings=("workload.objects",),
+        terminal="yes",
+    ),
+    Cause(
+        "command-not-executable",
+        title="The command is not executable",
+        why="The file exists, but its mode does not allow it to be executed.",
+        remedy="Make the file executable in the image, or correct the command.",
+        settings=("workload.objects",),
+        terminal="yes",
+    ),
+    Cause(
+        "container-config",
+        title="The container cannot be created, for another reason",
+        why="The message of the kubelet is quoted.",
+        remedy="Create what is missing, or correct the manifest.",
+        settings=("workload.objects",),
+        terminal="yes",
+    ),
+    gives=(
+        "wrong-architecture",
+        "out-of-memory",
+        "host-path-type",
+    ),
+)
+def refused_start(seen: Observation) -> t.Iterator[Diagnosis]:
     """A container that cannot be created or started."""
     for pod, status, state in waiting(seen, REASONS):
         message = state.get("message", "")
         container = status["name"]
         cause, remedy, more = known_failure(seen, message)
-        yield Verdict(
+        yield Diagnosis(
             cause=cause,
             sentence=f"Container {container} of pod {pod['metadata']['name']} cannot be"
-            f" {'started' if state['reason'] == 'RunContainerError' else 'created'}: {short(message)}{more}",
+            f" {'started' if state['reason'] == 'RunContainerError' else 'created'}: {quoted(message)}{more}",
             evidence=[f"{state['reason']}: {message}"],
             remedy=remedy,
-            setting="instrumented_image_source" if cause == "wrong-architecture" else MANIFEST,
+            setting="source" if cause == "wrong-architecture" else MANIFEST,
             subject=container,
         )
 
 
-def mount_failed(seen: Observation) -> t.Iterator[Verdict]:
+@rule(
+    "Images, configuration, volumes",
+    Cause(
+        "host-path-type",
+        title="A hostPath is missing or of another type",
+        why=("What the volume points to does not exist on the node, or is a file where a folder is expected."),
+        remedy="Create it on every node as the type of the volume says, or correct path or type.",
+        settings=("workload.objects",),
+        terminal="after 2 s",
+    ),
+    Cause(
+        "mount-failed",
+        title="A volume cannot be mounted, for another reason",
+        why="The message of the kubelet is quoted.",
+        remedy="Create what the volume refers to, on the node or in the namespace.",
+        settings=("workload.objects",),
+        terminal="after 2 s",
+    ),
+    gives=(
+        "coverage-folder-missing",
+        "config-map-missing",
+        "config-key-missing",
+        "secret-missing",
+        "secret-key-missing",
+    ),
+)
+def mount_failed(seen: Observation) -> t.Iterator[Diagnosis]:
     """A volume that cannot be mounted."""
     for pod in seen.current_pods:
         if (pod.get("status") or {}).get("phase") != "Pending" or seen.waited < SETTLING:
@@ -133,26 +241,26 @@ def mount_failed(seen: Observation) -> t.Iterator[Verdict]:
             break
 
 
-def _mount_verdict(seen: Observation, pod: Object, message: str) -> Verdict:
+def _mount_verdict(seen: Observation, pod: Object, message: str) -> Diagnosis:
     name = pod["metadata"]["name"]
     node = pod["spec"].get("nodeName", "?")
     path = _counters_folder(seen, pod)
     if path and f"failed: {path} is not" in message:
         there = sorted(other for other, found in seen.folders.items() if found and other != node)
         elsewhere = f"; it is on {', '.join(there)}" if there else ""
-        return Verdict(
+        return Diagnosis(
             cause="coverage-folder-missing",
             sentence=f"The folder for the counters, {path}, is not on node {node}, where pod {name} is{elsewhere}.",
             evidence=[message, *(f"node {other}: {path} is there" for other in there)],
             remedy="Prepare it on every node that may run the pod.",
-            setting="coverage_mode_nodes",
+            setting="coverage_mode#nodes",
         )
     cause, remedy, more = known_failure(seen, message)
     if cause == "container-config":
         remedy, cause = "Create what the volume refers to, on the node or in the namespace.", "mount-failed"
-    return Verdict(
+    return Diagnosis(
         cause=cause,
-        sentence=f"A volume of pod {name} cannot be mounted: {short(message)}{more}",
+        sentence=f"A volume of pod {name} cannot be mounted: {quoted(message)}{more}",
         evidence=[message],
         remedy=remedy,
         setting=MANIFEST,
@@ -201,7 +309,18 @@ def nearest(name: str, there: t.Optional[t.Sequence[str]], what: str) -> str:
     return f"; the nearest {what} is {near[0]}" if near else ""
 
 
-def references_missing(seen: Observation) -> t.Iterator[Verdict]:
+@rule(
+    "Images, configuration, volumes",
+    gives=(
+        "config-map-missing",
+        "config-key-missing",
+        "secret-missing",
+        "service-account-missing",
+        "claim-missing",
+    ),
+    phases=(MENTIONED,),
+)
+def references_missing(seen: Observation) -> t.Iterator[Diagnosis]:
     """What the pods name and what is not in the namespace: seen without waiting for the kubelet to come upon it."""
     if not seen.full or seen.waited < SETTLING or any(map(_has_started, seen.current_pods)):
         return  # a program that runs has had what it needs
@@ -215,7 +334,7 @@ def references_missing(seen: Observation) -> t.Iterator[Verdict]:
             # the automatic part of the cause: one for each kind, all listed in docs/verdicts.md
             verdict = _missing(seen, item, kinds[item.kind], there)
         elif item.kind == "ConfigMap" and item.key and item.key not in seen.keys.get(item.name, [item.key]):
-            verdict = Verdict(
+            verdict = Diagnosis(
                 cause="config-key-missing",
                 sentence=f"ConfigMap {seen.namespace}/{item.name} has no key {item.key}"
                 f"{nearest(item.key, seen.keys[item.name], 'key')}.",
@@ -234,8 +353,8 @@ def _has_started(pod: Object) -> bool:
     return any("running" in (status.get("state") or {}) or terminated(status) is not None for status in containers(pod))
 
 
-def _missing(seen: Observation, item: Reference, cause: str, there: t.Sequence[str]) -> Verdict:
-    return Verdict(
+def _missing(seen: Observation, item: Reference, cause: str, there: t.Sequence[str]) -> Diagnosis:
+    return Diagnosis(
         cause=cause,
         sentence=f"There is no {item.kind} {seen.namespace}/{item.name}, which"
         f" {f'container {item.container}' if item.container else 'the pod'} names"
@@ -244,33 +363,3 @@ def _missing(seen: Observation, item: Reference, cause: str, there: t.Sequence[s
         remedy=f"Create {item.kind} {item.name}, or correct its name in the manifest.",
         setting=MANIFEST,
     )
-
-
-def references(spec: Object) -> t.Iterator[Reference]:
-    """Yield all that a pod's specification names and that is not optional."""
-    if spec.get("serviceAccountName"):
-        yield Reference("ServiceAccount", spec["serviceAccountName"], "", "")
-    for volume in spec.get("volumes") or []:
-        sources = [volume, *((volume.get("projected") or {}).get("sources") or [])]
-        for source in sources:
-            for kind, field, name in (("ConfigMap", "configMap", "name"), ("Secret", "secret", "secretName")):
-                found = source.get(field) or {}
-                wanted = found.get(name) or found.get("name")
-                if wanted and not found.get("optional"):
-                    keys = [item["key"] for item in found.get("items") or []] or [""]
-                    for key in keys:
-                        yield Reference(kind, wanted, key, "")
-        claim = (volume.get("persistentVolumeClaim") or {}).get("claimName")
-        if claim:
-            yield Reference("PersistentVolumeClaim", claim, "", "")
-    for container in specifications(spec):
-        for item in container.get("envFrom") or []:
-            for kind, field in (("ConfigMap", "configMapRef"), ("Secret", "secretRef")):
-                found = item.get(field) or {}
-                if found.get("name") and not found.get("optional"):
-                    yield Reference(kind, found["name"], "", container["name"])
-        for item in container.get("env") or []:
-            for kind, field in (("ConfigMap", "configMapKeyRef"), ("Secret", "secretKeyRef")):
-                found = (item.get("valueFrom") or {}).get(field) or {}
-                if found.get("name") and not found.get("optional"):
-                    yield Reference(kind, found["name"], str(found.get("key", "")), container["name"])

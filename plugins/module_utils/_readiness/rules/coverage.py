@@ -9,33 +9,91 @@ from __future__ import annotations
 import posixpath
 import typing as t
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Cause, Diagnosis
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import (
     Object,
     Observation,
     condition,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.verdict import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.readers import (
     LOG_LINES,
-    SETTLING,
-    Verdict,
+    pods_without_covmeta,
     seconds_since,
     specification,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule import SETTLING, TIMEOUT, rule
 
 VOLUME = "coverage-data"  # as coverage mode names it
 STARTING = 1.0  # seconds from a container's start to its program's first file
 
 
-def pods_without_covmeta(seen: Observation) -> list[str]:
-    """Return the names of the ready pods in whose coverage folder no covmeta lies."""
-    return [
-        pod["metadata"]["name"]
-        for pod in seen.ready_pods
-        if not any(name.startswith("covmeta.") for name in seen.coverage.get(pod["metadata"]["name"], []))
-    ]
-
-
-def not_written(seen: Observation) -> t.Iterator[Verdict]:
+@rule(
+    "Programs that write no counters",
+    Cause(
+        "gocoverdir-unset",
+        title="GOCOVERDIR is not set for the program",
+        why=(
+            "The container has no `GOCOVERDIR`, or the program said so: something between the "
+            "start of the container and the program drops it."
+        ),
+        remedy=(
+            "Let coverage mode change the right container; look for a wrapper or `env -i` that drops the variable."
+        ),
+        settings=("workload.container",),
+        terminal="yes",
+    ),
+    Cause(
+        "coverage-read-only",
+        title="The folder for counters is read-only",
+        why="The program said so, or its mount says so.",
+        remedy="Mount the volume for the counters writable: no `readOnly` at the mount or the volume.",
+        settings=("coverage.directory",),
+        terminal="yes",
+    ),
+    Cause(
+        "coverage-path-mismatch",
+        title="The program writes its counters to another folder",
+        why=(
+            "`GOCOVERDIR` does not point into the volume for the counters. Where files were found "
+            "elsewhere, they are named."
+        ),
+        remedy=(
+            "Remove what overrides `GOCOVERDIR` (the entrypoint, a wrapper or the manifest); one "
+            "setting sets variable and mount."
+        ),
+        settings=("coverage.directory",),
+        terminal="yes",
+    ),
+    Cause(
+        "coverage-not-writable",
+        title="The program may not write its counters",
+        why=("Its user may not write to the folder; user, mode and owner are named where they are known."),
+        remedy=("Let its user write to the folder: mode 1777, as the role coverage_mode prepares it, or an fsGroup."),
+        settings=(
+            "coverage.directory",
+            "coverage_mode#nodes",
+        ),
+        terminal="yes",
+    ),
+    Cause(
+        "coverage-folder-missing",
+        title="The folder for counters is not on the node",
+        why="The folder is not on the node where the pod runs; the nodes that have it are named.",
+        remedy="Prepare it on every node that may run the pod.",
+        settings=("coverage_mode#nodes",),
+        terminal="after 2 s",
+    ),
+    Cause(
+        "no-covmeta",
+        title="The program wrote no covmeta",
+        why=("Go writes covmeta when an instrumented program starts. There is none, and nothing says why."),
+        remedy=("Check that the image that runs is the one that was built, and that it was built with -cover."),
+        settings=("source",),
+        terminal="yes",
+    ),
+    gives=("not-instrumented",),
+)
+def not_written(seen: Observation) -> t.Iterator[Diagnosis]:
     """covmeta is written when the process starts: a pod that is ready and has none will never have any counters."""
     if not seen.coverage_watched:
         return
@@ -50,7 +108,7 @@ def not_written(seen: Observation) -> t.Iterator[Verdict]:
             return
 
 
-def _verdict(seen: Observation, pod: Object) -> Verdict:
+def _verdict(seen: Observation, pod: Object) -> Diagnosis:
     name = pod["metadata"]["name"]
     log = seen.logs.get(f"{name}/{seen.container}", "") or seen.logs.get(f"{name}/{seen.container}/previous", "")
     lines = [line for line in log.splitlines() if "GOCOVERDIR" in line or "coverage" in line][:LOG_LINES]
@@ -68,81 +126,81 @@ def _verdict(seen: Observation, pod: Object) -> Verdict:
         return _not_instrumented(seen, name, [*evidence, _program(seen, name)])
     told_unset = any("GOCOVERDIR not set" in line for line in lines)
     if container and not directory and "valueFrom" not in (variable or {}) and (told_unset or not lines):
-        return Verdict(
+        return Diagnosis(
             cause="gocoverdir-unset",
             sentence=f"Container {seen.container} of pod {name} has no variable GOCOVERDIR, or an empty one.",
             evidence=[*evidence, "env: " + ", ".join(item["name"] for item in container.get("env") or [])],
             remedy="Let coverage mode change this container; its name is the container's in the manifest.",
-            setting="coverage_mode_container",
+            setting="workload.container",
         )
     if told_unset:
-        return Verdict(
+        return Diagnosis(
             cause="gocoverdir-unset",
             sentence=f"The program in pod {name} is instrumented, but GOCOVERDIR does not reach it.",
             evidence=evidence,
             remedy="Something between the container's start and the program (a wrapper, env -i) drops it.",
-            setting="coverage_mode_container",
+            setting="workload.container",
         )
     said = lines[-1].rpartition(": ")[2] if lines else ""
     failed = [line for line in lines if "emit failed" in line]
     if any("read-only file system" in line for line in failed):
-        return Verdict(
+        return Diagnosis(
             cause="coverage-read-only",
             sentence=f"The program in pod {name} cannot write its counters: {directory or 'the folder'} is read-only.",
             evidence=evidence,
             remedy="Mount the volume for the counters writable: no readOnly at the mount or the volume.",
-            setting="coverage_mode_directory",
+            setting="coverage.directory",
         )
     mounts = [item["mountPath"] for item in container.get("volumeMounts") or [] if item.get("name") == VOLUME]
     astray = directory and mounts and (mount is None or mount.get("name") != VOLUME)
     if astray or any("inaccessible" in line for line in failed):
         expected = mounts[0] if mounts else "a mounted folder"
-        return Verdict(
+        return Diagnosis(
             cause="coverage-path-mismatch",
             sentence=f"The program in pod {name} writes its counters to {directory or said}, which is not where the"
             f" folder for them is mounted ({expected}).",
             evidence=evidence,
             remedy="Give GOCOVERDIR and the mount the same path: one variable sets both.",
-            setting="coverage_mode_directory",
+            setting="coverage.directory",
         )
     if failed:
-        return Verdict(
+        return Diagnosis(
             cause="coverage-not-writable",
             sentence=f"The program in pod {name} cannot write its counters: {said}.",
             evidence=evidence,
             remedy="Let its user write to the folder; it must be mounted where GOCOVERDIR points.",
-            setting="coverage_mode_directory",
+            setting="coverage.directory",
         )
     if seen.programs.get(name):
-        return Verdict(
+        return Diagnosis(
             cause="coverage-path-mismatch",
             sentence=f"The program in pod {name} is instrumented; its counters go elsewhere than to the node's folder.",
             evidence=[*evidence, _program(seen, name)],
             remedy="See that GOCOVERDIR points into the volume that coverage mode mounts.",
-            setting="coverage_mode_directory",
+            setting="coverage.directory",
         )
-    return Verdict(
+    return Diagnosis(
         cause="no-covmeta",
         sentence=f"Pod {name} is ready, but its program wrote no covmeta when it started: it is not instrumented.",
         evidence=evidence,
         remedy="Build it with -cover, and see that the image that runs is the one that was built.",
-        setting="instrumented_image_source",
+        setting="source",
     )
 
 
-def _not_instrumented(seen: Observation, name: str, evidence: list[str]) -> Verdict:
+def _not_instrumented(seen: Observation, name: str, evidence: list[str]) -> Diagnosis:
     claims = bool(seen.programs[name].get("cover"))
     sentence = f"The program in pod {name} is not instrumented"
     if claims:
         sentence += ", though its build information says -cover: go install -cover of another module does that"
-    return Verdict(
+    return Diagnosis(
         cause="not-instrumented",
         sentence=f"{sentence}.",
         evidence=evidence,
         remedy="Build it with go build -cover, and see that the image that runs is the one that was built."
         if not claims
         else "Build it in a module of its own (go get -tool, then go build -cover -coverpkg=...).",
-        setting="instrumented_image_source",
+        setting="source",
     )
 
 
@@ -167,7 +225,33 @@ def _mount_over(container: Object, directory: str) -> t.Optional[Object]:
     return max(over, key=lambda item: len(item["mountPath"]), default=None)
 
 
-def url_silent(seen: Observation) -> t.Iterator[Verdict]:
+@rule(
+    "Programs that run and are not ready",
+    Cause(
+        "service-without-endpoints",
+        title="No Service leads to the pods",
+        why=(
+            "All pods are ready, but no Service selects them, or its `targetPort` names a port "
+            "that the containers do not have."
+        ),
+        remedy="Correct the selector or `targetPort` of the Service.",
+        settings=("workload.objects",),
+        terminal="no",
+    ),
+    Cause(
+        "url-unreachable",
+        title="The address does not answer",
+        why=("All pods are ready, but the address of the contract does not answer with a 2xx status."),
+        remedy="Compare Service, NodePort and the cluster's port mappings with the address.",
+        settings=(
+            "readiness.url",
+            "cluster.port_mappings",
+        ),
+        terminal="no",
+    ),
+    phases=(TIMEOUT,),
+)
+def url_silent(seen: Observation) -> t.Iterator[Diagnosis]:
     """For when the time is over: all is ready, and the address does not answer."""
     if not seen.url or seen.url_ready or not seen.rolled_out:
         return
@@ -188,26 +272,26 @@ def url_silent(seen: Observation) -> t.Iterator[Verdict]:
     }
     if seen.full and not selecting:
         named = ", ".join(item["metadata"]["name"] for item in seen.services) or "there is none"
-        yield Verdict(
+        yield Diagnosis(
             cause="service-without-endpoints",
             sentence=f"All pods are ready, but no Service of {seen.namespace} selects them, so nothing leads to them"
             f" from {seen.url}: {seen.url_answer or 'no answer'}.",
             evidence=[*evidence, f"Services: {named}", f"labels of the pods: {labels[:1]}"],
             remedy="Correct the Service's selector, or create the Service.",
-            setting="coverage_mode_objects",
+            setting="workload.objects",
         )
         return
     for service in selecting:
         name = service["metadata"]["name"]
         if seen.endpoint_slices and name not in backed:
             ports = [f"{port.get('port')} to {port.get('targetPort')}" for port in service["spec"].get("ports") or []]
-            yield Verdict(
+            yield Diagnosis(
                 cause="service-without-endpoints",
                 sentence=f"All pods are ready, but Service {seen.namespace}/{name} has no endpoint for them: their"
                 f" containers have no port of that name ({', '.join(ports)}).",
                 evidence=[*evidence, f"Service {name}: ports {', '.join(ports)}"],
                 remedy="Correct targetPort, or name the container's port.",
-                setting="coverage_mode_objects",
+                setting="workload.objects",
             )
             return
     evidence += [
@@ -217,10 +301,10 @@ def url_silent(seen: Observation) -> t.Iterator[Verdict]:
         )
         for item in selecting
     ]
-    yield Verdict(
+    yield Diagnosis(
         cause="url-unreachable",
         sentence=f"All pods are ready, but {seen.url} does not answer as it should: {seen.url_answer or 'no answer'}.",
         evidence=evidence,
         remedy="Compare the Service's selector and NodePort with the cluster's port mappings and this address.",
-        setting="readiness_gate_url",
+        setting="readiness.url",
     )

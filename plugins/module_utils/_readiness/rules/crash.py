@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import typing as t
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Cause, Diagnosis
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import (
     Object,
     Observation,
@@ -17,21 +17,26 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observ
     containers,
     moment,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.readers import (
+    LOG_LINES,
+    log_lines,
+    quoted,
+    specification,
+    started_again,
+    terminated,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule import (
+    MANIFEST,
+    MENTIONED,
+    SETTLING,
+    TIMEOUT,
+    rule,
+    unconfirmed,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import configuration, probes
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules.dependencies import (
     dependency_verdict,
     of_container,
-)
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.verdict import (
-    LOG_LINES,
-    MANIFEST,
-    SETTLING,
-    Verdict,
-    log_lines,
-    short,
-    specification,
-    started_again,
-    terminated,
 )
 
 OOM_KILLED, KILLED = "OOMKilled", 137
@@ -107,7 +112,151 @@ KNOWN_FAILURES: tuple[tuple[str, str, str], ...] = (
 COMPILED = tuple((re.compile(pattern), cause, remedy) for pattern, cause, remedy in KNOWN_FAILURES)
 
 
-def crashed(seen: Observation) -> t.Iterator[Verdict]:
+@rule(
+    "Programs that end",
+    Cause(
+        "out-of-memory",
+        title="The program needed more memory than its limit",
+        why=(
+            "Kubernetes reports `OOMKilled`, at the start or later; limit and seconds are in the "
+            "message. Atomic counters need some memory."
+        ),
+        remedy="Raise the memory limit; coverage counters need additional memory.",
+        settings=(
+            "workload.objects",
+            "coverage.resources",
+        ),
+        terminal="yes",
+    ),
+    Cause(
+        "panic",
+        title="The program panics",
+        why=(
+            "The log has a panic or a fatal error of the Go runtime. It is quoted with its "
+            "goroutine and first frames. A panic at the end of a process run loses its counters."
+        ),
+        remedy="Fix the program, or what it is given; the stack says where.",
+        settings=("source",),
+        terminal="yes",
+    ),
+    Cause(
+        "wrong-architecture",
+        title="The program is of another architecture",
+        why=(
+            "Program and node differ. It is found in the image before it is loaded, at the "
+            "registry, and on a node (`exec format error`)."
+        ),
+        remedy=("Remove a fixed `GOARCH` from the Containerfile; a script needs a first line that names its shell."),
+        settings=(
+            "instrumented_image#goarch",
+            "source",
+        ),
+        terminal="yes",
+    ),
+    Cause(
+        "rbac-forbidden",
+        title="Somebody lacks a right in the cluster",
+        why=("The user of the kubeconfig, or the ServiceAccount of the program, may not do what it tries to do."),
+        remedy=("Give it a Role or ClusterRole that allows it, and the binding; or use another kubeconfig."),
+        settings=("workload.objects",),
+        terminal="yes",
+    ),
+    Cause(
+        "config-file-missing",
+        title="A configuration file does not exist",
+        why="The last words of the program are about a file that is not there.",
+        remedy=("Mount the file (a ConfigMap or Secret) where the program looks for it, or correct the path."),
+        settings=("workload.objects",),
+        terminal="yes",
+    ),
+    Cause(
+        "config-error",
+        title="The configuration cannot be used",
+        why=("The last words of the program are about a configuration that it cannot read or that lacks something."),
+        remedy="Correct the ConfigMap, the variables or the arguments of the container.",
+        settings=("workload.objects",),
+        terminal="yes",
+    ),
+    Cause(
+        "bad-argument",
+        title="The program does not know an argument",
+        why="A flag or its value is not known to the program.",
+        remedy="Correct `args` or `command`; compare them with what the program says of its flags.",
+        settings=("workload.objects",),
+        terminal="yes",
+    ),
+    Cause(
+        "file-permission",
+        title="The program may not use a file",
+        why=("Permission denied, or a read-only file system, for a file that has nothing to do with coverage."),
+        remedy="Let its user have that path: fsGroup, an emptyDir, or the permissions in the image.",
+        settings=("workload.objects",),
+        terminal="yes",
+    ),
+    Cause(
+        "port-in-use",
+        title="The port is taken inside the pod",
+        why="Two listeners of the pod use the same port.",
+        remedy="Give each container, and probes, metrics and API of a program, a port of its own.",
+        settings=("workload.objects",),
+        terminal="yes",
+    ),
+    Cause(
+        "port-not-allowed",
+        title="The program may not bind the port",
+        why="Ports below 1024 need a capability.",
+        remedy="Listen on a port above 1023, or allow NET_BIND_SERVICE.",
+        settings=("workload.objects",),
+        terminal="yes",
+    ),
+    Cause(
+        "completes",
+        title="The program ends with exit code 0 each time",
+        why="It does its work and ends, although its kind is for programs that keep running.",
+        remedy="Make it a Job, or give it the arguments to serve.",
+        settings=("workload.objects",),
+        terminal="yes",
+    ),
+    Cause(
+        "killed-by-probe",
+        title="Kubernetes kills the container because of its probe",
+        why=(
+            "The liveness or startup probe fails. Where the answer to the probe says more "
+            "(`probe-timeout`, `probe-path`, `probe-port`), that is the cause."
+        ),
+        remedy="Correct its port or path, or add a startup probe; its numbers are in the message.",
+        settings=("workload.objects",),
+        terminal="at the second time",
+    ),
+    Cause(
+        "crash",
+        title="The program ends with an error",
+        why=(
+            "None of the other causes fits. Exit code and last line are in the message. Extraction "
+            "also gives it for an earlier process run that ended with an error and wrote nothing."
+        ),
+        remedy=("Read the end of the log: often a configuration file, an argument or a dependency is missing."),
+        settings=("workload.objects",),
+        terminal="yes",
+    ),
+    gives=(
+        "crd-missing",
+        "dependency-down",
+        "dependency-name",
+        "dependency-auth",
+        "dependency-schema",
+        "dependency-tls",
+        "probe-timeout",
+        "probe-path",
+        "probe-port",
+        "probe-command",
+        "probe-scheme",
+        "command-missing",
+        "command-not-executable",
+        "container-config",
+    ),
+)
+def crashed(seen: Observation) -> t.Iterator[Diagnosis]:
     """A container ended twice, or is held back from its next start. Once may be a wait for a dependency."""
     for pod, status, ended in _ended(seen):
         waiting = ((status.get("state") or {}).get("waiting") or {}).get("reason")
@@ -126,13 +275,14 @@ def crashed(seen: Observation) -> t.Iterator[Verdict]:
             yield verdict
 
 
-def _never_comes(seen: Observation, pod: Object, container: str, verdict: Verdict) -> bool:
+def _never_comes(seen: Observation, pod: Object, container: str, verdict: Diagnosis) -> bool:
     """Whether it is a Service of this cluster that is missed, of which all was looked at."""
     first = next(iter(of_container(seen, pod["metadata"]["name"], container)), None)
     return first is not None and first.inside and verdict.cause in NEVER_COMES
 
 
-def crashed_once(seen: Observation) -> t.Iterator[Verdict]:
+@rule("Programs that end", like=crashed, phases=(TIMEOUT, MENTIONED))
+def crashed_once(seen: Observation) -> t.Iterator[Diagnosis]:
     """For when the time is over: a container that ended, however often."""
     for pod, status, ended in _ended(seen):
         if ended.get("exitCode") != 0 or started_again(status):
@@ -162,15 +312,15 @@ def _is_given_up(seen: Observation, pod: Object) -> bool:
     )
 
 
-def crash_verdict(seen: Observation, pod: Object, status: Object, ended: Object) -> tuple[Verdict, bool]:
+def crash_verdict(seen: Observation, pod: Object, status: Object, ended: Object) -> tuple[Diagnosis, bool]:
     """Return why a container ended, and whether that is so for good (a dependency that only starts is not)."""
     name, container = pod["metadata"]["name"], status["name"]
     lines = log_lines(seen, name, container) or (ended.get("message") or "").splitlines()
     evidence = _evidence(seen, pod, status, ended, lines)
     who = f"Container {container} of pod {name}"
 
-    def verdict(cause: str, sentence: str, remedy: str, setting: str = MANIFEST) -> Verdict:
-        return Verdict(cause, sentence, evidence, remedy, setting, subject=container)
+    def verdict(cause: str, sentence: str, remedy: str, setting: str = MANIFEST) -> Diagnosis:
+        return Diagnosis(cause, sentence, evidence, remedy, setting, subject=container)
 
     killed = probes.killed_by_probe(seen, pod, status, evidence)
     if killed is not None:
@@ -195,19 +345,19 @@ def crash_verdict(seen: Observation, pod: Object, status: Object, ended: Object)
         return verdict(
             cause="wrong-architecture",
             sentence=f"The node{_architecture(seen, pod)} cannot run what container {container} of pod {name} starts:"
-            f" it is of another architecture, or no program at all ({short(_foreign(message, lines))}).",
+            f" it is of another architecture, or no program at all ({quoted(_foreign(message, lines))}).",
             remedy="Build for the node's architecture (look for a GOARCH fixed in the Containerfile); a script needs a"
             " first line that names its shell.",
-            setting="instrumented_image_source",
+            setting="source",
         ), True
     if reason in NOT_STARTED and message:
         known, remedy, _more = configuration.known_failure(seen, message)
-        return verdict(known, f"{who} cannot be started: {short(message)}", remedy), True
+        return verdict(known, f"{who} cannot be started: {quoted(message)}", remedy), True
     # by causality: what the program lacks, then what it says itself
     for item in of_container(seen, name, container):
         down, terminal = dependency_verdict(seen, item, who, str(ended.get("finishedAt") or ""))
         return (
-            dataclasses.replace(down, evidence=[*evidence[:1], *down.evidence], subject=container),
+            down.changed(evidence=[*evidence[:1], *down.evidence], subject=container),
             terminal,
         )
     panicked = next((number for number, line in enumerate(lines) if PANIC.match(line)), None)
@@ -215,18 +365,18 @@ def crash_verdict(seen: Observation, pod: Object, status: Object, ended: Object)
     for line in reversed(last):
         for pattern, known, remedy in COMPILED:
             if pattern.search(line):
-                return verdict(known, f"{who} ends with exit code {code} when it starts: {short(line)}", remedy), True
+                return verdict(known, f"{who} ends with exit code {code} when it starts: {quoted(line)}", remedy), True
     if panicked is not None:
         evidence[1:] = _stack(lines, panicked)
         where = next((found["file"] for line in evidence if (found := FRAME.match(line))), "")
         at = f" ({where.rpartition('/')[2]})" if where else ""
         return verdict(
             cause="panic",
-            sentence=f"{who} panics{_after(ended)}: {short(lines[panicked])}{at}",
+            sentence=f"{who} panics{_after(ended)}: {quoted(lines[panicked])}{at}",
             remedy="It is a fault of the program, or of what it is given; the stack says where.",
-            setting="instrumented_image_source",
+            setting="source",
         ), True
-    said = f": {short(_last_words(lines)[-1])}" if lines else ""
+    said = f": {quoted(_last_words(lines)[-1])}" if lines else ""
     if code == 0:
         return verdict(
             cause="completes",
@@ -242,7 +392,7 @@ def crash_verdict(seen: Observation, pod: Object, status: Object, ended: Object)
         else "Its log would say what it lacks, and this user may not read it: give it get of pods/log, and look again.",
     )
     # between two lives a log can be out of reach for a moment
-    return dataclasses.replace(crash, to_confirm=not lines and not hidden), True
+    return crash if lines or hidden else unconfirmed(crash), True
 
 
 def _last_words(lines: list[str]) -> list[str]:

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Cause, Diagnosis
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import Object, Observation
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.node_images import nearest_names
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.verdict import (
-    Verdict,
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.readers import (
+    NEVER_PULLED,
+    PULLED,
     specification,
     waiting,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.node_images import nearest_names
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule import rule
 
-NEVER_PULLED = ("ErrImageNeverPull", "ImageInspectError")
-PULLED = ("ImagePullBackOff", "ErrImagePull", "RegistryUnavailable")
-SETTING = "coverage_mode_image"
+SETTING = "coverage_mode#image"
 # What a registry answers has no field of its own: the kubelet quotes containerd's error (remotes/docker: its
 # ErrNotFound, authorizer; platforms), which quotes the registry (the distribution specification's error codes).
 REFUSED_SIGNS = ("unauthorized", "authentication required", "authorization failed", "no basic auth", "403 forbidden")
@@ -32,7 +33,64 @@ UNREACHED_SIGNS = (
 SURE = (*REFUSED_SIGNS, *ABSENT_SIGNS, *PLATFORM_SIGNS)
 
 
-def image_not_usable(seen: Observation) -> t.Iterator[Verdict]:
+@rule(
+    "Images, configuration, volumes",
+    Cause(
+        "image-name-invalid",
+        title="The name of the image is not valid",
+        why="Most often it has upper case letters or a space.",
+        remedy="Correct the name; image names must be lowercase.",
+        settings=(
+            "coverage_mode#image",
+            "workload.objects",
+        ),
+        terminal="yes",
+    ),
+    Cause(
+        "image-not-on-node",
+        title="The image is not on the node",
+        why=(
+            "It is not on the node where the pod runs. The nearest name there, and the nodes that "
+            "do have it, are given. After a load, the image is looked up on each node by name and "
+            "by id."
+        ),
+        remedy="Name the image exactly as it was loaded, or load it into every node.",
+        settings=(
+            "coverage_mode#image",
+            "workload.objects",
+        ),
+        terminal="yes",
+    ),
+    Cause(
+        "image-pull-secret",
+        title="The registry does not accept the credentials",
+        why=("The pull secret is missing or was refused, or the registry requires a login and the pod names none."),
+        remedy=("Create or renew the Secret (`kubernetes.io/dockerconfigjson`) and name it in `imagePullSecrets`."),
+        settings=("workload.objects",),
+        terminal="yes",
+    ),
+    Cause(
+        "image-not-in-registry",
+        title="The registry does not have the image",
+        why="The registry has no such name or tag, or shows it only after a login.",
+        remedy="Correct the image's name and tag, or push it first.",
+        settings=(
+            "coverage_mode#image",
+            "workload.objects",
+        ),
+        terminal="yes",
+    ),
+    Cause(
+        "registry-unreachable",
+        title="The registry does not answer",
+        why="The nodes cannot reach the registry of the image.",
+        remedy="Load the image into every node, or fix the network.",
+        settings=("coverage_mode#image",),
+        terminal="at the second failure",
+    ),
+    gives=("wrong-architecture",),
+)
+def image_not_usable(seen: Observation) -> t.Iterator[Diagnosis]:
     """An image that a container waits for."""
     for pod, status, state in waiting(seen, ("InvalidImageName", *NEVER_PULLED, *PULLED)):
         reason, message = state["reason"], state.get("message", "")
@@ -42,13 +100,13 @@ def image_not_usable(seen: Observation) -> t.Iterator[Verdict]:
         yield _verdict(seen, pod, status, reason, message)
 
 
-def _verdict(seen: Observation, pod: Object, status: Object, reason: str, message: str) -> Verdict:
+def _verdict(seen: Observation, pod: Object, status: Object, reason: str, message: str) -> Diagnosis:
     container = status["name"]
     image = str(specification(pod, container).get("image") or status.get("image", ""))
     node = pod["spec"].get("nodeName", "?")
     evidence = [f"{reason}: {message}"]
     if reason == "InvalidImageName":
-        return Verdict(
+        return Diagnosis(
             cause="image-name-invalid",
             sentence=f"{image} in container {container} is not the name of an image.",
             evidence=evidence,
@@ -78,7 +136,7 @@ def _verdict(seen: Observation, pod: Object, status: Object, reason: str, messag
         sentence = f"{missing_there}; the nearest there is {near[0]}."
     else:
         sentence = f"{missing_there}."
-    return Verdict(
+    return Diagnosis(
         cause="image-not-on-node",
         sentence=sentence,
         evidence=evidence,
@@ -90,7 +148,7 @@ def _verdict(seen: Observation, pod: Object, status: Object, reason: str, messag
 
 def _not_pulled(
     seen: Observation, pod: Object, container: str, image: str, message: str, evidence: list[str], near: list[str]
-) -> Verdict:
+) -> Diagnosis:
     start = f"Image {image} of container {container} cannot be pulled"
     secrets = [item["name"] for item in pod["spec"].get("imagePullSecrets") or []]
     lost = [event.get("message", "") for event in seen.events_of(pod, reason="FailedToRetrieveImagePullSecret")]
@@ -130,7 +188,7 @@ def _not_pulled(
     else:
         why = f"it is not on node {pod['spec'].get('nodeName', '?')}"
         remedy, cause = "Name the image exactly as it was loaded, or load it into every node.", "image-not-on-node"
-    return Verdict(
+    return Diagnosis(
         cause=cause,
         sentence=f"{start}: {why}.",
         evidence=evidence,

@@ -8,40 +8,63 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Cause, Diagnosis
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import (
     Observation,
     condition,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.verdict import (
-    MANIFEST,
-    Verdict,
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.readers import (
     first_seen,
     log_end,
     name_of,
+    quoted,
     seconds_since,
-    short,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule import MANIFEST, TIMEOUT, rule
 
 SANDBOX = 15.0  # seconds after which a pod without a network is no matter of a node that only starts
 
 
-def evicted(seen: Observation) -> t.Iterator[Verdict]:
+@rule(
+    "The workload and its pods",
+    Cause(
+        "evicted",
+        title="The pod was evicted",
+        why="The kubelet removed the pod because its node ran short of disk or memory.",
+        remedy="Free space on the node, or give the pod requests that say what it needs.",
+        settings=("workload.objects",),
+        terminal="no",
+    ),
+    phases=(TIMEOUT,),
+)
+def evicted(seen: Observation) -> t.Iterator[Diagnosis]:
     """The kubelet put a pod out because its node ran short of something."""
     for pod in seen.current_pods:
         status = pod.get("status") or {}
         if status.get("reason") != "Evicted":
             continue
-        yield Verdict(
+        yield Diagnosis(
             cause="evicted",
             sentence=f"Pod {pod['metadata']['name']} was evicted from node {pod['spec'].get('nodeName', '?')}:"
-            f" {short(status.get('message', ''))}",
+            f" {quoted(status.get('message', ''))}",
             evidence=[f"Evicted: {status.get('message', '')}", *_pressures(seen)],
             remedy="Make room on the node (disk, memory), or give the pod requests that say what it needs.",
             setting=MANIFEST,
         )
 
 
-def no_sandbox(seen: Observation) -> t.Iterator[Verdict]:
+@rule(
+    "The workload and its pods",
+    Cause(
+        "sandbox-failed",
+        title="The node cannot set up the pod",
+        why="The network or the first container of the pod cannot be created on its node.",
+        remedy=("Check that the cluster's network plugin runs on that node (`kubectl -n kube-system get pods`)."),
+        settings=("cluster.name",),
+        terminal="after 15 s",
+    ),
+)
+def no_sandbox(seen: Observation) -> t.Iterator[Diagnosis]:
     """The node cannot make the pod's network or its first container."""
     for pod in seen.current_pods:
         if (pod.get("status") or {}).get("phase") != "Pending":
@@ -50,18 +73,30 @@ def no_sandbox(seen: Observation) -> t.Iterator[Verdict]:
             ready = condition(pod, "PodReadyToStartContainers").get("status") == "True"
             if ready or seconds_since(seen, first_seen(event)) < SANDBOX:
                 continue
-            yield Verdict(
+            yield Diagnosis(
                 cause="sandbox-failed",
                 sentence=f"Node {pod['spec'].get('nodeName', '?')} cannot set up pod {pod['metadata']['name']}:"
-                f" {short(event.get('message', ''))}",
+                f" {quoted(event.get('message', ''))}",
                 evidence=[event.get("message", "")],
                 remedy="See that the cluster's network plugin runs on that node (kubectl -n kube-system get pods).",
-                setting="kind_cluster_name",
+                setting="cluster.name",
             )
             break
 
 
-def node_down(seen: Observation) -> t.Iterator[Verdict]:
+@rule(
+    "The workload and its pods",
+    Cause(
+        "node-not-ready",
+        title="A node is not ready",
+        why="The node of the pod does not report, or the pod waits for a node that is not ready.",
+        remedy="Check what its kubelet says, or move the pod.",
+        settings=("cluster.name",),
+        terminal="no",
+    ),
+    phases=(TIMEOUT,),
+)
+def node_down(seen: Observation) -> t.Iterator[Diagnosis]:
     """For when the time is over: the pod's node does not report."""
     down = {
         node["metadata"]["name"]: condition(node, "Ready")
@@ -72,26 +107,38 @@ def node_down(seen: Observation) -> t.Iterator[Verdict]:
         node = pod["spec"].get("nodeName", "")
         if node in down and pod not in seen.ready_pods:
             said = down[node].get("message") or down[node].get("reason") or "no word"
-            yield Verdict(
+            yield Diagnosis(
                 cause="node-not-ready",
-                sentence=f"Node {node}, where pod {pod['metadata']['name']} is, is not ready: {short(said)}",
+                sentence=f"Node {node}, where pod {pod['metadata']['name']} is, is not ready: {quoted(said)}",
                 evidence=[f"Ready={down[node].get('status')}: {down[node].get('reason')}: {said}"],
                 remedy="See what its kubelet says, or move the pod.",
-                setting="kind_cluster_name",
+                setting="cluster.name",
             )
             return
     if down and any(condition(pod, "PodScheduled").get("status") == "False" for pod in seen.current_pods):
         name, found = min(down.items())
-        yield Verdict(
+        yield Diagnosis(
             cause="node-not-ready",
             sentence=f"A pod of {name_of(seen)} waits for a node, and node {name} is not ready.",
             evidence=[f"{name}: Ready={found.get('status')}: {found.get('reason')}: {found.get('message')}"],
             remedy="See what its kubelet says.",
-            setting="kind_cluster_name",
+            setting="cluster.name",
         )
 
 
-def init_stuck(seen: Observation) -> t.Iterator[Verdict]:
+@rule(
+    "Programs that run and are not ready",
+    Cause(
+        "init-stuck",
+        title="An init container still runs",
+        why="The other containers wait for its end. Its last line is in the message.",
+        remedy="Check what it waits for; its command and its log say so.",
+        settings=("workload.objects",),
+        terminal="no",
+    ),
+    phases=(TIMEOUT,),
+)
+def init_stuck(seen: Observation) -> t.Iterator[Diagnosis]:
     """For when the time is over: an init container still runs."""
     for pod in seen.current_pods:
         ordinary = {
@@ -103,11 +150,11 @@ def init_stuck(seen: Observation) -> t.Iterator[Verdict]:
                 continue
             since = seconds_since(seen, running.get("startedAt", ""))
             log = log_end(seen, pod["metadata"]["name"], status["name"])
-            yield Verdict(
+            yield Diagnosis(
                 cause="init-stuck",
                 sentence=f"Init container {status['name']} of pod {pod['metadata']['name']} still runs"
                 f"{f' after {since:.0f} s' if since < float('inf') else ''}; the others wait for its end"
-                f"{f': {short(log[-1])}' if log else '.'}",
+                f"{f': {quoted(log[-1])}' if log else '.'}",
                 evidence=[f"container {status['name']}: running since {running.get('startedAt')}", *log],
                 remedy="See what it waits for; its command and its log say so.",
                 setting=MANIFEST,

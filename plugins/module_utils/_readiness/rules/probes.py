@@ -14,48 +14,87 @@ import math
 import re
 import typing as t
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Cause, Diagnosis
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import (
     Object,
     Observation,
     containers,
     moment,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.verdict import (
-    MANIFEST,
-    Verdict,
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.readers import (
+    declared_ports,
+    failing,
     first_seen,
+    is_of,
     log_end,
+    path_of,
+    port_of,
+    probe_of,
+    quoted,
     seconds_since,
-    short,
-    specification,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule import MANIFEST, TIMEOUT, rule
 
 PERSISTENT = 2.0  # seconds for which a probe has to fail the same way
 SURE = 10.0  # and those after which nothing else has to confirm it
-KINDS = ("readiness", "liveness", "startup")
 STATUS = re.compile(r"statuscode: (\d{3})")
 TIMEOUT_SIGNS = ("context deadline exceeded", "Client.Timeout", "i/o timeout", "timed out", "timeout:")
 COMMAND_SIGNS = ("executable file not found", "no such file or directory", "exec format error")
 SCHEME_SIGNS = ("server gave HTTP response to HTTPS client", "malformed HTTP response", "tls: ")
-FIELD = re.compile(r"\{(.+)\}")
 
 
-def failing(seen: Observation) -> t.Iterator[tuple[Object, Object, str, Object]]:
-    """Yield pod, status, kind of probe and the newest event for each container whose probe fails."""
-    for pod in seen.current_pods:
-        if pod in seen.ready_pods:
-            continue
-        for status in containers(pod):
-            if status.get("ready") or "running" not in (status.get("state") or {}):
-                continue
-            for event in reversed(seen.events_of(pod, reason="Unhealthy")):
-                kind = event.get("message", "").partition(" ")[0].lower()
-                if kind in KINDS and _is_of(event, status["name"]):
-                    yield pod, status, kind, event
-                    break
-
-
-def probe_wrong(seen: Observation) -> t.Iterator[Verdict]:
+@rule(
+    "Programs that run and are not ready",
+    Cause(
+        "probe-port",
+        title="The probe asks the wrong port",
+        why="The port of the probe refuses connections. Where another port answers, it is named.",
+        remedy="Correct the port of the probe.",
+        settings=("workload.objects",),
+        terminal="if another port answers",
+    ),
+    Cause(
+        "probe-path",
+        title="The probe asks the wrong path",
+        why="The program does not serve that path; a path that does answer is named.",
+        remedy="Correct the path of the probe.",
+        settings=("workload.objects",),
+        terminal="if another path answers, or after 10 s",
+    ),
+    Cause(
+        "probe-timeout",
+        title="The program answers the probe too slowly",
+        why="The time that its answer takes is named.",
+        remedy="Raise `timeoutSeconds` of the probe, or make the answer faster.",
+        settings=("workload.objects",),
+        terminal="if an answer was measured",
+    ),
+    Cause(
+        "probe-command",
+        title="The command of the probe does not exist",
+        why="The image does not have the command that the probe runs.",
+        remedy="Use a command that the image has, or another kind of probe.",
+        settings=("workload.objects",),
+        terminal="after 2 s",
+    ),
+    Cause(
+        "probe-scheme",
+        title="The probe uses the wrong scheme",
+        why="HTTP is spoken to HTTPS, or the other way round.",
+        remedy="Correct the scheme of the probe.",
+        settings=("workload.objects",),
+        terminal="after 2 s",
+    ),
+    Cause(
+        "probe-fails",
+        title="The probe fails, for another reason",
+        why=("Connections are refused and no port answers, or the program answers 5xx without saying why."),
+        remedy="Read the log of the program.",
+        settings=("workload.objects",),
+        terminal="no",
+    ),
+)
+def probe_wrong(seen: Observation) -> t.Iterator[Diagnosis]:
     """A probe that asks for what will never answer it, as the pod's ports themselves say."""
     for pod, status, kind, event in failing(seen):
         if seconds_since(seen, first_seen(event)) < PERSISTENT:
@@ -65,13 +104,27 @@ def probe_wrong(seen: Observation) -> t.Iterator[Verdict]:
             yield verdict
 
 
-def probe_fails(seen: Observation) -> t.Iterator[Verdict]:
+@rule(
+    "Programs that run and are not ready",
+    gives=(
+        "probe-port",
+        "probe-path",
+        "probe-timeout",
+        "probe-command",
+        "probe-scheme",
+        "probe-fails",
+        "slow-start",
+        "dependency-down",
+    ),
+    phases=(TIMEOUT,),
+)
+def probe_fails(seen: Observation) -> t.Iterator[Diagnosis]:
     """For when the time is over."""
     for pod, status, kind, event in failing(seen):
         yield judged(seen, pod, status["name"], kind, event)[0]
 
 
-def judged(seen: Observation, pod: Object, container: str, kind: str, event: Object) -> tuple[Verdict, bool]:
+def judged(seen: Observation, pod: Object, container: str, kind: str, event: Object) -> tuple[Diagnosis, bool]:
     """Return what a failing probe means, and whether waiting cannot cure it."""
     message = event.get("message", "")
     name = pod["metadata"]["name"]
@@ -82,16 +135,16 @@ def judged(seen: Observation, pod: Object, container: str, kind: str, event: Obj
     evidence = [message, *_answers(seen, name), *log_end(seen, name, container)]
     old = seconds_since(seen, first_seen(event)) >= SURE
 
-    def verdict(sentence: str, remedy: str, *, cause: str) -> Verdict:
-        return Verdict(cause, sentence, evidence, remedy, MANIFEST, subject=container)
+    def verdict(sentence: str, remedy: str, *, cause: str) -> Diagnosis:
+        return Diagnosis(cause, sentence, evidence, remedy, MANIFEST, subject=container)
 
     status = STATUS.search(message)
     if any(sign in message for sign in COMMAND_SIGNS) and ("exec" in probe or "errored" in message):
         command = " ".join((probe.get("exec") or {}).get("command") or [])
-        sentence = f"{who} cannot run its command{f' {command}' if command else ''}: {short(message)}"
+        sentence = f"{who} cannot run its command{f' {command}' if command else ''}: {quoted(message)}"
         return verdict(sentence, "Name a program that the image has.", cause="probe-command"), True
     if any(sign in message for sign in SCHEME_SIGNS):
-        sentence = f"{who} speaks another protocol than port {port}: {short(message)}"
+        sentence = f"{who} speaks another protocol than port {port}: {quoted(message)}"
         return verdict(sentence, "Correct the probe's scheme (HTTP or HTTPS).", cause="probe-scheme"), True
     if "connection refused" in message:
         if own is not None and own["status"]:
@@ -114,7 +167,7 @@ def judged(seen: Observation, pod: Object, container: str, kind: str, event: Obj
             return verdict(sentence, remedy, cause="probe-port"), False
         if own is not None and not any(item["status"] for item in _of_pod(seen, name)):
             return _slow(seen, pod, container, kind, probe, evidence), False
-        sentence = f"{who} fails: nothing listens at port {port} (connection refused): {short(message)}"
+        sentence = f"{who} fails: nothing listens at port {port} (connection refused): {quoted(message)}"
         remedy = "Wrong port, or a program that does not listen yet: compare with its log; add a startupProbe."
         return verdict(sentence, remedy, cause="probe-fails"), False
     if status and int(status[1]) in (404, 405, 410, 501):
@@ -144,7 +197,7 @@ def judged(seen: Observation, pod: Object, container: str, kind: str, event: Obj
         sentence = f"{who} waits {allowed} s for {path or 'an answer'}; {measured}."
         remedy = f"Give it timeoutSeconds: {better}, or make what it asks for cheaper."
         return verdict(sentence, remedy, cause="probe-timeout"), bool(long_enough and own and own["status"])
-    sentence = f"Pod {name} runs, but its {kind} probe fails: {short(message)}"
+    sentence = f"Pod {name} runs, but its {kind} probe fails: {quoted(message)}"
     remedy = "A status of 5xx means that the program itself says it is not ready: see its log for what it waits for."
     return verdict(sentence, remedy, cause="probe-fails"), False
 
@@ -154,7 +207,7 @@ def times_killed(seen: Observation, pod: Object, container: str) -> int:
     return sum(
         int(event.get("count") or 1)
         for event in seen.events_of(pod, reason="Killing")
-        if " probe, will be restarted" in event.get("message", "") and _is_of(event, container)
+        if " probe, will be restarted" in event.get("message", "") and is_of(event, container)
     )
 
 
@@ -168,18 +221,18 @@ def is_too_slow(seen: Observation, pod: Object, container: str) -> bool:
     return False
 
 
-def killed_by_probe(seen: Observation, pod: Object, status: Object, evidence: list[str]) -> t.Optional[Verdict]:
+def killed_by_probe(seen: Observation, pod: Object, status: Object, evidence: list[str]) -> t.Optional[Diagnosis]:
     """Whether Kubernetes itself ended the container, because a liveness or startup probe failed."""
     name, container = pod["metadata"]["name"], status["name"]
     for event in reversed(seen.events_of(pod, reason="Killing")):
         killed = event.get("message", "")
         kind = next((kind for kind in ("liveness", "startup") if f"failed {kind} probe" in killed), "")
-        if not kind or not _is_of(event, container):
+        if not kind or not is_of(event, container):
             continue
         failed = [
             item
             for item in seen.events_of(pod, reason="Unhealthy")
-            if item.get("message", "").lower().startswith(f"{kind} probe") and _is_of(item, container)
+            if item.get("message", "").lower().startswith(f"{kind} probe") and is_of(item, container)
         ]
         # what it met most often; of what it met as often, a late answer says more than none: each new life has a moment
         # in which nothing listens yet
@@ -193,17 +246,17 @@ def killed_by_probe(seen: Observation, pod: Object, status: Object, evidence: li
             )
             if proved:
                 words = f"{verdict.sentence} Kubernetes kills the container for it."
-                return Verdict(verdict.cause, words, proof, verdict.remedy, verdict.setting, subject=container)
+                return Diagnosis(verdict.cause, words, proof, verdict.remedy, verdict.setting, subject=container)
         probe = probe_of(pod, container, kind)
         allowed = _allowed(probe)
         ended = (status.get("lastState") or {}).get("terminated") or (status.get("state") or {}).get("terminated") or {}
         lived = moment(ended.get("finishedAt") or "") - moment(ended.get("startedAt") or "")
         gives = f" {allowed:.0f} s after its start" if probe else ""
         limit = math.ceil(max(allowed, lived) * 3 / max(1, int(probe.get("periodSeconds") or 10)))
-        return Verdict(
+        return Diagnosis(
             cause="killed-by-probe",
             sentence=f"Container {container} of pod {name} is killed each time because its {kind} probe fails"
-            f"{f': {short(said)}' if said else '.'}",
+            f"{f': {quoted(said)}' if said else '.'}",
             evidence=proof,
             remedy=f"The probe gives it up{gives}. Correct its port or path; or add a startupProbe that gives three"
             f" times that (failureThreshold: {limit} at the same period).",
@@ -217,7 +270,19 @@ def _is_late(event: Object) -> bool:
     return any(sign in event.get("message", "") for sign in TIMEOUT_SIGNS)
 
 
-def slow_start(seen: Observation) -> t.Iterator[Verdict]:
+@rule(
+    "Programs that run and are not ready",
+    Cause(
+        "slow-start",
+        title="The program only takes long to be ready",
+        why="It runs, and its probe has hardly asked yet. What would be quicker is in the message.",
+        remedy="Give it more time, or shorten the delays of its probe.",
+        settings=("readiness.timeout",),
+        terminal="no",
+    ),
+    phases=(TIMEOUT,),
+)
+def slow_start(seen: Observation) -> t.Iterator[Diagnosis]:
     """For when the time is over: a program that runs, and whose probe has not even asked, or has only just begun to."""
     for pod in seen.current_pods:
         if pod in seen.ready_pods:
@@ -237,7 +302,7 @@ def slow_start(seen: Observation) -> t.Iterator[Verdict]:
                 break
 
 
-def _slow(seen: Observation, pod: Object, container: str, kind: str, probe: Object, evidence: list[str]) -> Verdict:
+def _slow(seen: Observation, pod: Object, container: str, kind: str, probe: Object, evidence: list[str]) -> Diagnosis:
     name = pod["metadata"]["name"]
     own = answer(seen, name, port_of(pod, container, probe), path_of(probe))
     delay, period = int(probe.get("initialDelaySeconds") or 0), int(probe.get("periodSeconds") or 10)
@@ -259,7 +324,7 @@ def _slow(seen: Observation, pod: Object, container: str, kind: str, probe: Obje
             f"its {kind} probe asks first {delay} s after the start, then every {period} s, and had no good answer yet"
         )
         remedy = "Give the gate more time than the probe takes, or shorten initialDelaySeconds."
-    return Verdict(
+    return Diagnosis(
         cause="slow-start",
         sentence=f"Container {container} of pod {name} runs and only takes long to be ready: {already}.",
         evidence=[
@@ -268,41 +333,12 @@ def _slow(seen: Observation, pod: Object, container: str, kind: str, probe: Obje
             *log_end(seen, name, container),
         ],
         remedy=remedy,
-        setting="readiness_gate_timeout",
+        setting="readiness.timeout",
         subject=container,
     )
 
 
 # readers
-
-
-def probe_of(pod: Object, container: str, kind: str) -> Object:
-    """A container's probe, empty where it has none."""
-    return specification(pod, container).get(f"{kind}Probe") or {}
-
-
-def port_of(pod: Object, container: str, probe: Object) -> int:
-    """The port that a probe asks; 0 for a command, or for a name that the container does not have."""
-    for kind in ("httpGet", "tcpSocket", "grpc"):
-        port = (probe.get(kind) or {}).get("port")
-        if isinstance(port, int):
-            return port
-        if port is not None and str(port).isdigit():
-            return int(port)
-        for item in specification(pod, container).get("ports") or []:
-            if port is not None and item.get("name") == port:
-                return int(item["containerPort"])
-    return 0
-
-
-def path_of(probe: Object) -> str:
-    """The path that a probe asks for, empty where it asks for none."""
-    return str((probe.get("httpGet") or {}).get("path") or ("/" if "httpGet" in probe else ""))
-
-
-def declared_ports(pod: Object, container: str) -> list[int]:
-    """The ports that a container says it has."""
-    return [int(item["containerPort"]) for item in specification(pod, container).get("ports") or []]
 
 
 def _allowed(probe: Object) -> float:
@@ -326,8 +362,3 @@ def _answers(seen: Observation, pod: str) -> list[str]:
         for item in _of_pod(seen, pod)
         if item["status"]
     ][:4]
-
-
-def _is_of(event: Object, container: str) -> bool:
-    found = FIELD.search(event["involvedObject"].get("fieldPath", ""))
-    return found is None or found[1] == container

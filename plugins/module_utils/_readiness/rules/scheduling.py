@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Cause, Diagnosis
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.quantity import quantity
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import (
     Object,
@@ -20,13 +21,16 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observ
     condition,
     moment,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.verdict import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.readers import (
+    host_ports,
+    quoted,
+    seconds_since,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule import (
     MANIFEST,
     SETTLING,
-    Verdict,
-    seconds_since,
-    short,
-    specifications,
+    TIMEOUT,
+    rule,
 )
 
 # seconds in which the scheduler looks again at a pod that fitted no node (its podMaxBackoffSeconds, and some)
@@ -43,7 +47,90 @@ CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 COUNTED = re.compile(r"(\d+) ([^,.]+(?:\.[^ ,.][^,.]*)*)")
 
 
-def unschedulable(seen: Observation) -> t.Iterator[Verdict]:
+@rule(
+    "A place to run",
+    Cause(
+        "node-selector",
+        title="No node has the label or matches the affinity",
+        why=("The missing label is named. A DaemonSet that matches no node has no pod that could say so."),
+        remedy="Correct nodeSelector or affinity, or label a node (`kubectl label node`).",
+        settings=("workload.objects",),
+        terminal="yes",
+    ),
+    Cause(
+        "taint",
+        title="The pod tolerates no node",
+        why="The taints of the nodes are named.",
+        remedy="Give the pod a toleration, or remove the taint from a node (`kubectl taint`).",
+        settings=("workload.objects",),
+        terminal="yes",
+    ),
+    Cause(
+        "cpu-request",
+        title="The pod asks for more CPU than a node has free",
+        why="Both amounts are named. `cluster.workers` adds nodes, not larger ones.",
+        remedy="Ask for less CPU, or use larger nodes.",
+        settings=("workload.objects",),
+        terminal="if it is more than any node has",
+    ),
+    Cause(
+        "memory-request",
+        title="The pod asks for more memory than a node has free",
+        why="Both amounts are named.",
+        remedy="Ask for less memory, or use larger nodes.",
+        settings=("workload.objects",),
+        terminal="if it is more than any node has",
+    ),
+    Cause(
+        "host-port-taken",
+        title="Another pod holds the host port",
+        why="The pod that holds the port is named: often it is the older pod of the same workload.",
+        remedy="Remove `hostPort` (a Service does without), or use the strategy Recreate.",
+        settings=("workload.objects",),
+        terminal="yes, unless its holder is ending",
+    ),
+    Cause(
+        "claim-missing",
+        title="The PersistentVolumeClaim does not exist",
+        why="The pod names a claim that the namespace does not have.",
+        remedy="Create the PersistentVolumeClaim, or correct `claimName`.",
+        settings=("workload.objects",),
+        terminal="yes",
+    ),
+    Cause(
+        "claim-pending",
+        title="The PersistentVolumeClaim is not bound",
+        why="No volume was provided; what the provisioner says is in the message.",
+        remedy="Give it a StorageClass that provides volumes, or create a PersistentVolume that fits.",
+        settings=("workload.objects",),
+        terminal="as soon as the controller says so, else after 40 s",
+    ),
+    Cause(
+        "storage-class-missing",
+        title="The StorageClass does not exist",
+        why=("The claim names a StorageClass that the cluster does not have; the existing ones are named."),
+        remedy="Correct `storageClassName`, or install the provisioner.",
+        settings=("workload.objects",),
+        terminal="after 2 s",
+    ),
+    Cause(
+        "volume-elsewhere",
+        title="The volume of the pod is on a node where the pod cannot run",
+        why="The node affinity of the volume excludes every other node.",
+        remedy="Let the pod run where its volume is, or delete the volume.",
+        settings=("workload.objects",),
+        terminal="yes",
+    ),
+    Cause(
+        "unschedulable",
+        title="No node can take the pod, for another reason",
+        why="The reason of the scheduler is quoted.",
+        remedy="Change the pod's requests, selector or tolerations, or the nodes.",
+        settings=("workload.objects",),
+        terminal="unless it may change by itself",
+    ),
+)
+def unschedulable(seen: Observation) -> t.Iterator[Diagnosis]:
     """No node can take a pod, and waiting changes nothing about it."""
     for pod, message, reason in _unplaced(seen):
         if _may_come(seen, pod, reason):
@@ -52,7 +139,8 @@ def unschedulable(seen: Observation) -> t.Iterator[Verdict]:
         return
 
 
-def not_placed_yet(seen: Observation) -> t.Iterator[Verdict]:
+@rule("A place to run", like=unschedulable, phases=(TIMEOUT,))
+def not_placed_yet(seen: Observation) -> t.Iterator[Diagnosis]:
     """For when the time is over: no node took a pod."""
     for pod, message, reason in _unplaced(seen):
         yield _verdict(seen, pod, message, reason)
@@ -127,9 +215,9 @@ def _may_come(seen: Observation, pod: Object, reason: str) -> bool:
     return reason in ("resource", "affinity", "cordoned")
 
 
-def _verdict(seen: Observation, pod: Object, message: str, reason: str) -> Verdict:
+def _verdict(seen: Observation, pod: Object, message: str, reason: str) -> Diagnosis:
     name, spec = pod["metadata"]["name"], pod["spec"]
-    why = short(message.partition(". ")[0])
+    why = quoted(message.partition(". ")[0])
     evidence = [message]
     more, remedy, cause = "", "Change the pod's requests, selector or tolerations, or the nodes.", "unschedulable"
     if reason == "selector":
@@ -163,10 +251,10 @@ def _verdict(seen: Observation, pod: Object, message: str, reason: str) -> Verdi
     elif reason == "volume-node":
         remedy, cause = "Let the pod run where its volume is, or delete the volume.", "volume-elsewhere"
     sentence = f"No node can take pod {name}: {f'{more} ({why}).' if more else why}"
-    return Verdict(cause=cause, sentence=sentence, evidence=evidence, remedy=remedy, setting=MANIFEST)
+    return Diagnosis(cause=cause, sentence=sentence, evidence=evidence, remedy=remedy, setting=MANIFEST)
 
 
-def claims_that_wait(seen: Observation) -> t.Iterator[Verdict]:
+def claims_that_wait(seen: Observation) -> t.Iterator[Diagnosis]:
     """A claim of the pods that cannot be bound: nobody provides its class, or its provisioner says why."""
     wanted = {
         (volume.get("persistentVolumeClaim") or {}).get("claimName")
@@ -189,7 +277,7 @@ def claims_that_wait(seen: Observation) -> t.Iterator[Verdict]:
         start = f"PersistentVolumeClaim {seen.namespace}/{name} is not bound"
         if wanted_class and known is not None and wanted_class not in known:
             there = f"there are {', '.join(known)}" if known else "there are none"
-            yield Verdict(
+            yield Diagnosis(
                 cause="storage-class-missing",
                 sentence=f"{start}: there is no StorageClass {wanted_class}; {there}.",
                 evidence=said or [f"phase: Pending, storageClassName: {wanted_class}"],
@@ -198,8 +286,8 @@ def claims_that_wait(seen: Observation) -> t.Iterator[Verdict]:
             )
         elif said or age >= BINDING:
             # without a word of the controller, it may only not have come to it: a claim on a volume just made has none
-            why = short(said[-1]) if said else _why_unbound(claim, wanted_class)
-            yield Verdict(
+            why = quoted(said[-1]) if said else _why_unbound(claim, wanted_class)
+            yield Diagnosis(
                 cause="claim-pending",
                 sentence=f"{start}: {why}",
                 evidence=said or ["phase: Pending"],
@@ -290,17 +378,6 @@ def requested(spec: Object, resource: str) -> float:
 
 def _amount(number: float, resource: str) -> str:
     return f"{number:g} CPUs" if resource == "cpu" else f"{number / 2**20:.0f} MiB"
-
-
-def host_ports(spec: Object) -> set[int]:
-    """The ports of the node that a pod wants for itself."""
-    host = bool(spec.get("hostNetwork"))
-    return {
-        int(number)
-        for container in specifications(spec)
-        for port in container.get("ports") or []
-        if (number := port.get("hostPort") or (port.get("containerPort") if host else None))
-    }
 
 
 def _port_holders(seen: Observation, spec: Object) -> str:

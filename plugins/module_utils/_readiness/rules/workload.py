@@ -8,33 +8,71 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Cause, Diagnosis
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import Observation, condition
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.verdict import (
-    MANIFEST,
-    SETTLING,
-    Verdict,
-    name_of,
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.readers import name_of
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule import MANIFEST, SETTLING, rule
+
+
+@rule(
+    "The workload and its pods",
+    Cause(
+        "workload-missing",
+        title="The workload does not exist",
+        why="No object of that kind and name is in the namespace.",
+        remedy="Apply its manifest first, or correct its name.",
+        settings=("workload.name",),
+        terminal="after 2 s",
+    ),
 )
-
-
-def workload_missing(seen: Observation) -> t.Iterator[Verdict]:
+def workload_missing(seen: Observation) -> t.Iterator[Diagnosis]:
     """There is no such object."""
     if seen.workload is None and seen.waited >= SETTLING:
-        yield Verdict(
+        yield Diagnosis(
             cause="workload-missing",
             sentence=f"There is no {name_of(seen)}.",
             remedy="Apply its manifest first, or correct its name.",
-            setting="readiness_gate_name",
+            setting="workload.name",
         )
 
 
-def asks_for_nothing(seen: Observation) -> t.Iterator[Verdict]:
+@rule(
+    "The workload and its pods",
+    Cause(
+        "workload-suspended",
+        title="The workload is suspended",
+        why="`spec.suspend` of a Job or CronJob is true, so it starts no pod.",
+        remedy="Remove `spec.suspend`, or set it to false.",
+        settings=("workload.objects",),
+        terminal="after 2 s",
+    ),
+    Cause(
+        "scaled-to-zero",
+        title="The workload asks for no replicas",
+        why=(
+            "`spec.replicas` is 0, so nothing will run. An extraction or an autoscaler that was "
+            "interrupted may have left it so."
+        ),
+        remedy="Scale it up.",
+        settings=("workload.objects",),
+        terminal="after 2 s",
+    ),
+    Cause(
+        "rollout-paused",
+        title="The rollout is paused",
+        why="`spec.paused` is true, so the newest revision is not started.",
+        remedy="Run `kubectl rollout resume`, or remove `spec.paused`.",
+        settings=("workload.objects",),
+        terminal="after 2 s",
+    ),
+)
+def asks_for_nothing(seen: Observation) -> t.Iterator[Diagnosis]:
     """Zero replicas, a rollout that is held, a Job that is suspended: nothing is wrong, and nothing will ever run."""
     if seen.workload is None or seen.waited < SETTLING:
         return
     spec = seen.workload.get("spec") or {}
     if spec.get("suspend") and not (seen.kind == "CronJob" and seen.jobs):
-        yield Verdict(
+        yield Diagnosis(
             cause="workload-suspended",
             sentence=f"{name_of(seen)} is suspended: it starts no pod.",
             evidence=["spec.suspend: true"],
@@ -42,7 +80,7 @@ def asks_for_nothing(seen: Observation) -> t.Iterator[Verdict]:
             setting=MANIFEST,
         )
     elif seen.kind in ("Deployment", "StatefulSet", "ReplicaSet") and seen.wanted == 0:
-        yield Verdict(
+        yield Diagnosis(
             cause="scaled-to-zero",
             sentence=f"{name_of(seen)} asks for no replicas: nothing will run.",
             evidence=["spec.replicas: 0"],
@@ -50,7 +88,7 @@ def asks_for_nothing(seen: Observation) -> t.Iterator[Verdict]:
             setting=MANIFEST,
         )
     elif spec.get("paused") and not seen.rolled_out:
-        yield Verdict(
+        yield Diagnosis(
             cause="rollout-paused",
             sentence=f"The rollout of {name_of(seen)} is paused: its newest revision is not started.",
             evidence=["spec.paused: true"],
@@ -59,7 +97,8 @@ def asks_for_nothing(seen: Observation) -> t.Iterator[Verdict]:
         )
 
 
-def no_node_for_it(seen: Observation) -> t.Iterator[Verdict]:
+@rule("A place to run", gives=("node-selector",))
+def no_node_for_it(seen: Observation) -> t.Iterator[Diagnosis]:
     """A DaemonSet that fits no node has no pods that could say so."""
     if seen.kind != "DaemonSet" or seen.workload is None or seen.wanted or seen.waited < SETTLING:
         return
@@ -67,7 +106,7 @@ def no_node_for_it(seen: Observation) -> t.Iterator[Verdict]:
     if status.get("observedGeneration", 0) < seen.workload["metadata"].get("generation", 0):
         return
     pod = seen.pod_spec
-    yield Verdict(
+    yield Diagnosis(
         cause="node-selector",
         sentence=f"{name_of(seen)} wants no pod: no node has the labels and taints that it asks for.",
         evidence=[
@@ -79,7 +118,28 @@ def no_node_for_it(seen: Observation) -> t.Iterator[Verdict]:
     )
 
 
-def job_failed(seen: Observation) -> t.Iterator[Verdict]:
+@rule(
+    "The workload and its pods",
+    Cause(
+        "job-failed",
+        title="The Job failed",
+        why=(
+            "Kubernetes gave the Job up. The cause of its failed pods is given first, as long as one of them is there."
+        ),
+        remedy="Find the cause in its pods; a Job that failed has to be created again.",
+        settings=("workload.objects",),
+        terminal="yes",
+    ),
+    Cause(
+        "job-deadline",
+        title="The Job ran past its deadline",
+        why="It took longer than its `activeDeadlineSeconds`.",
+        remedy="Raise `activeDeadlineSeconds`, or see what it waits for.",
+        settings=("workload.objects",),
+        terminal="yes",
+    ),
+)
+def job_failed(seen: Observation) -> t.Iterator[Diagnosis]:
     """Kubernetes gave the Job up. Why its pods failed is said by other rules, as long as there are pods."""
     if seen.kind not in ("Job", "CronJob") or seen.newest_job is None:
         return
@@ -92,7 +152,7 @@ def job_failed(seen: Observation) -> t.Iterator[Verdict]:
     evidence = [f"{failed.get('reason')}: {failed.get('message')}"]
     if failed.get("reason") == "DeadlineExceeded":
         limit = (seen.newest_job.get("spec") or {}).get("activeDeadlineSeconds")
-        yield Verdict(
+        yield Diagnosis(
             cause="job-deadline",
             sentence=f"{name} was stopped after its activeDeadlineSeconds ({limit} s).",
             evidence=evidence,
@@ -100,7 +160,7 @@ def job_failed(seen: Observation) -> t.Iterator[Verdict]:
             setting=MANIFEST,
         )
     else:
-        yield Verdict(
+        yield Diagnosis(
             cause="job-failed",
             sentence=f"{name} failed: {failed.get('message') or failed.get('reason')}",
             evidence=evidence,

@@ -139,8 +139,6 @@ def test_a_case_with_an_exact_pattern_is_a_comparison_too(pattern: str) -> None:
     "lines",
     [
         ['case "$GOFLAGS" in *-cover*) go build -o /x .;; *) GOFLAGS= go build -o /x .;; esac'],
-        ['if [ -n "$GOFLAGS" ]; then', "go build -o /x .; else", "GOFLAGS= go build -s -o /x .; fi"],
-        ['if [ -z "$GOFLAGS" ]; then', "GOFLAGS= go build -o /x .; else", "go build -o /x .; fi"],
         ['GOFLAGS="$GOFLAGS -mod=mod" go build -o /x .'],
         ['export GOFLAGS="$GOFLAGS -trimpath" && go build -o /x .'],
         ["go build $GOFLAGS -o /x ."],
@@ -155,12 +153,30 @@ def test_ways_that_keep_the_flags(lines: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("base", "state"),
-    [("ubi9/go-toolset:1.25", OK), ("golang:1.26-alpine", OK), ("golang:1.26", ERROR), ("own", WARNING)],
+    "test",
+    ['[ -n "$GOFLAGS" ]', '[[ "$GOFLAGS" == *-cover* ]]', "grep -q x /etc/os-release", '[ "$MODE" = "-cover" ]'],
 )
-def test_what_the_shell_of_the_builder_does_not_know(base: str, state: str) -> None:
-    lines = ['if [[ "$GOFLAGS" == *-cover* ]]; then', "go build -o /x .; else", "GOFLAGS= go build -o /x .; fi"]
-    assert only(build(*lines).replace("FROM golang:1.26", f"FROM {base}"), "goflags").state == state
+def test_what_another_condition_decides_is_unknown(test: str) -> None:
+    found = only(build(f"if {test}; then", "go build -o /x .; else", "GOFLAGS= go build -o /x .; fi"), "goflags")
+    assert (found.state, found.where) == (NOT_CHECKED, "Containerfile:5")
+    assert "condition" in found.text
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["if grep -q x /etc/os-release; then export GOFLAGS=-mod=mod; fi;", "go build -o /x ."],
+        ["if grep -q x /etc/os-release; then unset GOFLAGS; fi;", "go build -o /x ."],
+    ],
+)
+def test_flags_that_a_condition_may_change_are_unknown(lines: list[str]) -> None:
+    assert only(build(*lines), "goflags").state == NOT_CHECKED
+
+
+def test_flags_that_change_in_another_branch_only_are_kept() -> None:
+    lines = ['if [ "$GOFLAGS" = "-cover" ]; then', "export GOFLAGS=-v;", "go build -o /x .; fi"]
+    found = only(build(*lines), "goflags", build_args={"GOFLAGS": "-cover"})
+    assert found.state == ERROR and "sets GOFLAGS to '-v'" in found.text
 
 
 def test_a_builder_without_the_argument() -> None:

@@ -29,7 +29,7 @@ def test_what_is_not_healthy_has_a_whole_verdict() -> None:
     found = lib.described(fault("two-image-and-config"))
     assert not found["healthy"]
     assert found["verdict"]["cause"] == "image-not-on-node"
-    assert set(found["verdict"]) == {"cause", "sentence", "evidence", "remedy", "also"}
+    assert set(found["verdict"]) == {"cause", "sentence", "evidence", "remedy", "also", "documentation"}
     assert found["verdict"]["also"]
     assert found["state"].startswith("container faulty waits")
 

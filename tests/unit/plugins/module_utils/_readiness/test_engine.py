@@ -15,9 +15,14 @@ from pathlib import Path
 import pytest
 import situations
 import yaml
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Diagnosis
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.settings import place_of
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe import readers
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import Observation, condition
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import engine as lib
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import verdict as verdict_lib
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.progress import missing
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule import RULES, SETTLING
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule import TERMINAL as AT_ONCE
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import scheduling
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -49,11 +54,11 @@ def known_settings() -> frozenset[str]:
     return frozenset(found)
 
 
-def complete(verdict: t.Optional[lib.Verdict]) -> lib.Verdict:
+def complete(verdict: t.Optional[Diagnosis]) -> Diagnosis:
     """Check what every verdict has to have."""
     assert verdict is not None
     assert verdict.remedy.endswith(".")
-    assert verdict.setting in known_settings()
+    assert place_of(verdict.setting, "readiness_gate").variable in known_settings()
     assert "\n" not in verdict.sentence
     assert len(verdict.sentence) < 400
     return verdict
@@ -120,7 +125,7 @@ def test_a_time_out_at_any_moment_has_a_whole_verdict(name: str) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_what_is_missing_is_said_in_a_few_words(name: str) -> None:
-    words = lib.missing(recorded(name))
+    words = missing(recorded(name))
     assert 0 < len(words) < 80
     assert "None" not in words
 
@@ -144,7 +149,7 @@ def test_a_secret_of_an_older_revision_is_no_cause() -> None:
     newer["metadata"]["labels"]["pod-template-hash"] = "newer"
     seen.replica_sets.append(newer)
     assert lib.terminal_verdict(seen) is None
-    assert lib.missing(seen) == "no pod yet"
+    assert missing(seen) == "no pod yet"
 
 
 def test_the_tenth_revision_is_newer_than_the_ninth() -> None:
@@ -175,8 +180,8 @@ def test_a_pod_on_its_way_out_is_no_cause() -> None:
     ],
 )
 def test_what_may_still_come_is_given_a_moment(name: str) -> None:
-    assert lib.terminal_verdict(recorded(f"{name}.1", waited=lib.SETTLING - 0.1)) is None
-    assert lib.terminal_verdict(recorded(f"{name}.1", waited=lib.SETTLING)) is not None
+    assert lib.terminal_verdict(recorded(f"{name}.1", waited=SETTLING - 0.1)) is None
+    assert lib.terminal_verdict(recorded(f"{name}.1", waited=SETTLING)) is not None
 
 
 @pytest.mark.parametrize("key", list(scheduling.STARTING_NODE))
@@ -253,7 +258,7 @@ def test_of_a_long_log_only_the_end_is_quoted() -> None:
     seen.logs = {name: "\n".join(f"line {number}" for number in range(100)) for name in seen.logs}
     verdict = complete(lib.terminal_verdict(seen))
     assert verdict.evidence[-1] == "line 99"
-    assert len(verdict.evidence) == 1 + verdict_lib.LOG_LINES
+    assert len(verdict.evidence) == 1 + readers.LOG_LINES
 
 
 def test_an_address_that_does_not_answer_is_named_once_all_pods_are_ready() -> None:
@@ -261,7 +266,7 @@ def test_an_address_that_does_not_answer_is_named_once_all_pods_are_ready() -> N
     assert seen.rolled_out
     seen.url, seen.url_answer = "http://127.0.0.1:38080/ready", "Connection refused"
     assert lib.terminal_verdict(seen) is None
-    assert lib.missing(seen) == "http://127.0.0.1:38080/ready says: Connection refused"
+    assert missing(seen) == "http://127.0.0.1:38080/ready says: Connection refused"
     verdict = complete(lib.timeout_verdict(seen, 1))
     assert verdict.cause == "url-unreachable"
     assert "http://127.0.0.1:38080/ready" in verdict.sentence
@@ -283,7 +288,31 @@ def test_nothing_that_was_seen_says_why() -> None:
     verdict = complete(lib.timeout_verdict(seen, 90))
     assert verdict.cause == "not-ready"
     assert "90 s" in verdict.sentence
-    assert verdict.evidence == ["0 of 1 pods ready"]
+    assert verdict.evidence == ("0 of 1 pods ready",)
+
+
+# the registry
+
+
+def test_every_rule_that_is_registered_is_asked_and_in_one_place() -> None:
+    assert {look.__name__ for look in lib.ORDER} == set(RULES)
+    assert len(lib.ORDER) == len(RULES)
+
+
+def test_the_order_is_that_of_causality() -> None:
+    """What keeps a pod from being made before what keeps it from a node, before its image, its start, its end ..."""
+    names = [rule.name for rule in lib.rules_of(AT_ONCE)]
+    chain = ["workload_missing", "pods_not_created", "unschedulable", "mount_failed", "image_not_usable"]
+    chain += ["refused_start", "crashed", "dependency_broken", "not_written", "probe_wrong"]
+    assert [name for name in names if name in chain] == chain
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_rule_finds_nothing_but_what_it_is_registered_for(name: str) -> None:
+    seen = recorded(name.removesuffix(".json"))
+    lib.diagnose_what_is_behind(seen)
+    for rule in RULES.values():
+        assert {verdict.cause for verdict in rule.look(seen)} <= rule.causes, rule.name
 
 
 # properties
@@ -322,13 +351,13 @@ def test_no_rule_breaks_over_an_observation_with_holes(data: st.DataObject) -> N
     for name in ("workload", "replica_sets", "pods", "events", "nodes"):
         setattr(seen, name, without(getattr(seen, name)))
     assert lib.timeout_verdict(seen, 1).sentence
-    assert lib.missing(seen)
+    assert missing(seen)
 
 
 @settings.get_profile("quick")
 @given(st.text(), st.integers(min_value=0, max_value=300))
 def test_a_message_in_a_sentence_is_one_short_line(text: str, repeat: int) -> None:
-    short = verdict_lib.short(text * repeat)
+    short = readers.quoted(text * repeat)
     assert len(short) <= 200
     assert "\n" not in short
 

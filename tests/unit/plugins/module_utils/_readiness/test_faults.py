@@ -21,6 +21,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observ
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import diagnosis
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import engine as lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import wait as gate
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.progress import missing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -66,7 +67,7 @@ def test_the_fault_is_named(name: str) -> None:
     assert [word for word in filled(expected.get("says", [])) if word not in verdict.sentence] == []
     evidence = "\n".join(verdict.evidence)
     assert [word for word in filled(expected.get("quotes", [])) if word not in evidence] == []
-    more = " ".join([verdict.sentence, evidence, *(item["sentence"] for item in verdict.also)])
+    more = " ".join([verdict.sentence, evidence, *(item.sentence for item in verdict.also)])
     assert [word for word in filled(expected.get("also", [])) if word not in more] == []
     assert verdict.remedy.endswith(".")
     assert "\n" not in verdict.sentence
@@ -123,4 +124,4 @@ def test_no_rule_breaks_over_an_observation_with_holes(data: st.DataObject) -> N
         {key: without(item) if key in thin else item for key, item in value.items() if key not in parts}
     )
     assert lib.timeout_verdict(seen, 1).sentence
-    assert lib.missing(seen)
+    assert missing(seen)

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import typing as t
 
 import pytest
 import situations
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe import contacts
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import (
     Dependency,
     Observation,
@@ -90,7 +92,7 @@ def fault(name: str) -> Observation:
     ],
 )
 def test_what_could_not_be_reached_is_read_from_a_line(line: str, form: str, host: str, port: int) -> None:
-    (found,) = dependencies.contacts([line])
+    (found,) = contacts.contacts([line])
     assert (found.form, found.host, found.port) == (form, host, port)
     assert found.line == line.strip()
 
@@ -108,19 +110,19 @@ def test_what_could_not_be_reached_is_read_from_a_line(line: str, form: str, hos
     ],
 )
 def test_an_ordinary_line_is_no_failed_contact(line: str) -> None:
-    assert dependencies.contacts([line]) == []
+    assert contacts.contacts([line]) == []
 
 
 def test_the_last_contact_comes_first_and_each_once() -> None:
     refused = "dial tcp 10.0.0.{}:80: connect: connection refused"
     lines = [refused.format(1), refused.format(2), "retry", refused.format(1), "done"]
-    assert [item.host for item in dependencies.contacts(lines)] == ["10.0.0.1", "10.0.0.2"]
+    assert [item.host for item in contacts.contacts(lines)] == ["10.0.0.1", "10.0.0.2"]
 
 
 @given(st.lists(st.text()))
 def test_any_log_can_be_read(lines: list[str]) -> None:
-    for item in dependencies.contacts(lines):
-        assert item.form in {form for form, _pattern in dependencies.FORMS}
+    for item in contacts.contacts(lines):
+        assert item.form in {form for form, _pattern in contacts.FORMS}
 
 
 # a dependency and what stands behind it
@@ -130,6 +132,7 @@ def down(seen: Observation, **changes: t.Any) -> tuple[t.Any, bool]:
     item = copy.deepcopy(seen.dependencies[0])
     for key, value in changes.items():
         setattr(item, key, value)
+    rules.diagnose_what_is_behind(dataclasses.replace(seen, dependencies=[item]))
     return dependencies.dependency_verdict(seen, item, "Container x", "2026-11-23T19:00:00Z")
 
 
@@ -137,7 +140,7 @@ def test_the_cause_of_the_dependency_is_told_and_mentioned() -> None:
     verdict = rules.terminal_verdict(fault("two-dependency-and-its-image"))
     assert verdict is not None
     assert verdict.cause == "dependency-down"
-    assert [item["cause"] for item in verdict.also][:1] == ["image-not-on-node"]
+    assert [item.cause for item in verdict.also][:1] == ["image-not-on-node"]
     assert "localhost/database:9" in verdict.sentence
 
 
@@ -389,8 +392,8 @@ def test_a_second_fault_of_the_same_container_is_mentioned() -> None:
     verdict = rules.terminal_verdict(seen)
     assert verdict is not None
     assert verdict.cause == "image-not-on-node"
-    assert [item["cause"] for item in verdict.also] == ["config-map-missing"]
-    assert "the nearest ConfigMap is setings" in verdict.also[0]["sentence"]
+    assert [item.cause for item in verdict.also] == ["config-map-missing"]
+    assert "the nearest ConfigMap is setings" in verdict.also[0].sentence
 
 
 def test_a_configmap_that_went_after_the_start_is_no_fault() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import situations
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Diagnosis
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import ENVIRONMENT_VARIABLE
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import KubernetesError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import (
@@ -20,7 +21,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observ
     condition,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import wait as lib
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.engine import Verdict, missing
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.progress import missing
 
 TARGET = lib.Target(kind="Deployment", namespace="demo", name="program", container="program")
 NOBODY: t.Any = None
@@ -173,7 +174,7 @@ def test_ready_is_rolled_out_and_counting_and_answering() -> None:
 
 
 def test_no_secret_is_in_the_message_or_its_evidence() -> None:
-    verdict = Verdict("crash", "It ends: bad password=hush", ["postgres://u:hush@db/x refused"], "Mend it.", "x")
+    verdict = Diagnosis("crash", "It ends: bad password=hush", ["postgres://u:hush@db/x refused"], "Mend it.", "x")
     error = lib.NotReady(verdict, moments("slow")[0])
     assert "hush" not in json.dumps(error.result())
     assert error.evidence == [f"postgres://u:{BLANK}@db/x refused"]
@@ -300,11 +301,11 @@ def test_what_a_port_answered_once_is_remembered(monkeypatch: pytest.MonkeyPatch
 
 
 def test_what_else_was_seen_is_in_the_result() -> None:
-    also = [{"cause": "config-map-missing", "sentence": "There is no ConfigMap password=hush."}]
-    verdict = Verdict("crash", "It ends.", [], "Mend it.", "x", also)
+    also = Diagnosis("config-map-missing", "There is no ConfigMap password=hush.")
+    verdict = Diagnosis("crash", "It ends.", [], "Mend it.", "x", [also])
     result = lib.NotReady(verdict, moments("slow")[0]).result()
     assert [item["cause"] for item in result["verdict"]["also"]] == ["config-map-missing"]
-    assert "Also seen: There is no ConfigMap" in result["msg"]
+    assert "Also: There is no ConfigMap" in result["msg"]
     assert "hush" not in json.dumps(result)
 
 
