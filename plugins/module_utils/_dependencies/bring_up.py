@@ -21,6 +21,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.waiting i
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import manifests
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import servers as wanted
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.conditions import (
+    TIMEOUT_SETTING,
     DependencyError,
     Patience,
 )
@@ -33,6 +34,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.i
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.in_server import pod_of, run_in_server
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.manifests import ManifestDependency
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.options import SETTING
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.order import Busy, run_in_order
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.schema import (
     job_entry,
@@ -55,6 +57,11 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness impo
 PASSWORD_BYTES = 24
 POLL = 0.1
 QUERY_TIMEOUT = 5.0
+# the gate speaks of the service's own workload; of a dependency these say the same
+OF_A_DEPENDENCY = {
+    "readiness": TIMEOUT_SETTING,
+    **dict.fromkeys(("workload", "coverage", "coverage_mode", "source"), SETTING),
+}
 
 
 Pair = tuple[t.Optional[Object], t.Optional[Object]]

@@ -26,7 +26,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import nearest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Object, describe
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.manifests import Item, inline, parse
-from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import ERROR, Finding
+from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import ERROR, Finding, finding
 
 KUSTOMIZATION = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 ENDINGS = (".yaml", ".yml", ".json")
@@ -172,7 +172,7 @@ def _read_text(text: str, where: str, read: _Read, *, lines: bool = True) -> Non
     """Take the objects of a text; C(lines): whether they stand where a person can look."""
     items, problems = parse(text, where)
     if not items and not problems:
-        problems = [Finding("manifests", ERROR, "There is no object in it.", where=where)]
+        problems = [finding("manifests", ERROR, "There is no object in it.", where=where)]
     read.items += [item if lines else Item(item.content, where) for item in items]
     read.findings += problems
 
@@ -180,7 +180,7 @@ def _read_text(text: str, where: str, read: _Read, *, lines: bool = True) -> Non
 def _refuse_findings(name: str, sources: ManifestSources, findings: t.Sequence[Finding]) -> None:
     if not findings:
         return
-    found = [item.sentence().replace("workload.objects", "objects") for item in findings]
+    found = [item.located().replace("workload.objects", "objects") for item in findings]
     more = f" ({len(found) - 1} more below)" if len(found) > 1 else ""
     raise InputError(
         f"The manifests of dependency {name} are not right: {found[0]}{more}",
