@@ -10,13 +10,12 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 
-TESTS = Path(__file__).resolve().parents[1]
 # pytest's pythonpath has the first two; ansible-test has a configuration of its own
-sys.path.append(str(TESTS / "tools"))
-sys.path.append(str(TESTS / "faults"))
-sys.path.append(str(TESTS / "fuzz"))
-sys.path.append(str(TESTS / "fixtures/covdata"))
-sys.path.append(str(TESTS / "fixtures/observations"))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "faults"))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "fuzz"))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "fixtures/covdata"))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "fixtures/observations"))
 
 from go_programs import go
 
