@@ -334,7 +334,8 @@ PARTS: dict[str, Part] = {
 }
 
 
-class Row(t.NamedTuple):
+@dataclass(frozen=True)
+class Row:
     """A part that was run."""
 
     name: str

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import typing as t
 from pathlib import Path
@@ -122,6 +123,7 @@ def test_every_playbook_is_shown_by_name_and_by_path() -> None:
 # ---- verdicts ----
 
 
+@functools.cache
 def causes() -> set[str]:
     """Every cause that the libraries give: keyword arguments and class attributes of that name, and tables of them."""
     found = set()
@@ -167,9 +169,15 @@ def test_every_cause_is_in_the_list_of_verdicts_and_no_other() -> None:
 
 
 def test_each_key_of_the_contract_says_what_it_is() -> None:
+    found: list[str] = []
+
     def check(options: t.Mapping[str, t.Any], path: str) -> None:
         for name, rule in options.items():
+            found.append(f"{path}{name}")
             assert rule.get("description", "").endswith("."), f"{path}{name}"
             check(rule.get("options", {}), f"{path}{name}.")
+            # entries by a name of the user's: the rule of each is under "values"
+            check(rule.get("values", {}), f"{path}{name}.NAME.")
 
     check(SPECIFICATION, "")
+    assert {"source.dir", "dependencies.NAME.kind", "components.NAME.overrides"} <= set(found)

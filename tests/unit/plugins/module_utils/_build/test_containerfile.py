@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build import containerfile as lib
 from hypothesis import given
@@ -98,10 +100,20 @@ def test_stages_that_are_built() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "\n\n", "# only a comment", "RUN x", "FROM", "FROM a\nRUN \\", "FROM a\nRUN <<EOF\nx"]
+    ("text", "read"),
+    [
+        ("", []),
+        ("\n\n", []),
+        ("# only a comment", []),
+        ("RUN x", []),
+        ("FROM", [("", [])]),
+        ("FROM a\nRUN \\", [("a", [("RUN", "")])]),
+        ("FROM a\nRUN <<EOF\nx", [("a", [("RUN", "<<EOF")])]),
+    ],
 )
-def test_what_is_no_whole_file_is_read_as_far_as_it_goes(text: str) -> None:
-    lib.parse(text)
+def test_what_is_no_whole_file_is_read_as_far_as_it_goes(text: str, read: list[t.Any]) -> None:
+    file = lib.parse(text)
+    assert [(stage.base, [(item.name, item.value) for item in stage.instructions]) for stage in file.stages] == read
 
 
 def test_branches_of_an_if() -> None:

@@ -20,6 +20,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.tabl
     NOT_APPLICABLE,
     NOT_CHECKED,
     OK,
+    STATES,
     WARNING,
     Finding,
 )
@@ -394,6 +395,11 @@ def test_what_costs_time_is_only_advice() -> None:
 @pytest.mark.parametrize(
     "text", ["", "# nothing", "FROM scratch", "FROM a\nRUN", "FROM a AS b\nFROM b AS a\nRUN go build"]
 )
-def test_odd_files_give_no_crash(text: str) -> None:
-    lint(text)
-    lint(text, target="none")
+def test_odd_files_give_findings_like_any_other(text: str) -> None:
+    whole = set(lint(PLAIN))
+    for found in (lint(text), lint(text, target="none")):
+        # each check has its say, whatever the file is
+        assert set(found) == whole
+        assert any(found.values())
+        for name, findings in found.items():
+            assert all(item.check == name and item.state in STATES for item in findings)

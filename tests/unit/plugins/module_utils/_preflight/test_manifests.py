@@ -15,6 +15,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.tabl
     ERROR,
     NOT_APPLICABLE,
     OK,
+    STATES,
     WARNING,
     Finding,
 )
@@ -404,7 +405,10 @@ def test_folders_of_the_node(host: str, state: str | None) -> None:
         "{template: {spec: {containers: [null, 1]}}}",
     ],
 )
-def test_odd_forms_give_no_crash(name: str, spec: str) -> None:
-    text = f"apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: gateway}}\nspec: {spec}\n"
-    lib.checked(name, known(text))
-    lib.checked(name, known(f"apiVersion: v1\nkind: Service\nmetadata: {{name: gateway}}\nspec: {spec}\n"))
+def test_odd_forms_give_findings_like_any_other(name: str, spec: str) -> None:
+    for head in ("apiVersion: apps/v1\nkind: Deployment", "apiVersion: v1\nkind: Service"):
+        found = lib.checked(name, known(f"{head}\nmetadata: {{name: gateway}}\nspec: {spec}\n"))
+        assert found
+        assert {item.check for item in found} == {name}
+        # what cannot be read is never said to be wrong of the cluster, the image or the node
+        assert all(item.text and item.state in STATES for item in found)

@@ -1,0 +1,36 @@
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""For all tests here: where their helpers are, the programs that Go builds once, how many examples properties get."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+
+# pytest's pythonpath has the first two; ansible-test has a configuration of its own
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "faults"))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "fuzz"))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "fixtures/covdata"))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "fixtures/observations"))
+
+from go_programs import go
+
+__all__ = ["go"]
+
+# the same cases each time, and none that fails only because the machine is busy
+settings.register_profile(
+    "quick",
+    deadline=None,
+    database=None,
+    derandomize=True,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+# what make test-all gives
+settings.register_profile("long", settings.get_profile("quick"), max_examples=500)
+# --hypothesis-profile beats it: the plugin reads that later
+settings.load_profile("quick")
