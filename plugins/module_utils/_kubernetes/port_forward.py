@@ -31,7 +31,7 @@ INTERVAL = 0.25
 
 
 @dataclass(frozen=True)
-class ForwardTarget:
+class Target:
     """What to reach: C(kind) is service or pod, C(port) a number or the name of a port.
 
     :ivar local_port: 0 for one that is free. :ivar variable: environment variable that tells the tests the address.
@@ -51,7 +51,7 @@ class ForwardTarget:
         return f"{self.kind} {self.namespace}/{self.name}, port {self.port}"
 
 
-def parse_target(entry: t.Mapping[str, t.Any], namespace: str) -> ForwardTarget:
+def parse_target(entry: t.Mapping[str, t.Any], namespace: str) -> Target:
     """Return an entry of the option C(port_forward) as a target.
 
     :raises InputError: cause C(port-forward-invalid).
@@ -71,7 +71,7 @@ def parse_target(entry: t.Mapping[str, t.Any], namespace: str) -> ForwardTarget:
         raise InputError(
             f"A port-forward is not valid: {wrong}.", setting="e2e_tests_port_forward", cause="port-forward-invalid"
         )
-    return ForwardTarget(
+    return Target(
         kind=kind,
         name=name,
         port=str(entry["port"]),
@@ -96,7 +96,7 @@ def endpoint_of_slices(slices: t.Sequence[Object], port_name: str) -> t.Optional
     return None
 
 
-def resolve(cluster: Cluster, target: ForwardTarget) -> t.Optional[tuple[str, int]]:
+def resolve(cluster: Cluster, target: Target) -> t.Optional[tuple[str, int]]:
     """Return the pod and its port to connect to now; None while none is ready.
 
     :raises InputError: cause C(port-forward-target-missing): no such Service, or it has no such port.
@@ -132,7 +132,7 @@ def resolve(cluster: Cluster, target: ForwardTarget) -> t.Optional[tuple[str, in
     return endpoint_of_slices(slices, wanted[0].get("name") or "")
 
 
-def _missing(target: ForwardTarget, why: str) -> InputError:
+def _missing(target: Target, why: str) -> InputError:
     return InputError(
         f"The port-forward to {target} cannot be made: {why}.",
         setting="e2e_tests_port_forward",
@@ -146,7 +146,7 @@ class PortForward:
     :raises InputError: the target is missing, has no ready pod, or the local port is taken.
     """
 
-    def __init__(self, kubeconfig: str, target: ForwardTarget, *, wait: float = WAIT) -> None:
+    def __init__(self, kubeconfig: str, target: Target, *, wait: float = WAIT) -> None:
         self.target = target
         # plain requests are safe from several threads
         self._cluster = Cluster(kubeconfig)

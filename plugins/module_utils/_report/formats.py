@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import nearest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import Profile
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_writer import (
     function_text,
@@ -72,9 +72,9 @@ def check_formats(names: t.Iterable[str], *, setting: str) -> None:
     """
     for name in names:
         if name not in FORMATS:
-            near = nearest(name, FORMATS, cutoff=0.0)
+            near = difflib.get_close_matches(name, FORMATS, n=1, cutoff=0.0)
             raise InputError(
-                f"There is no format {name}; the nearest is {near}." if near else f"There is no format {name!r}.",
+                f"There is no format {name}; the nearest is {near[0]}." if near else f"There is no format {name!r}.",
                 remedy=f"There are {', '.join(FORMATS)}.",
                 setting=setting,
                 cause="unknown-format",
