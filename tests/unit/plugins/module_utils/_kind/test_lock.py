@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 import typing as t
 from pathlib import Path
 
@@ -48,9 +49,18 @@ def test_the_lock_is_seen_by_others_and_waited_for(
     assert lock.held_elsewhere()
     assert not lock.left_behind()
     assert other.stdin is not None
-    threading.Timer(0.5, other.stdin.close).start()
+
+    def let_go() -> None:
+        """End the other run once it is known that this one waits."""
+        deadline = time.monotonic() + 120
+        while not progress.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert other.stdin is not None
+        other.stdin.close()
+
+    threading.Thread(target=let_go).start()
     with lock("waiting for another run"):
-        assert other.wait(20) == 0
+        assert other.wait(120) == 0
     assert not lock.path.exists()
     assert progress.read_text() == "waiting for another run\n"
 
@@ -58,7 +68,7 @@ def test_the_lock_is_seen_by_others_and_waited_for(
 def test_a_run_that_dies_leaves_its_lock(held_lock: tuple[lib.CreationLock, subprocess.Popen[bytes]]) -> None:
     lock, other = held_lock
     other.kill()
-    other.wait(20)
+    other.wait(120)
     assert lock.left_behind()
     with lock("not said"):
         assert lock.path.exists()
