@@ -73,13 +73,12 @@ def run(
     argv = [os.fspath(argument) for argument in argv]
     started = time.monotonic()
     feed = stdin if isinstance(stdin, bytes) else None
-    source = stdin if not isinstance(stdin, bytes) else None
     try:
         process = subprocess.Popen(
             argv,
             cwd=cwd,
             env={**os.environ, **environment} if environment else None,
-            stdin=subprocess.PIPE if feed is not None else (source or subprocess.DEVNULL),
+            stdin=subprocess.PIPE if isinstance(stdin, bytes) else (stdin or subprocess.DEVNULL),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             # its own process group, so that a time limit also ends what it started
@@ -95,7 +94,37 @@ def run(
             evidence=[shlex.join(argv)],
             cause="command-not-found" if isinstance(error, FileNotFoundError) and not nowhere else "",
         ) from error
+    stdout, stderr, timed_out = _communicate(process, feed, timeout, on_line)
+    completed = Completed(
+        argv=argv,
+        returncode=process.returncode,
+        stdout=stdout,
+        stderr=stderr,
+        seconds=time.monotonic() - started,
+    )
+    if timed_out or completed.returncode not in accept:
+        why = f"still running after {timeout:g} s" if timed_out else describe_exit(completed.returncode)
+        raise CommandError(
+            f"Could not {purpose}: {os.path.basename(argv[0])} {why}.",
+            completed=completed,
+            remedy=remedy,
+            setting=setting,
+            evidence=[f"$ {shlex.join(argv)}", *last_lines(completed.stderr or completed.stdout)],
+            cause="command-timeout" if timed_out else "",
+        )
+    return completed
 
+
+def _communicate(
+    process: subprocess.Popen[bytes],
+    feed: t.Optional[bytes],
+    timeout: t.Optional[float],
+    on_line: t.Optional[t.Callable[[str], None]],
+) -> tuple[str, str, bool]:
+    """Feed a program, read all it writes, and end it when its time is over; return output, errors, whether it was.
+
+    Input, output and errors have a thread each: a program that neither reads nor writes does not outlive its time.
+    """
     outputs: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
 
     def drain(name: str) -> None:
@@ -111,17 +140,15 @@ def run(
             pipe.write(feed or b"")
 
     if feed is not None:
-        # beside the wait: a program that does not read must not outlive its time
         threading.Thread(target=supply, daemon=True).start()
     readers = [threading.Thread(target=drain, args=(name,), daemon=True) for name in outputs]
     for reader in readers:
         reader.start()
     timed_out = False
     try:
-        try:
-            process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            timed_out = True
+        process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        timed_out = True
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -129,25 +156,8 @@ def run(
     for reader in readers:
         # a child that outlives the program may hold the pipe open
         reader.join(timeout=5)
-
-    completed = Completed(
-        argv=argv,
-        returncode=process.returncode,
-        stdout=b"".join(outputs["stdout"]).decode(errors="replace"),
-        stderr=b"".join(outputs["stderr"]).decode(errors="replace"),
-        seconds=time.monotonic() - started,
-    )
-    if timed_out or completed.returncode not in accept:
-        why = f"still running after {timeout:g} s" if timed_out else describe_exit(completed.returncode)
-        raise CommandError(
-            f"Could not {purpose}: {os.path.basename(argv[0])} {why}.",
-            completed=completed,
-            remedy=remedy,
-            setting=setting,
-            evidence=[f"$ {shlex.join(argv)}", *last_lines(completed.stderr or completed.stdout)],
-            cause="command-timeout" if timed_out else "",
-        )
-    return completed
+    stdout, stderr = (b"".join(outputs[name]).decode(errors="replace") for name in ("stdout", "stderr"))
+    return stdout, stderr, timed_out
 
 
 def describe_exit(returncode: int) -> str:

@@ -307,6 +307,53 @@ def _existing(path: str) -> str:
     return str(folder)
 
 
+def _containers_conf(host: ContainerHost, root: bool) -> dict[str, str]:
+    """Return our drop-in: C(path), C(current) text, and C(text) as it has to be."""
+    drop_in, others = containers_conf_paths(root)
+    current = read_or_empty(drop_in)
+    own: dict[tuple[str, str], str] = {}
+    for path in others:
+        own.update(settings_in(read_or_empty(path)))
+    return {"path": str(drop_in), "current": current, "text": containers_conf(host, current=current, own=own)}
+
+
+def _os_release() -> dict[str, str]:
+    release = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', read_or_empty("/etc/os-release"), re.M))
+    keys = {"id": "ID", "version": "VERSION_ID", "codename": "VERSION_CODENAME"}
+    return {name: release.get(key, "") for name, key in keys.items()}
+
+
+def _missing_packages(packages: t.Sequence[str]) -> list[str]:
+    status = ""
+    if packages and shutil.which("dpkg-query"):
+        # 1: some are unknown to dpkg, which is an answer
+        status = run(
+            ["dpkg-query", "--show", "--showformat", "${Package}\\t${db:Status-Status}\\n", *packages],
+            purpose="ask dpkg for installed packages",
+            accept=(0, 1),
+        ).stdout
+    return missing_packages(status, packages)
+
+
+def _sysctls(wanted: t.Mapping[str, int]) -> dict[str, t.Any]:
+    """Return the kernel settings as they are, and our file of them: as it is and as it has to be."""
+    values = {
+        name: int(value)
+        for name in wanted
+        if (value := read_or_empty(SYSCTL_FOLDER / name.replace(".", "/")).strip()).isdigit()
+    }
+    current = read_or_empty(SYSCTL_FILE)
+    return {
+        "sysctls": values,
+        "sysctl_file": {
+            "path": str(SYSCTL_FILE),
+            "current": current,
+            "text": sysctl_file(current, values, wanted),
+            "low": sorted(name for name, least in wanted.items() if values.get(name, least) < least),
+        },
+    }
+
+
 def gather(wanted: Wanted, *, bin_dir: str = "", executable: str = "podman", prove: bool = False) -> dict[str, t.Any]:
     """Return what this host is, with C(checks) and C(ready).
 
@@ -319,46 +366,24 @@ def gather(wanted: Wanted, *, bin_dir: str = "", executable: str = "podman", pro
         user = pwd.getpwuid(uid).pw_name
     except KeyError:
         user = str(uid)
-    release = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', read_or_empty("/etc/os-release"), re.M))
     capabilities = effective_capabilities(read_or_empty("/proc/self/status"))
     nofile, nproc = (resource.getrlimit(what)[1] for what in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC))
     mode = cgroup_mode(read_or_empty("/proc/self/mounts"))
     init = read_or_empty("/proc/1/comm").strip()
-    drop_in, others = containers_conf_paths(root)
-    current = read_or_empty(drop_in)
-    own: dict[tuple[str, str], str] = {}
-    for path in others:
-        own.update(settings_in(read_or_empty(path)))
-    text = containers_conf(
-        ContainerHost(
-            cgroup=mode,
-            init=init,
-            sys_resource="sys_resource" in capabilities,
-            # on a bare host it comes with the packages
-            has_runc="runc" in wanted.packages
-            or bool(shutil.which("runc", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")),
-            nofile=nofile,
-            nproc=nproc_of_containers(nproc, read_or_empty(PID_MAX)),
-        ),
-        current=current,
-        own=own,
+    host = ContainerHost(
+        cgroup=mode,
+        init=init,
+        sys_resource="sys_resource" in capabilities,
+        # on a bare host it comes with the packages
+        has_runc="runc" in wanted.packages
+        or bool(shutil.which("runc", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")),
+        nofile=nofile,
+        nproc=nproc_of_containers(nproc, read_or_empty(PID_MAX)),
     )
+    conf = _containers_conf(host, root)
     podman_found, podman = _podman(executable, wanted.node_image, prove)
     disk_path = _existing(podman_found["graph_root"] or "/var/lib/containers")
     usage = shutil.disk_usage(disk_path)
-    sysctls = {
-        name: int(value)
-        for name in (wanted.sysctls or {})
-        if (value := read_or_empty(SYSCTL_FOLDER / name.replace(".", "/")).strip()).isdigit()
-    }
-    status = ""
-    if wanted.packages and shutil.which("dpkg-query"):
-        # 1: some are unknown to dpkg, which is an answer
-        status = run(
-            ["dpkg-query", "--show", "--showformat", "${Package}\\t${db:Status-Status}\\n", *wanted.packages],
-            purpose="ask dpkg for installed packages",
-            accept=(0, 1),
-        ).stdout
     facts: dict[str, t.Any] = {
         "root": root,
         "user": user,
@@ -367,11 +392,7 @@ def gather(wanted: Wanted, *, bin_dir: str = "", executable: str = "podman", pro
             "subgid": subordinate_ids(read_or_empty("/etc/subgid"), user, uid),
             "newuidmap": bool(shutil.which("newuidmap")),
         },
-        "os": {
-            "id": release.get("ID", ""),
-            "version": release.get("VERSION_ID", ""),
-            "codename": release.get("VERSION_CODENAME", ""),
-        },
+        "os": _os_release(),
         "architecture": platform.machine(),
         "kernel": platform.release(),
         "init": init,
@@ -379,22 +400,14 @@ def gather(wanted: Wanted, *, bin_dir: str = "", executable: str = "podman", pro
         "capabilities": capabilities,
         "limits": {"nofile": nofile, "nproc": nproc},
         "modules_folder": MODULES_FOLDER.is_dir(),
-        "packages_missing": missing_packages(status, wanted.packages),
+        "packages_missing": _missing_packages(wanted.packages),
         "containers_conf": {
-            "path": str(drop_in),
-            "current": current,
-            "text": text,
-            "unheeded": unheeded(settings_in(current), podman_found) if podman is not None else [],
+            **conf,
+            "unheeded": unheeded(settings_in(conf["current"]), podman_found) if podman is not None else [],
         },
         "podman": podman_found,
         "tools": {name: tool_facts(name, bin_dir) for name in ("go", "kind")},
-        "sysctls": sysctls,
-        "sysctl_file": {
-            "path": str(SYSCTL_FILE),
-            "current": read_or_empty(SYSCTL_FILE),
-            "text": sysctl_file(read_or_empty(SYSCTL_FILE), sysctls, wanted.sysctls or {}),
-            "low": sorted(name for name, least in (wanted.sysctls or {}).items() if sysctls.get(name, least) < least),
-        },
+        **_sysctls(wanted.sysctls or {}),
         "disk": {"path": disk_path, "total": usage.total, "free": usage.free},
         "memory": memory(read_or_empty("/proc/meminfo")),
         "node_image": _node_image(podman, wanted),
