@@ -127,7 +127,7 @@ seconds:
 processes:
   description:
     - The processes, each with C(pid), C(name), C(namespace), C(pod), C(container), C(state) and C(sentence).
-    - C(state) is V(read), V(ended) (it ended before it was read), or why it cannot be read, among others V(not-go),
+    - C(state) is V(read), V(ended), or why it cannot be read, among others V(not-go),
       V(not-instrumented), V(starting), V(no-permission).
     - Those that were read also have C(percent), C(covered), C(statements), C(mode), C(build_id), C(go_version),
       C(covmeta), C(covcounters), C(taken) (seconds since the epoch), C(seconds), C(copies) and C(packages), the
@@ -179,6 +179,8 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.cli
 from ansible_collections.kubernaut.coverage.plugins.module_utils._live.processes import pids_of, running_containers
 from ansible_collections.kubernaut.coverage.plugins.module_utils._live.snapshot import Reader
 from ansible_collections.kubernaut.coverage.plugins.module_utils._live.take import (
+    ENDED,
+    ENDED_SENTENCE,
     READ,
     Taken,
     describe_process,
@@ -189,6 +191,8 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._live.take impo
 )
 
 KINDS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob", "Pod")
+# of a round after the first: what was there has ended
+GONE = ("no-such-process", "no-pods", "no-processes")
 
 
 def main() -> None:
@@ -244,7 +248,13 @@ def snapshots(options: t.Mapping[str, t.Any], output: str) -> tuple[list[Taken],
         report_progress(describe_round(summary, processes, reached))
         reached.update(package for taken in processes for package in taken.packages)
         time.sleep(options["watch"])
-        processes = one_round(options, reader, output)
+        try:
+            processes = one_round(options, reader, output)
+        except CoverageError as error:
+            if error.cause not in GONE:
+                raise
+            for taken in processes:
+                taken.state, taken.sentence = ENDED, ENDED_SENTENCE
         summary = sum_up(output)
     return processes, summary
 

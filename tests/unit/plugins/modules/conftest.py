@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kubernaut.coverage authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes the fixtures of tests/fixtures/covdata known to the tests in this folder."""
+"""Makes the fixtures of tests/fixtures/covdata and tests/fixtures/live known to the tests in this folder."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "fixtures" / "covdata"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "fixtures" / "live"))
 
 from go_programs import go
 
