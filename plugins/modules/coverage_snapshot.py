@@ -121,7 +121,7 @@ seconds:
 processes:
   description:
     - The processes, each with C(pid), C(name), C(namespace), C(pod), C(container), C(state) and C(sentence).
-    - C(state) is V(read), V(ended) (it ended before it was read), or why it cannot be read, among others V(not-go),
+    - C(state) is V(read), V(ended), or why it cannot be read, among others V(not-go),
       V(not-instrumented), V(starting), V(no-permission).
     - Those that were read also have C(percent), C(covered), C(statements), C(mode), C(build_id), C(go_version),
       C(covmeta), C(covcounters), C(taken) (seconds since the epoch), C(seconds), C(copies) and C(packages), the
@@ -175,6 +175,8 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.cli
 from ansible_collections.kubernaut.coverage.plugins.module_utils._live.processes import pids_of, running_containers
 from ansible_collections.kubernaut.coverage.plugins.module_utils._live.snapshot import Reader
 from ansible_collections.kubernaut.coverage.plugins.module_utils._live.take import (
+    ENDED,
+    ENDED_SENTENCE,
     READ,
     Taken,
     describe_process,
@@ -183,6 +185,9 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._live.take impo
     take,
     take_all,
 )
+
+# of a round after the first: what was there has ended
+GONE = ("no-such-process", "no-pods", "no-processes")
 
 
 def main() -> None:
@@ -237,7 +242,13 @@ def snapshots(options: t.Mapping[str, t.Any], access: Access, output: str) -> tu
         report_progress(describe_round(summary, processes, reached))
         reached.update(package for taken in processes for package in taken.packages)
         time.sleep(options["watch"])
-        processes = one_round(options, access, reader, output)
+        try:
+            processes = one_round(options, access, reader, output)
+        except CoverageError as error:
+            if error.cause not in GONE:
+                raise
+            for taken in processes:
+                taken.state, taken.sentence = ENDED, ENDED_SENTENCE
         summary = sum_up(output)
     return processes, summary
 

@@ -15,6 +15,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
 sys.path.append(str(Path(__file__).resolve().parents[1] / "faults"))
 sys.path.append(str(Path(__file__).resolve().parents[1] / "fuzz"))
 sys.path.append(str(Path(__file__).resolve().parents[1] / "fixtures/covdata"))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "fixtures/live"))
 sys.path.append(str(Path(__file__).resolve().parents[1] / "fixtures/observations"))
 
 from go_programs import go

@@ -91,10 +91,9 @@ def find_heads(words: np.ndarray, known: np.ndarray) -> np.ndarray:
     ends = heads + RECORD_HEAD + words[heads]
     if int(ends[-1]) > size or np.any(ends[:-1] > heads[1:]):
         raise Torn("records overlap")
-    steps = np.zeros(size + 1, dtype=np.int8)
-    steps[heads] += 1
-    steps[ends] -= 1
-    outside = np.flatnonzero((np.cumsum(steps[:-1], dtype=np.int8) == 0) & (words != 0))
+    nonzero = np.flatnonzero(words)
+    record = np.searchsorted(heads, nonzero, side="right") - 1
+    outside = nonzero[(record < 0) | (nonzero >= ends[record])]
     if not len(outside):
         return heads
     new = _walk(words, outside, size)
@@ -146,7 +145,9 @@ def to_segment(words: np.ndarray, heads: np.ndarray, shape: Shape) -> Segment:
         raise Torn("a record is of no function")
     if np.any(shape.counters[number] != lengths):
         raise Torn("a record has another number of counters than its function")
-    if len(np.unique(number)) != len(number):
+    once = np.zeros(len(shape.counters), dtype=bool)
+    once[number] = True
+    if np.count_nonzero(once) != len(number):
         raise Torn("two records are of one function")
     starts = np.cumsum(lengths) - lengths
     places = np.repeat(heads + RECORD_HEAD - starts, lengths) + np.arange(int(lengths.sum()))

@@ -52,7 +52,7 @@ LARGEST_PACKAGE = 1 << 28  # bytes of meta-data
 WIDE = 8  # bytes of an address of 64 bits
 MODES, GRANULARITIES = range(1, 6), range(1, 3)
 HARD_CODED = -2  # the first of the ids that packages of the runtime have
-STRETCH = 1 << 22  # bytes of memory looked through at a time
+STRETCH, SHORT_STRETCH = 1 << 22, 1 << 16  # bytes of memory looked through at a time
 FNV_SINCE = (1, 24)
 
 
@@ -100,6 +100,8 @@ class Program:
     def __init__(self, memory: Memory, elf: Elf, base: int) -> None:
         self.memory, self.elf = memory, elf
         self.bias = base - elf.headers
+        low, high = elf.image
+        self.image = low + self.bias, high + self.bias  # where it begins and ends in memory
         self._word = np.dtype(f"{elf.order}u{elf.word}")
         # P *byte, Len uint32, Hash [16]byte, PkgPath string, PkgID int, CounterMode, CounterGranularity uint8
         self._blob = struct.Struct(elf.order + ("Q I16s4x 16x q BB6x" if elf.word == WIDE else "I I16s 8x i BB2x"))
@@ -139,9 +141,9 @@ class Program:
     def has_begun(self) -> bool:
         """Tell whether Go's runtime has begun: before, what starts as zeros is zeros, and a PIE is not relocated."""
         return any(
-            self._try(begin + offset, min(STRETCH, size - offset)).strip(b"\0")
+            np.frombuffer(self._try(begin + offset, min(SHORT_STRETCH, size - offset)), dtype=np.uint8).any()
             for begin, size in self.elf.zeros()
-            for offset in range(0, size, STRETCH)
+            for offset in range(0, size, SHORT_STRETCH)
         )
 
     def find_packages(self, places: Places) -> int:
@@ -151,9 +153,10 @@ class Program:
         if len(words) < 3:
             return 0
         pointer, length, capacity = words[:-2], words[1:-1], words[2:]
-        like = (length >= 1) & (length <= capacity) & (capacity <= MOST_PACKAGES) & (pointer >= 1 << 12)
-        like &= pointer % self.elf.word == 0
-        for place in np.flatnonzero(like).tolist():
+        places = np.flatnonzero((capacity <= MOST_PACKAGES) & (capacity != 0))
+        places = places[(length[places] != 0) & (length[places] <= capacity[places])]
+        places = places[(pointer[places] != 0) & (pointer[places] % self.elf.word == 0)]
+        for place in places.tolist():
             try:
                 if self._package(self.memory.read(int(pointer[place]), self._blob.size)) is not None:
                     return begin + int(place) * self.elf.word
@@ -176,7 +179,7 @@ class Program:
 
         :returns: None where an element is not whole.
         """
-        low, high = (address + self.bias for address in self.elf.image)
+        low, high = self.image
         found = []
         for offset in range(0, len(elements), self._blob.size):
             element = elements[offset : offset + self._blob.size]
@@ -204,13 +207,13 @@ class Program:
 
     def _package(self, element: bytes) -> t.Optional[Package]:
         pointer, length, digest, hard_coded, mode, granularity = self._blob.unpack(element)
-        low, high = self.elf.image
+        low, high = self.image
         if (
             mode not in MODES
             or granularity not in GRANULARITIES
             or hard_coded > -1
             or not PACKAGE_HEADER.size <= length <= LARGEST_PACKAGE
-            or not low <= pointer - self.bias <= high - length
+            or not low <= pointer <= high - length
         ):
             return None
         try:
@@ -231,7 +234,7 @@ class Program:
         def word(number: int) -> np.ndarray:
             return words[number : number + count]
 
-        low, high = (address + self.bias for address in self.elf.image)
+        low, high = self.image
         like = (word(PC_HEADER) > low) & (word(PC_HEADER) < high) & (word(TEXT) >= low) & (word(TEXT) < word(END_TEXT))
         places = np.flatnonzero(like)
         for begin, end in RANGES:

@@ -67,7 +67,6 @@ class Build:
     elf: Elf
     go_version: str
     places: Places
-    hooked: bool
     hashes: bytes = b""
     digest: bytes = b""
     mode: str = ""
@@ -199,7 +198,7 @@ def find_build(program: Program, *, packed: bool = False) -> Build:
             evidence=[f"runtime.covctrs and runtime.ecovctrs are both {places.counters[0]:#x}"],
             cause="not-instrumented",
         )
-    return Build(program.elf, version, places, program.is_hooked(places))
+    return Build(program.elf, version, places)
 
 
 def read_snapshot(program: Program, build: Build, command_line: t.Sequence[str], pid: int) -> Snapshot:
@@ -222,7 +221,7 @@ def read_snapshot(program: Program, build: Build, command_line: t.Sequence[str],
         except Torn as torn:
             reason = str(torn)
             continue
-        build.heads = np.union1d(build.heads, heads)
+        build.heads = _joined(build.heads, heads, len(words))
         segment.arguments = {
             "argc": str(len(command_line)),
             **{f"argv{index}": argument for index, argument in enumerate(command_line)},
@@ -237,6 +236,14 @@ def read_snapshot(program: Program, build: Build, command_line: t.Sequence[str],
     )
 
 
+def _joined(some: np.ndarray, others: np.ndarray, size: int) -> np.ndarray:
+    """Return the numbers below C(size) that are in one or the other, ascending."""
+    either = np.zeros(size, dtype=bool)
+    either[some] = True
+    either[others] = True
+    return np.flatnonzero(either)
+
+
 def _read_packages(program: Program, build: Build) -> Shape:
     """Make the covmeta, unless the list of packages is the one that it was made of; return what it says."""
     places = build.places
@@ -246,7 +253,10 @@ def _read_packages(program: Program, build: Build) -> Shape:
     if build.shape is not None and hashes == build.hashes:
         return build.shape
     packages = program.read_packages(elements)
-    if not packages or (build.hooked and not any(package.name() == MAIN for package in reversed(packages))):
+    # main registers last; where it is not there, it is not instrumented, or it is not its turn yet
+    if not packages or (
+        not any(package.name() == MAIN for package in reversed(packages)) and program.is_hooked(places)
+    ):
         raise LiveError(STARTING, remedy=STARTING_REMEDY, cause="starting")
     build.places = Places(places.counters, places.bss, places.names, at)
     modes = [covmeta.MODES[package.mode] for package in packages if package.mode in covmeta.MODES]

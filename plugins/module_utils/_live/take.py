@@ -25,7 +25,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._live.snapshot 
 
 READ, ENDED = "read", "ended"
 SHORT_ID = 12  # characters of a container's id, as podman and crictl show it
-ENDED_SENTENCE = "The process ended before it could be read."
+ENDED_SENTENCE = "The process has ended."
 POLL_SECONDS = 0.02
 SHOWN = 5  # packages in a line
 NANOSECONDS = 10**9
