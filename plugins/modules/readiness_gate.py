@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: readiness_gate
 short_description: Wait until a workload is ready, or say at once why it never will be
+version_added: 0.1.0
 description:
   - Waits until the rollout is complete, every pod's program has written its covmeta, and the service answers where the
     tests will reach it.
@@ -21,6 +22,7 @@ description:
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
+  - python >= 3.11
   - kubernetes (Python library)
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
@@ -29,6 +31,9 @@ extends_documentation_fragment:
   - kubernaut.coverage.observed
   - kubernaut.coverage.podman
 attributes:
+  platform:
+    platforms: linux
+    support: full
   check_mode:
     support: full
     details:

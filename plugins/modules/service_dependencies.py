@@ -251,6 +251,7 @@ options:
     type: str
     default: kubectl
 requirements:
+  - python >= 3.11
   - kubernetes (Python library)
   - jmespath (Python library), for conditions
 extends_documentation_fragment:
@@ -259,6 +260,9 @@ extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - kubernaut.coverage.podman
 attributes:
+  platform:
+    platforms: linux
+    support: full
   check_mode:
     support: full
     details:
