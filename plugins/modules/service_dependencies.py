@@ -363,7 +363,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._base.options import AUTH, PODMAN
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.options import AUTH, PODMAN, UNTIL
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.bring_up import (
     ImageSettings,
     Ready,
@@ -416,19 +416,7 @@ SERVER = {
     "urls": {"type": "list", "elements": "dict", "default": [], "options": {"url": NEEDED, "checksum": TEXT}},
     "objects": OBJECTS,
     "namespace": TEXT,
-    "until": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": {
-            "kind": NEEDED,
-            "name": TEXT,
-            "selector": TEXT,
-            "api_version": TEXT,
-            "namespace": TEXT,
-            "condition": NEEDED,
-        },
-    },
+    **UNTIL,
 }
 
 
