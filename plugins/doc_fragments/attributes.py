@@ -16,6 +16,8 @@ attributes:
     description: Tells what would change without changing anything.
   diff_mode:
     description: Shows what would change.
+  platform:
+    description: Systems that the module runs on.
 """
     IDEMPOTENT = r"""
 options: {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: covdata_info
 short_description: Say what Go coverage data there are
+version_added: 0.1.0
 description:
   - Reads the C(covmeta) and C(covcounters) files that instrumented Go programs leave in C(GOCOVERDIR), and text
     profiles, and says what they are; which programs and packages, which counter mode, of how many lives, and what is
@@ -18,8 +19,12 @@ description:
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
+  - python >= 3.11
   - numpy
 attributes:
+  platform:
+    platforms: linux
+    support: full
   check_mode:
     support: full
   diff_mode:

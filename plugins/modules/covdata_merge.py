@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: covdata_merge
 short_description: Merge, intersect or subtract Go coverage data
+version_added: 0.1.0
 description:
   - Reads the C(covmeta) and C(covcounters) files that instrumented Go programs leave in C(GOCOVERDIR), and writes one
     folder of them that C(go tool covdata) reads, with the meaning of its C(merge), C(intersect) and C(subtract).
@@ -15,8 +16,12 @@ description:
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
+  - python >= 3.11
   - numpy
 attributes:
+  platform:
+    platforms: linux
+    support: full
   check_mode:
     support: full
   diff_mode:

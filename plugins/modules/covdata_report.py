@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: covdata_report
 short_description: Report Go coverage data and text profiles in any format
+version_added: 0.1.0
 description:
   - Reads the C(covmeta) and C(covcounters) files that instrumented Go programs leave in C(GOCOVERDIR), and text
     profiles, joins them, and writes them in the formats that are asked for. Needs no Go.
@@ -16,9 +17,13 @@ description:
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
+  - python >= 3.11
   - numpy
   - Jinja2
 attributes:
+  platform:
+    platforms: linux
+    support: full
   check_mode:
     support: full
   diff_mode:

@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: coverage_extraction
 short_description: Bring the counters of a workload home
+version_added: 0.1.0
 description:
   - Stops the workload gracefully, waits until its programs have really ended, copies the files of every pod from every
     node, counts them against the lives that there were, and puts the workload back as it was.
@@ -21,6 +22,7 @@ description:
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
+  - python >= 3.11
   - kubernetes (Python library)
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
@@ -28,6 +30,9 @@ extends_documentation_fragment:
   - kubernaut.coverage.workload
   - kubernaut.coverage.podman
 attributes:
+  platform:
+    platforms: linux
+    support: full
   check_mode:
     support: full
   diff_mode:

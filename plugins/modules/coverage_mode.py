@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: coverage_mode
 short_description: Run a workload so that it writes its counters, and put it back
+version_added: 0.1.0
 description:
   - Changes the one container of a workload that is instrumented, and what its pod needs for that. The normal workload
     is taken from its manifests, which are all applied, or from the cluster, whoever applied it.
@@ -20,6 +21,7 @@ description:
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
+  - python >= 3.11
   - kubernetes (Python library)
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
@@ -27,6 +29,9 @@ extends_documentation_fragment:
   - kubernaut.coverage.workload
   - kubernaut.coverage.podman
 attributes:
+  platform:
+    platforms: linux
+    support: full
   check_mode:
     support: full
     details:

@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: coverage_report
 short_description: Merge Go coverage data and report them
+version_added: 0.1.0
 description:
   - Reads the C(covmeta) and C(covcounters) files that instrumented Go programs leave in C(GOCOVERDIR), merges the
     counters of all lives of each component, and writes the reports of one run into one folder. Needs no Go.
@@ -18,11 +19,15 @@ description:
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
+  - python >= 3.11
   - numpy
   - Jinja2
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
 attributes:
+  platform:
+    platforms: linux
+    support: full
   check_mode:
     support: full
   diff_mode:

@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: e2e_tests
 short_description: Run the end-to-end tests of a service
+version_added: 0.1.0
 description:
   - Runs any command with a time limit. Its output is written to a log as it comes, its last line is shown as progress.
   - A command of Ginkgo is given C(--junit-report) and C(go test) is given C(-json), unless they have it; so tests are
@@ -19,10 +20,15 @@ description:
     RV(passed).
 author:
   - the kubernaut.coverage authors (@kubernaut)
+requirements:
+  - python >= 3.11
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
   - kubernetes.core.k8s_auth_options
 attributes:
+  platform:
+    platforms: linux
+    support: full
   check_mode:
     support: partial
     details:

@@ -8,14 +8,20 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: e2e_tests_outcome
 short_description: Fail if the end-to-end tests of a run did not pass
+version_added: 0.1.0
 description:
   - Reads what M(kubernaut.coverage.e2e_tests) left in the folder of the run, and fails with its cause, its sentence and
     the last lines of the tests where they did not pass. It comes once the coverage is home.
 author:
   - the kubernaut.coverage authors (@kubernaut)
+requirements:
+  - python >= 3.11
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
 attributes:
+  platform:
+    platforms: linux
+    support: full
   check_mode:
     support: none
     details:

@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: evidence
 short_description: Keep what may explain a failure before it is gone
+version_added: 0.1.0
 description:
   - Collects, side by side, the objects, events and logs of a namespace, and images, mounts, free space, coverage
     folders and the end of the kubelet's log of each node, into one folder with an index.
@@ -18,6 +19,7 @@ description:
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
+  - python >= 3.11
   - kubernetes (Python library)
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
@@ -25,6 +27,9 @@ extends_documentation_fragment:
   - kubernaut.coverage.observed
   - kubernaut.coverage.podman
 attributes:
+  platform:
+    platforms: linux
+    support: full
   check_mode:
     support: full
   diff_mode:

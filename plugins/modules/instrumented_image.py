@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: instrumented_image
 short_description: Build an image of a Go service that counts coverage, and prove that it does
+version_added: 0.1.0
 description:
   - Builds the image from a Go module or from a Containerfile, with Go's own C(-cover).
   - Proves by the bytes of the program that the image starts that it is instrumented, whether it was stripped or not,
@@ -19,12 +20,16 @@ description:
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
+  - python >= 3.11
   - podman
   - Go 1.24 or later, for a Go module
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
   - kubernaut.coverage.podman
 attributes:
+  platform:
+    platforms: linux
+    support: full
   check_mode:
     support: partial
     details:

@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: kind_cluster
 short_description: Create and delete kind clusters on podman, known by their configuration
+version_added: 0.1.0
 description:
   - Makes sure that a kind cluster of that name and configuration stands, with podman as its provider.
   - What a cluster was made from is stored inside its control-plane container. An equal cluster is left alone; another
@@ -18,12 +19,16 @@ description:
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
+  - python >= 3.11
   - kind 0.30
   - podman 4.3
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
   - kubernaut.coverage.podman
 attributes:
+  platform:
+    platforms: linux
+    support: full
   check_mode:
     support: full
     details: All inputs, the node image, mounts and ports are checked for real.

@@ -8,16 +8,21 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: kind_cluster_info
 short_description: List the kind clusters of a host and what they were made from
+version_added: 0.1.0
 description:
   - Lists every kind cluster on podman, running or not, ours or foreign.
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
+  - python >= 3.11
   - podman 4.3
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
   - kubernaut.coverage.podman
 attributes:
+  platform:
+    platforms: linux
+    support: full
   check_mode:
     support: full
     details: It changes nothing.

@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: node_image
 short_description: Bring an image archive to every node of a kind cluster
+version_added: 0.1.0
 description:
   - Loads an image into each node that does not have it under that name and id, on all nodes at once.
   - Looks it up on each node afterwards, by name and by id. A name that is not there is an error that tells the nearest
@@ -16,11 +17,15 @@ description:
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
+  - python >= 3.11
   - podman
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
   - kubernaut.coverage.podman
 attributes:
+  platform:
+    platforms: linux
+    support: full
   check_mode:
     support: full
     details:

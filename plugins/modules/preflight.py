@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: preflight
 short_description: Check all that a run needs before anything is changed
+version_added: 0.1.0
 description:
   - Asks side by side whether host, source, Containerfile, tests and manifests are as a run needs them; and, where they
     are there already, the instrumented image and the nodes.
@@ -15,10 +16,15 @@ description:
   - Nothing is changed.
 author:
   - the kubernaut.coverage authors (@kubernaut)
+requirements:
+  - python >= 3.11
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
   - kubernaut.coverage.podman
 attributes:
+  platform:
+    platforms: linux
+    support: full
   check_mode:
     support: full
     details:

@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: readiness_gate
 short_description: Wait until a workload is ready, or say at once why it never will be
+version_added: 0.1.0
 description:
   - Waits until the rollout is complete, every pod's program has written its covmeta, and the service answers where the
     tests will reach it.
@@ -21,7 +22,9 @@ description:
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
+  - python >= 3.11
   - kubernetes (Python library)
+  - jmespath (Python library), for O(until)
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
   - kubernetes.core.k8s_auth_options
@@ -29,6 +32,9 @@ extends_documentation_fragment:
   - kubernaut.coverage.observed
   - kubernaut.coverage.podman
 attributes:
+  platform:
+    platforms: linux
+    support: full
   check_mode:
     support: full
     details:
@@ -40,6 +46,38 @@ options:
     description: Seconds after which waiting ends with the likeliest cause.
     type: int
     default: 120
+  until:
+    description:
+      - Conditions that have to be true as well, once the workload is ready and O(url) answers. O(timeout) covers both.
+      - A workload that will never be ready ends the wait at once, with the cause.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      kind:
+        description: Kind of the object.
+        type: str
+        required: true
+      name:
+        description: Its name. Either this or O(until[].selector).
+        type: str
+        default: ""
+      selector:
+        description: Labels. The condition is then evaluated over all objects that have them, as the list C(items).
+        type: str
+        default: ""
+      api_version:
+        description: Its C(apiVersion). The version that the cluster prefers if it is empty.
+        type: str
+        default: ""
+      namespace:
+        description: Its namespace. O(namespace) if it is empty.
+        type: str
+        default: ""
+      condition:
+        description: JMESPath over the live object. It is true unless the result is null, false or empty.
+        type: str
+        required: true
   evidence:
     description: Folder for what was seen, written when the workload does not become ready.
     type: path
@@ -56,6 +94,10 @@ EXAMPLES = r"""
     nodes: [httpbin-e2e-control-plane]
     volume_directory: /coverdata/20261123-154210-123/httpbin
     evidence: ~/coverage-results/httpbin/20261123-154210-123/evidence
+    until:
+      - kind: EndpointSlice
+        selector: kubernetes.io/service-name=httpbin
+        condition: items[].endpoints[] | [?conditions.ready]
 """
 
 RETURN = r"""
@@ -88,9 +130,24 @@ evidence_file:
   type: str
 """
 
+import time
+
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._base.options import AUTH, OBSERVED, PODMAN, WORKLOAD
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.options import (
+    AUTH,
+    OBSERVED,
+    PODMAN,
+    UNTIL,
+    WORKLOAD,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.conditions import (
+    DependencyError,
+    Patience,
+    Until,
+    check_until,
+    wait_until,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.access import access_of
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
@@ -111,6 +168,7 @@ def main() -> None:
             **WORKLOAD,
             **OBSERVED,
             **PODMAN,
+            **UNTIL,
             "timeout": {"type": "int", "default": 120},
             "evidence": {"type": "path"},
         },
@@ -129,12 +187,23 @@ def main() -> None:
         url=options["url"],
     )
     try:
-        seen = wait_until_ready(Cluster(access_of(module)), Podman(options["podman"]), target, options["timeout"])
+        conditions = [Until(**item) for item in options["until"]]
+        for condition in conditions:
+            check_until(condition, "until", "readiness_gate_until")
+        cluster, podman = Cluster(access_of(module)), Podman(options["podman"])
+        patience = Patience(time.monotonic(), options["timeout"], setting="readiness_gate_timeout", podman=podman)
+        seen = wait_until_ready(cluster, podman, target, options["timeout"])
+        if conditions:
+            workload = {"kind": target.kind, "metadata": {"name": target.name, "namespace": target.namespace}}
+            wait_until(cluster, conditions, [workload], target.namespace, patience)
     except ImportError as error:
         module.fail_json(msg=missing_required_lib("kubernetes"), exception=str(error))
     except NotReady as error:
         extra = {"evidence_file": save_evidence(error.seen, options["evidence"])} if options["evidence"] else {}
         module.fail_json(seconds=round(error.seen.waited, 2), **extra, **error.result("readiness_gate"))
+    except DependencyError as error:
+        error.amend(cause="condition-not-met")
+        module.fail_json(**error.result("readiness_gate"))
     except CoverageError as error:
         module.fail_json(**error.result("readiness_gate"))
     module.exit_json(

@@ -60,10 +60,15 @@ options:
     description: Name or path of podman.
     type: str
     default: podman
+requirements:
+  - python >= 3.11
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
   - kubernaut.coverage.attributes.idempotent
 attributes:
+  platform:
+    platforms: linux
+    support: full
   check_mode:
     support: full
     details:

@@ -45,10 +45,15 @@ options:
     type: str
     choices: [present, absent]
     default: present
+requirements:
+  - python >= 3.11
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
   - kubernaut.coverage.attributes.idempotent
 attributes:
+  platform:
+    platforms: linux
+    support: full
   check_mode:
     support: full
     details:

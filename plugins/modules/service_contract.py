@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: service_contract
 short_description: Read the contract of a service and check it whole
+version_added: 0.1.0
 description:
   - Takes what ships for a service, lays what the inventory says over it, leaf by leaf, and validates the result
     before anything is started.
@@ -15,9 +16,14 @@ description:
   - Also makes the two facts of a run that are made once, its id and its folder.
 author:
   - the kubernaut.coverage authors (@kubernaut)
+requirements:
+  - python >= 3.11
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
 attributes:
+  platform:
+    platforms: linux
+    support: full
   check_mode:
     support: full
   diff_mode:

@@ -251,6 +251,7 @@ options:
     type: str
     default: kubectl
 requirements:
+  - python >= 3.11
   - kubernetes (Python library)
   - jmespath (Python library), for conditions
 extends_documentation_fragment:
@@ -259,6 +260,9 @@ extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - kubernaut.coverage.podman
 attributes:
+  platform:
+    platforms: linux
+    support: full
   check_mode:
     support: full
     details:
@@ -359,7 +363,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._base.options import AUTH, PODMAN
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.options import AUTH, PODMAN, UNTIL
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.bring_up import (
     Ready,
     bring_up,
@@ -411,19 +415,7 @@ SERVER = {
     "urls": {"type": "list", "elements": "dict", "default": [], "options": {"url": NEEDED, "checksum": TEXT}},
     "objects": OBJECTS,
     "namespace": TEXT,
-    "until": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": {
-            "kind": NEEDED,
-            "name": TEXT,
-            "selector": TEXT,
-            "api_version": TEXT,
-            "namespace": TEXT,
-            "condition": NEEDED,
-        },
-    },
+    **UNTIL,
 }
 
 

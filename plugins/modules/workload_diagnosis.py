@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: workload_diagnosis
 short_description: Say why a workload of any cluster is not ready
+version_added: 0.1.0
 description:
   - Looks once at one workload, or at all workloads of a namespace, and says of each whether it is healthy, and if not
     why - with the evidence and the remedy. It needs a kubeconfig and nothing else; nothing has to be instrumented.
@@ -20,12 +21,16 @@ description:
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
+  - python >= 3.11
   - kubernetes (Python library)
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
   - kubernetes.core.k8s_auth_options
   - kubernaut.coverage.workload
 attributes:
+  platform:
+    platforms: linux
+    support: full
   check_mode:
     support: full
     details:

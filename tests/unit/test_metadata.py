@@ -110,12 +110,23 @@ def test_the_version_is_stated_once() -> None:
     assert found == ["galaxy.yml"]
 
 
-def test_required_ansible_is_the_one_that_is_tested() -> None:
+def test_the_ansible_that_is_tested_is_one_that_is_promised() -> None:
     runtime = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))
     output = subprocess.run([BIN / "ansible", "--version"], check=True, capture_output=True, text=True).stdout
     found = re.search(r"core (\d+\.\d+)\.", output)
     assert found is not None
-    assert runtime["requires_ansible"] == f">={found[1]}.0"
+    lowest = re.fullmatch(r">=(\d+)\.(\d+)\.0", runtime["requires_ansible"])
+    assert lowest is not None
+    assert tuple(map(int, found[1].split("."))) >= tuple(map(int, lowest.groups()))
+
+
+def test_the_lowest_ansible_that_is_promised_is_in_the_matrix() -> None:
+    runtime = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8"))
+    matrix = workflow["jobs"]["units"]["strategy"]["matrix"]["include"]
+    branches = [entry["ansible"] for entry in matrix]
+    assert f"stable-{runtime['requires_ansible'].removeprefix('>=').rpartition('.')[0]}" in branches
+    assert "devel" in branches
 
 
 def test_collections_that_are_named_come_with_the_pinned_ansible() -> None:
@@ -146,7 +157,9 @@ def test_modules_are_documented(name: str, documentation: dict[str, t.Any]) -> N
     assert doc["short_description"] and not doc["short_description"].endswith(".")
     assert doc["author"] == ["the kubernaut.coverage authors (@kubernaut)"]
     assert found["return"], "RETURN"
-    for attribute in ("check_mode", "diff_mode"):
+    assert doc["version_added"] == "0.1.0"
+    assert "python >= 3.11" in doc["requirements"]
+    for attribute in ("check_mode", "diff_mode", "platform"):
         stated = doc.get("attributes", {}).get(attribute)
         assert stated, f"attribute {attribute}"
         assert stated["support"] != "partial" or stated.get("details"), f"{attribute}: what is missing?"

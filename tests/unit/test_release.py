@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tarfile
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -19,9 +22,8 @@ BIN = Path(sys.executable).parent
 PLAYBOOKS = sorted(path.stem for path in suite.ROOT.glob("playbooks/*.yml"))
 NEEDED = {"meta", "plugins", "roles", "playbooks"}
 SHIPPED = NEEDED | {
-    ".ansible-lint", ".yamllint", "CHANGELOG.rst", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "FILES.json", "LICENSE",
+    "CHANGELOG.rst", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "FILES.json", "LICENSE",
     "MAINTAINERS", "MANIFEST.json", "README.md", "SECURITY.md", "changelogs", "docs", "inventories", "requirements.txt",
-    "tests",
 }  # fmt: skip
 
 
@@ -47,7 +49,11 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of collections that has this one, less what a user may do without."""
+    """A folder of collections that has this one, less what a user may do without.
+
+    Its dependencies are those that the package ansible brings: Galaxy, from which they would be fetched, is not asked.
+    That they are new enough is a test of its own.
+    """
     folder = tmp_path_factory.mktemp("installed")
     subprocess.run(
         [BIN / "ansible-galaxy", "collection", "install", "--offline", "--no-deps", "-p", folder, archive],
@@ -67,6 +73,24 @@ def test_the_archive_has_what_belongs_into_it(archive: Path) -> None:
         names = {name.partition("/")[0] for name in content.getnames()} - {"."}
     assert names >= NEEDED | {"README.md", "LICENSE"}
     assert names <= SHIPPED
+
+
+def test_the_archive_declares_what_it_needs_and_ansible_brings_it(archive: Path) -> None:
+    """Without C(--no-deps), C(ansible-galaxy) fetches exactly these; here the package ansible has them."""
+    with tarfile.open(archive) as content:
+        manifest = json.load(t.cast(t.IO[bytes], content.extractfile("MANIFEST.json")))
+    needed = manifest["collection_info"]["dependencies"]
+    assert set(needed) == {"kubernetes.core", "containers.podman"}
+    for name, wanted in needed.items():
+        spec = importlib.util.find_spec(f"ansible_collections.{name}")
+        assert spec is not None and spec.submodule_search_locations, f"{name} is not installed"
+        folder = Path(next(iter(spec.submodule_search_locations)))
+        found = json.loads((folder / "MANIFEST.json").read_text(encoding="utf-8"))["collection_info"]["version"]
+        assert version(found) >= version(wanted.removeprefix(">=")), f"{name} {found}, needed {wanted}"
+
+
+def version(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(".")))
 
 
 def test_there_are_playbooks() -> None:

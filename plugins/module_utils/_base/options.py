@@ -35,6 +35,22 @@ OBSERVED: Specification = {
     "nodes": {"type": "list", "elements": "str", "default": []},
     "volume_directory": {"type": "str", "default": ""},
 }
+# conditions in JMESPath over live objects
+UNTIL: Specification = {
+    "until": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "kind": {"type": "str", "required": True},
+            "name": {"type": "str", "default": ""},
+            "selector": {"type": "str", "default": ""},
+            "api_version": {"type": "str", "default": ""},
+            "namespace": {"type": "str", "default": ""},
+            "condition": {"type": "str", "required": True},
+        },
+    }
+}
 # the configuration of a kind cluster
 CLUSTER: Specification = {
     "node_image": {"type": "str", "default": "localhost/kindest/node:v1.34.4"},

@@ -20,11 +20,37 @@ from pathlib import Path
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.dict_transformations import dict_merge
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.conditions import Until, check_until
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.options import check_options
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.order import check_order
 from ansible_collections.kubernaut.coverage.plugins.module_utils._host.ports import HostPort
 
 TOP = "coverage_services"
+
+UNTIL: dict[str, t.Any] = {
+    "kind": {"type": "str", "required": True, "description": "Kind of the object."},
+    "name": {"type": "str", "default": "", "description": "Its name; or a selector."},
+    "selector": {
+        "type": "str",
+        "default": "",
+        "description": "Labels; the condition is then over C({items: [...]}).",
+    },
+    "api_version": {
+        "type": "str",
+        "default": "",
+        "description": "Its C(apiVersion); the one that the cluster prefers where empty.",
+    },
+    "namespace": {
+        "type": "str",
+        "default": "",
+        "description": "Its namespace; the service's or manifests' where empty.",
+    },
+    "condition": {
+        "type": "str",
+        "required": True,
+        "description": "JMESPath over the live object; true when it is not null, false or empty.",
+    },
+}
 
 SPECIFICATION: dict[str, dict[str, t.Any]] = {
     "source": {
@@ -266,26 +292,7 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
                 "elements": "dict",
                 "default": [],
                 "description": "What manifests are ready by, all of it; what their kinds say where empty.",
-                "options": {
-                    "kind": {"type": "str", "required": True, "description": "Kind of the object."},
-                    "name": {"type": "str", "default": "", "description": "Its name; or a selector."},
-                    "selector": {
-                        "type": "str",
-                        "default": "",
-                        "description": "Labels; the condition is then over C({items: [...]}).",
-                    },
-                    "api_version": {
-                        "type": "str",
-                        "default": "",
-                        "description": "Its C(apiVersion); the one that the cluster prefers where empty.",
-                    },
-                    "namespace": {"type": "str", "default": "", "description": "Its namespace; that of the manifests."},
-                    "condition": {
-                        "type": "str",
-                        "required": True,
-                        "description": "JMESPath over the live object; true when it is not null, false or empty.",
-                    },
-                },
+                "options": UNTIL,
             },
         },
     },
@@ -419,6 +426,13 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
                 "description": "Address that answers with a 2xx status, as the tests will reach the service.",
             },
             "timeout": {"type": "int", "default": 120, "description": "Seconds after which waiting ends."},
+            "until": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "description": "Conditions that have to be true as well, all of them.",
+                "options": UNTIL,
+            },
         },
     },
     "tests": {
@@ -816,6 +830,11 @@ def _contradictions(contract: t.Mapping[str, t.Any]) -> t.Iterator[str]:
     ):
         if seconds <= 0:
             yield f"{path}: must be more than 0 seconds."
+    for item in contract["readiness"]["until"]:
+        try:
+            check_until(Until(**item), "readiness.until", "")
+        except InputError as error:
+            yield " ".join(filter(None, (error.message, error.remedy)))
     yield from _contradictions_of_tests(contract["tests"], has_checkout)
     for name, dependency in contract["dependencies"].items():
         migrations = dependency["migrations"] or {}

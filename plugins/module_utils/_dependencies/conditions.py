@@ -129,6 +129,18 @@ def compile_condition(expression: str, where: str, setting: str) -> t.Any:
     return compiled
 
 
+def check_until(until: Until, where: str, setting: str) -> None:
+    """Refuse a condition that can never be evaluated.
+
+    :raises InputError: neither or both of name and selector, or no JMESPath.
+    """
+    if bool(until.name) == bool(until.selector):
+        raise InputError(
+            f"{where} ({until.kind}): an object is named by name or by selector, one of them.", setting=setting
+        )
+    compile_condition(until.condition, f"{where} ({until.kind})", setting)
+
+
 def _functions(node: t.Any) -> t.Iterator[str]:
     """Yield the names of all functions that a parsed expression calls."""
     if isinstance(node, dict):

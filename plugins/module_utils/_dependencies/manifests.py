@@ -16,7 +16,6 @@ import time
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.waiting import poll
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import conditions
@@ -104,11 +103,7 @@ def check_manifests(wanted: ManifestDependency) -> None:
     check_sources(wanted.name, wanted.sources)
     where, setting = f"Dependency {wanted.name}, until", wanted.sources.setting
     for until in wanted.until:
-        if bool(until.name) == bool(until.selector):
-            raise InputError(
-                f"{where} ({until.kind}): an object is named by name or by selector, one of them.", setting=setting
-            )
-        conditions.compile_condition(until.condition, f"{where} ({until.kind})", setting)
+        conditions.check_until(until, where, setting)
 
 
 def in_order(items: t.Sequence[Item]) -> list[Item]:

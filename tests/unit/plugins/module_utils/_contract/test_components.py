@@ -87,7 +87,7 @@ def test_what_a_component_is_overridden_with_is_on_top(shipped: Path) -> None:
     components = resolve(shipped, cart=cart, stock={"readiness": {"timeout": 5, "url": "http://127.0.0.1/"}})[1]
     stock = components[0].contract
     assert stock["workload"]["namespace"] == "elsewhere"
-    assert stock["readiness"] == {"timeout": 7, "url": "http://127.0.0.1/"}
+    assert stock["readiness"] == {"timeout": 7, "until": [], "url": "http://127.0.0.1/"}
     assert components[2].contract["workload"]["namespace"] == "cart-e2e"
 
 

@@ -285,7 +285,7 @@ def test_a_misspelt_key_is_named_with_its_path_and_the_nearest_right_one(path: s
 
 def test_a_key_that_is_near_nothing_is_answered_with_all_that_there_are() -> None:
     problem = refused({"readiness": {"zzzzzz": 1}})
-    assert problem.message.endswith(f"{WHERE}.readiness.zzzzzz is not a key of a contract. Known: timeout, url.")
+    assert problem.message.endswith(f"{WHERE}.readiness.zzzzzz is not a key of a contract. Known: timeout, until, url.")
 
 
 @pytest.mark.parametrize(
