@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Users read our text on their worst days: worn-out words and private terms stay out of it.
 
-Looked at: every page, every YAML file of roles and playbooks, and the strings and comments of plugins. Names in code are
-not: what they may be is decided in review.
+Checked are every page, every YAML file of roles and playbooks, and the strings and comments of plugins. Names in code
+are not; they are decided in review.
 """
 
 from __future__ import annotations
@@ -79,10 +79,16 @@ def worn_out(path: Path) -> list[str]:
 @pytest.mark.parametrize(
     "text",
     [
-        "nothing was told", "the file lies in a folder", "this is no kubeconfig", "created anew", "2 lives", "See to the image",
-        "the counters come home", "it stands as it is",
+        "nothing was told",
+        "the file lies in a folder",
+        "this is no kubeconfig",
+        "created anew",
+        "2 lives",
+        "See to the image",
+        "the counters come home",
+        "it stands as it is",
     ],
-)  # fmt: skip
+)
 def test_a_worn_out_word_is_found(text: str, tmp_path: Path) -> None:
     (tmp_path / "page.md").write_text(text)
     (tmp_path / "code.py").write_text(f"lives = 1  # {text}\n")
