@@ -48,8 +48,8 @@ def page(results: t.Sequence[Row], run: t.Mapping[str, t.Any], library: t.Mappin
         f"Measured on {run['date']}: {run['cpus']} processors{load},"
         f" {run['at_once']} faults at a time, {run['seconds']:.0f} s in total.",
         "",
-        f"- {sum(not row['problems'] for row in ill)} of {len(ill)} faults diagnosed correctly; {alarms} false alarms in"
-        f" {len(healthy)} healthy workloads.",
+        f"- {sum(not row['problems'] for row in ill)} of {len(ill)} faults diagnosed correctly; {alarms} false alarms"
+        f" in {len(healthy)} healthy workloads.",
     ]
     if rest:
         lines.append(
