@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Write what a run of the fault library has measured into docs/faults.md.
 
-``make faults`` leaves ``results.json`` and ``run.json`` in .cache/faults; ``python tests/tools/fault_table.py`` puts
-them between the markers of the page. All that stands outside them is left as it is.
+``make faults`` writes ``results.json`` and ``run.json`` to .cache/faults; ``python tests/tools/fault_table.py`` puts
+them between the markers of the page. Text outside the markers is kept.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ TARGET = 5.0
 STAGES = {
     "apply": "The objects are refused",
     "gate": "The workload never becomes ready, or writes no counters",
-    "extraction": "Counters are missing when they are brought home",
-    "report": "All counters are home, and not what they seem",
+    "extraction": "Counters are missing when they are collected",
+    "report": "All counters are collected, but not what they seem",
 }
 
 Row = dict[str, t.Any]
 
 
 def page(results: t.Sequence[Row], run: t.Mapping[str, t.Any], library: t.Mapping[str, Row]) -> str:
-    """Return what stands between the markers: how it was measured, the totals, a table for each stage.
+    """Return the text between the markers: how it was measured, the totals, a table for each stage.
 
     :arg results: the rows of results.json. :arg run: run.json. :arg library: by name, the contents of each fault.yml.
     """
@@ -46,14 +46,14 @@ def page(results: t.Sequence[Row], run: t.Mapping[str, t.Any], library: t.Mappin
     alarms = sum(bool(row["verdict"]["cause"]) for row in healthy)
     lines = [
         f"Measured on {run['date']}: {run['cpus']} processors{load},"
-        f" {run['at_once']} faults at a time, {run['seconds']:.0f} s in all.",
+        f" {run['at_once']} faults at a time, {run['seconds']:.0f} s in total.",
         "",
-        f"- {sum(not row['problems'] for row in ill)} of {len(ill)} faults named right; {alarms} false alarms in"
-        f" {len(healthy)} healthy workloads.",
+        f"- {sum(not row['problems'] for row in ill)} of {len(ill)} faults diagnosed correctly; {alarms} false alarms"
+        f" in {len(healthy)} healthy workloads.",
     ]
     if rest:
         lines.append(
-            f"- Of those that are not slow by nature, {sum(item <= TARGET for item in rest)} of {len(rest)} within"
+            f"- Of those that are not inherently slow, {sum(item <= TARGET for item in rest)} of {len(rest)} within"
             f" {TARGET:g} s of the sign; median {rest[len(rest) // 2]:.1f} s, longest {rest[-1]:.1f} s."
             f" Over {TARGET:g} s: {', '.join(late) or 'none'}."
         )
@@ -63,9 +63,9 @@ def page(results: t.Sequence[Row], run: t.Mapping[str, t.Any], library: t.Mappin
             lines += ["", f"### {title}", ""]
             lines += ["| What is wrong | Verdict | Seconds | `kubectl rollout status` |", "| --- | --- | --- | --- |"]
             lines += [_line(row, library[row["name"]]) for row in rows]
-    lines += ["", "### Healthy, but odd", "", "| What is odd | Verdict |", "| --- | --- |"]
+    lines += ["", "### Healthy, but unusual", "", "| What is unusual | Verdict |", "| --- | --- |"]
     lines += [f"| {library[row['name']]['description']} | {_cause(row)} |" for row in healthy]
-    lines += ["", "### Slow by nature", "", "| Fault | Seconds | Why |", "| --- | --- | --- |"]
+    lines += ["", "### Inherently slow", "", "| Fault | Seconds | Why |", "| --- | --- | --- |"]
     lines += [
         f"| `{row['name']}` | {_seconds(row)} | {library[row['name']]['expect']['why_slow']} |" for row in by_nature
     ]
@@ -107,7 +107,7 @@ def main(arguments: t.Optional[t.Sequence[str]] = None) -> int:
     library = {path.parent.name: yaml.safe_load(path.read_text()) for path in sorted(LIBRARY.glob("*/fault.yml"))}
     missing = sorted(set(library) - {row["name"] for row in results})
     if missing:
-        print(f"Not of all faults: {', '.join(missing)} were not injected.")
+        print(f"The results are incomplete: {', '.join(missing)} were not injected.")
         return 1
     options.page.write_text(
         put_in(options.page.read_text(encoding="utf-8"), page(results, run, library)), encoding="utf-8"

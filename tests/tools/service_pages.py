@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Write what the shipped contracts say into docs/services/<service>.md: ``service_pages.py [--check]``.
 
-What a contract says stands between two markers; what is written by hand around them, what is unsure above all, stays.
-With C(--check) nothing is written: the exit code is 1 if a page is not what would be written.
+The summary of a contract is between two markers; the text around them, such as known gaps, is written by hand and kept.
+With C(--check) nothing is written: the exit code is 1 if a page is not up to date.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class PageError(Exception):
 
 
 def contracts() -> dict[str, Contract]:
-    """The shipped contracts by service, as they stand in their files: without defaults."""
+    """The shipped contracts by service, as in their files: without defaults."""
     found = {}
     for path in sorted(CONTRACTS.glob("*.yml")):
         found[path.stem] = yaml.safe_load(path.read_text(encoding="utf-8"))["coverage_services"][path.stem]
@@ -37,7 +37,7 @@ def contracts() -> dict[str, Contract]:
 
 
 def code(words: t.Iterable[object]) -> str:
-    """Words as a list of code, or that there are none."""
+    """Words as a list of code, or C(none)."""
     return ", ".join(f"`{word}`" for word in words) or "none"
 
 
@@ -50,7 +50,7 @@ def source_of(contract: Contract) -> str:
 
 
 def rows(service: str, contract: Contract) -> t.Iterator[tuple[str, str]]:
-    """What a page tells of a contract: (what, in Markdown)."""
+    """The rows of a page's table: (label, Markdown)."""
     workload, cluster = contract["workload"], contract.get("cluster", {})
     ports = [f"{item['host_port']} → {item['container_port']}" for item in cluster.get("port_mappings", [])]
     dependencies = [f"{name} ({entry['kind']})" for name, entry in contract.get("dependencies", {}).items()]
@@ -69,11 +69,13 @@ def rows(service: str, contract: Contract) -> t.Iterator[tuple[str, str]]:
     yield "Dependencies", code(dependencies)
     yield (
         "Ready when",
-        f"`{contract['readiness']['url']}` answers" if contract.get("readiness", {}).get("url") else "its pods are",
+        f"`{contract['readiness']['url']}` answers"
+        if contract.get("readiness", {}).get("url")
+        else "its pods are ready",
     )
     yield "Tests", f"`{' '.join(map(str, tests['command']))}`"
     total = contract.get("report", {}).get("thresholds", {}).get("total")
-    yield "Threshold", f"{total} % in all" if total is not None else "none"
+    yield "Threshold", f"{total} % of all statements" if total is not None else "none"
 
 
 def section(service: str, contract: Contract) -> str:
@@ -87,9 +89,9 @@ def section(service: str, contract: Contract) -> str:
 
 
 def expected(page: str, service: str, contract: Contract) -> str:
-    """The page with its generated part made anew.
+    """The page with its generated part replaced.
 
-    :raises PageError: it lacks a marker.
+    :raises PageError: a marker is missing.
     """
     before, begin, rest = page.partition(f"{BEGIN}\n")
     _old, end, after = rest.partition(f"{END}\n")
@@ -99,7 +101,7 @@ def expected(page: str, service: str, contract: Contract) -> str:
 
 
 def main(arguments: t.Sequence[str]) -> int:
-    """Write or check the page of each service; return 1 if one is wrong and was not or could not be mended."""
+    """Write or check the page of each service; return 1 if one is out of date or cannot be written."""
     status = 0
     for service, contract in contracts().items():
         path = PAGES / f"{service}.md"

@@ -44,8 +44,8 @@ ROWS = [
 
 def test_nothing_is_rounded_up_and_nothing_left_out() -> None:
     text = lib.page(ROWS, RUN, LIBRARY)
-    assert "2 of 3 faults named right; 0 false alarms in 1 healthy workloads" in text
-    assert "Of those that are not slow by nature, 1 of 2 within 5 s" in text
+    assert "2 of 3 faults diagnosed correctly; 0 false alarms in 1 healthy workloads" in text
+    assert "Of those that are not inherently slow, 1 of 2 within 5 s" in text
     assert "Over 5 s: `b`." in text
     assert "| B is wrong. | `x`; **wrong**: cause x instead of y | 6.0 |" in text
     assert "| `c` | 20.0 | only time tells |" in text
