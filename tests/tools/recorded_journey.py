@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the real playbooks and roles with recorders in the place of the modules that would change something.
 
-What is real: playbooks, includes, loops, roles with their defaults and argument specs, Ansible's precedence of variables,
-the modules service_contract and run_record. So it shows, in seconds and without a cluster, with which variables each role
-is called and which arguments each module gets.
+What is real: playbooks, includes, loops, roles with their defaults and argument specs, Ansible's precedence of
+variables, the modules service_contract and run_record. So it shows, in seconds and without a cluster, with which
+variables each role is called and which arguments each module gets.
 """
 
 from __future__ import annotations

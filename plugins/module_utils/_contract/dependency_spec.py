@@ -190,6 +190,9 @@ DEPENDENCY: dict[str, dict[str, t.Any]] = {
     },
 }
 
+# what a module's argument specification takes of it
+KEPT = ("type", "elements", "default", "required", "choices", "no_log")
+
 
 def module_options(specification: t.Mapping[str, t.Mapping[str, t.Any]] = DEPENDENCY) -> dict[str, t.Any]:
     """Return the options of a module that takes a dependency: without what is said of several keys together, which the
@@ -197,11 +200,7 @@ def module_options(specification: t.Mapping[str, t.Mapping[str, t.Any]] = DEPEND
     """
     options: dict[str, t.Any] = {}
     for key, rule in specification.items():
-        option = {
-            name: rule[name]
-            for name in ("type", "elements", "default", "required", "choices", "no_log")
-            if name in rule
-        }
+        option = {name: rule[name] for name in KEPT if name in rule}
         if rule.get("path"):
             option["elements" if rule["type"] == "list" else "type"] = "path"
         if "options" in rule:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""What is wrong with a list of port mappings of a cluster, in the form of the option C(port_mappings) of kind_cluster."""
+"""What is wrong with the port mappings of a cluster, in the form of kind_cluster's option C(port_mappings)."""
 
 from __future__ import annotations
 
