@@ -76,9 +76,9 @@ fuzz: set-up ## Damage coverage data N times (SEED=1), see that the engine stand
 format: set-up ## Put the Python files into the form that lint wants
 	@ruff check --fix --quiet . ; ruff format .
 
-docs: set-up ## Write what is generated: tables of variables, of the contract and of the services, the changelog of what is released
+docs: set-up ## Write what is generated: tables of variables, of the contract, its wiring and the services, the changelog of what is released
 	@status=0; export PYTHONPATH=.ansible/collections; \
-	for tool in role_readme contract_reference service_pages; do \
+	for tool in role_readme contract_reference service_pages wiring; do \
 	  $(VENV)/bin/python tests/tools/$$tool.py || status=1; \
 	done; exit $$status
 	@grep -q '^releases: {}' changelogs/changelog.yaml || antsibull-changelog generate

@@ -105,7 +105,7 @@ def load_on_nodes(request: LoadRequest, *, check: bool = False) -> LoadOutcome:
             f"Image archive {request.archive} holds another image than {request.reference} is to be:"
             f" {identity[:12]} instead of {request.image_id.removeprefix('sha256:')[:12]}.",
             remedy="Save the image again.",
-            setting="instrumented_image_result.archive",
+            setting="instrumented_image_to_load",
             cause="bad-archive",
         )
     podman = Podman(request.podman)
