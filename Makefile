@@ -79,9 +79,9 @@ fuzz: set-up ## Damage coverage data N times (SEED=1), see that the engine stand
 format: set-up ## Put the Python files into the form that lint wants
 	@ruff check --fix --quiet . ; ruff format .
 
-docs: set-up ## Write what is generated: tables of variables, of the contract, of the services and of settings, the list of verdicts, the page of the report, the changelog of what is released
+docs: set-up ## Write everything that is generated: tables in READMEs, reference pages, the template of the page, the changelog of what is released
 	@status=0; export PYTHONPATH=.ansible/collections; \
-	for tool in role_readme contract_reference service_pages settings_table verdict_page page_template; do \
+	for tool in role_readme contract_reference service_pages settings_table verdict_page wiring page_template; do \
 	  $(VENV)/bin/python tests/tools/$$tool.py || status=1; \
 	done; exit $$status
 	@grep -q '^releases: {}' changelogs/changelog.yaml || antsibull-changelog generate

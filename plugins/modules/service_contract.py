@@ -68,8 +68,7 @@ EXAMPLES = r"""
 RETURN = r"""
 contract:
   description:
-    - The contract of the service, merged, validated and with all defaults filled in. Paths of its tests are absolute where
-      they are relative to C(source.dir).
+    - The contract of the service, merged, validated and with all defaults filled in. Paths of its tests are absolute.
   returned: success
   type: dict
 components:
@@ -93,8 +92,8 @@ components:
       type: dict
     dependencies:
       description:
-        - Its dependencies as M(kubernaut.coverage.service_dependencies) takes them, without those that an earlier component
-          starts in the same namespace.
+        - Its dependencies as M(kubernaut.coverage.service_dependencies) takes them, without those that an earlier
+          component starts in the same namespace.
       type: list
       elements: dict
 checkouts:

@@ -363,7 +363,8 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._base.options import AUTH, PODMAN, UNTIL
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.options import AUTH, PODMAN
+from ansible_collections.kubernaut.coverage.plugins.module_utils._contract.dependency_spec import module_options
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.bring_up import (
     Ready,
     bring_up,
@@ -377,46 +378,9 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.s
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.access import access_of
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster
 
-STRINGS: dict[str, t.Any] = {"type": "list", "elements": "str", "default": []}
-PATHS: dict[str, t.Any] = {"type": "list", "elements": "path", "default": []}
-OBJECTS: dict[str, t.Any] = {"type": "list", "elements": "dict", "default": []}
-TEXT: dict[str, t.Any] = {"type": "str", "default": ""}
 NEEDED: dict[str, t.Any] = {"type": "str", "required": True}
-SERVER = {
-    "name": NEEDED,
-    "kind": NEEDED,
-    "after": STRINGS,
-    "timeout": {"type": "int", "default": 0},
-    "version": TEXT,
-    "image": TEXT,
-    "database": {"type": "str", "default": "coverage"},
-    "user": {"type": "str"},
-    "password": {"type": "str", "no_log": True},
-    # the name of a Secret is none
-    "secret": {"type": "str", "default": "", "no_log": False},
-    "node_port": {"type": "int", "default": 0},
-    "storage": TEXT,
-    "resources": {"type": "dict", "default": {}},
-    "migrations": {
-        "type": "dict",
-        "options": {
-            "dir": {"type": "path", "default": ""},
-            "format": {"type": "str", "choices": ["auto", "plain", "goose"], "default": "auto"},
-            "tables": STRINGS,
-            "init_sql": TEXT,
-            "command": STRINGS,
-            "chdir": {"type": "path", "default": ""},
-            "environment": {"type": "dict", "default": {}},
-            "job": {"type": "dict", "options": {"manifests": PATHS, "objects": OBJECTS}},
-            "timeout": {"type": "int", "default": 600},
-        },
-    },
-    "manifests": PATHS,
-    "urls": {"type": "list", "elements": "dict", "default": [], "options": {"url": NEEDED, "checksum": TEXT}},
-    "objects": OBJECTS,
-    "namespace": TEXT,
-    **UNTIL,
-}
+# what is wrong with a kind is said better by the library
+SERVER = {"name": NEEDED, **module_options(), "kind": NEEDED}
 
 
 def main() -> None:

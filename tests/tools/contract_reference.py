@@ -31,7 +31,7 @@ class PageError(Exception):
 def specification() -> Specification:
     """The one definition of the contract, from this checkout, whether or not Python knows its collections."""
     sys.path.insert(0, str(ROOT / ".ansible" / "collections"))
-    from ansible_collections.kubernaut.coverage.plugins.module_utils._contract.contract import SPECIFICATION  # noqa: PLC0415
+    from ansible_collections.kubernaut.coverage.plugins.module_utils._contract.spec import SPECIFICATION  # noqa: PLC0415
 
     return SPECIFICATION
 

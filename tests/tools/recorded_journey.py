@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the real playbooks and roles with recorders in the place of the modules that would change something.
 
-What is real: playbooks, includes, loops, roles with their defaults and argument specs, Ansible's precedence of variables,
-the modules service_contract and run_record. So it shows, in seconds and without a cluster, with which variables each role
-is called and which arguments each module gets.
+What is real: playbooks, includes, loops, roles with their defaults and argument specs, Ansible's precedence of
+variables, the modules service_contract and run_record. So it shows, in seconds and without a cluster, with which
+variables each role is called and which arguments each module gets.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ import typing as t
 from pathlib import Path
 
 import yaml
+from role_readme import roles
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ("service_contract", "run_record", "covdata_report")
 LINKED = ("meta", "playbooks", "roles", "galaxy.yml")
 
 Call = dict[str, t.Any]
+Option = dict[str, t.Any]
 
 
 def make_collection(folder: Path) -> Path:
@@ -92,3 +94,36 @@ def run(
         check=False,
     )
     return [json.loads(line) for line in record.read_text(encoding="utf-8").splitlines()], answer
+
+
+def options() -> dict[str, dict[str, Option]]:
+    """Return by role the variables of all its entry points."""
+    found = {}
+    for role in roles():
+        specs = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
+        found[role.name] = {
+            name: option for spec in specs.values() for name, option in (spec.get("options") or {}).items()
+        }
+    return found
+
+
+def common(tmp_path: Path) -> dict[str, t.Any]:
+    """What each run needs: a service, and folders of the test."""
+    return {
+        "coverage_service": "httpbin",
+        "coverage_cache_dir": str(tmp_path / "cache"),
+        "coverage_results_dir": str(tmp_path / "results"),
+    }
+
+
+def leaves(value: t.Any) -> t.Iterator[str]:
+    """Every scalar in a value, as text."""
+    if isinstance(value, dict):
+        for key, content in value.items():
+            yield str(key)
+            yield from leaves(content)
+    elif isinstance(value, list):
+        for content in value:
+            yield from leaves(content)
+    else:
+        yield str(value)

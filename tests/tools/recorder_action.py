@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import typing as t
+from pathlib import Path
 
 from ansible.plugins.action import ActionBase
 
@@ -82,6 +83,6 @@ class ActionModule(ActionBase):
             variables.update(self._templar.template({name: task_vars[name]}))
         args = dict(self._task.args)
         record = {"module": module, "role": role, "args": args, "variables": variables}
-        with open(os.environ["RECORDER_FILE"], "a", encoding="utf-8") as stream:
+        with Path(os.environ["RECORDER_FILE"]).open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(record, default=str) + "\n")
         return {"changed": False, **answer(module, args)}

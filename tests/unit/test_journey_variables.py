@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kubernaut.coverage authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every variable of every role, set where users set variables, arrives in the real playbooks; without, the contract does."""
+"""Every variable of every role, set where users set variables, arrives in the real playbooks."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ import typing as t
 from pathlib import Path
 
 import recorded_journey
-import role_readme
-import yaml
+from recorded_journey import common, leaves
 
-ROOT = Path(__file__).resolve().parents[2]
 Option = dict[str, t.Any]
 
 # Read by conditions, templates of paths, or tasks that a test on one host does not run, not by an argument of a module
@@ -33,15 +31,9 @@ NOT_ARGUMENTS = {
 ALONE = {"coverage_runner_state": "absent"}
 
 
-def options(role: str) -> dict[str, Option]:
-    """The variables of all entry points of a role."""
-    specs = yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text())["argument_specs"]
-    return {name: option for spec in specs.values() for name, option in (spec.get("options") or {}).items()}
-
-
-ROLES = [path.name for path in role_readme.roles(ROOT)]
+OPTIONS = recorded_journey.options()
+ROLES = list(OPTIONS)
 JOURNEY = [role for role in ROLES if role != "coverage_runner"]
-OPTIONS = {role: options(role) for role in ROLES}
 
 
 def other_than_default(name: str, option: Option) -> t.Any:
@@ -83,19 +75,6 @@ def wanted(roles: t.Iterable[str]) -> dict[str, t.Any]:
     }
 
 
-def leaves(value: t.Any) -> t.Iterator[str]:
-    """Every scalar in a value, as text."""
-    if isinstance(value, dict):
-        for key, content in value.items():
-            yield str(key)
-            yield from leaves(content)
-    elif isinstance(value, list):
-        for content in value:
-            yield from leaves(content)
-    else:
-        yield str(value)
-
-
 def same(one: t.Any, other: t.Any) -> bool:
     """Whether two values are the same; JSON keeps no order of keys, and a variable may be text."""
     return sorted(leaves(one)) == sorted(leaves(other))
@@ -103,7 +82,7 @@ def same(one: t.Any, other: t.Any) -> bool:
 
 def arrived(calls: t.Sequence[recorded_journey.Call], variables: t.Mapping[str, t.Any]) -> None:
     """Check that each variable has its value in each call of its role, and is an argument of one of them."""
-    for role in {name: role for role in ROLES for name in OPTIONS[role] if name in variables}.values():
+    for role in [role for role in ROLES if OPTIONS[role].keys() & variables.keys()]:
         own = [call for call in calls if call["role"] == role]
         assert own, f"{role} was not called"
         given = "\n".join(leaf for call in own for leaf in leaves(call["args"]))
@@ -120,15 +99,6 @@ def places(variables: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
     for index, name in enumerate(sorted(variables)):
         shares[index % 2][name] = variables[name]
     return shares
-
-
-def common(tmp_path: Path) -> dict[str, t.Any]:
-    """What each run needs: a service, and folders of the test."""
-    return {
-        "coverage_service": "httpbin",
-        "coverage_cache_dir": str(tmp_path / "cache"),
-        "coverage_results_dir": str(tmp_path / "results"),
-    }
 
 
 def test_each_variable_is_taken_from_the_inventory(tmp_path: Path) -> None:

@@ -14,12 +14,12 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._host.port_mappings import mapping_problems
 from ansible_collections.kubernaut.coverage.plugins.module_utils._host.ports import HostPort
 
 # a node's host name is <name>-control-plane and may have 63 characters
 NAME_LIMIT = 63 - len("-control-plane")
 NAME_PART = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-PORT_LIMIT = 65535
 # what kind itself mounts into a node
 RESERVED_PATHS = frozenset({"/", "/var", "/tmp", "/run", "/lib/modules"})  # noqa: S108
 
@@ -136,28 +136,18 @@ class ClusterConfig:
 
 def _canonical_ports(mappings: t.Iterable[t.Mapping[str, t.Any]]) -> tuple[dict[str, t.Any], ...]:
     setting = "cluster.port_mappings"
-    found: list[dict[str, t.Any]] = []
-    ports: list[HostPort] = []
-    for mapping in mappings:
-        item: dict[str, t.Any] = {
+    found: list[dict[str, t.Any]] = [
+        {
             "container_port": int(mapping["container_port"]),
             "host_port": int(mapping["host_port"]),
             "protocol": str(mapping.get("protocol") or "tcp").lower(),
             "listen_address": str(mapping.get("listen_address") or "127.0.0.1"),
         }
-        for key in ("container_port", "host_port"):
-            if not 1 <= item[key] <= PORT_LIMIT:
-                raise InputError(f"{key} {item[key]} is not a port (1 to {PORT_LIMIT}).", setting=setting)
-        port = HostPort(item["listen_address"], item["host_port"], item["protocol"])
-        try:
-            clash = next((str(other) for other in ports if port.overlaps(other)), "")
-            port.overlaps(port)
-        except ValueError as error:
-            raise InputError(f'listen_address "{port.address}" is not an IP address.', setting=setting) from error
-        if clash:
-            raise InputError(f"Host ports {clash} and {port} cannot both be mapped.", setting=setting)
-        ports.append(port)
-        found.append(item)
+        for mapping in mappings
+    ]
+    problem = next(mapping_problems(found), "")
+    if problem:
+        raise InputError(f"{setting}{problem}", setting=setting)
     return tuple(sorted(found, key=lambda item: (item["host_port"], item["protocol"], item["listen_address"])))
 
 

@@ -494,16 +494,16 @@ def test_both_sources_in_the_inventory_are_refused_too() -> None:
         (
             "cluster.port_mappings",
             [{"container_port": 1, "host_port": 1, "listen_address": "localhost"}],
-            "cluster.port_mappings[0].listen_address: 'localhost' is no IP address",
+            "cluster.port_mappings[0].listen_address: 'localhost' is not an IP address",
         ),
         ("image.covermode", "atom", "covermode"),
         ("cluster.port_mappings", [{"container_port": 0, "host_port": 1}], "port_mappings[0].container_port: 0 is no"),
-        ("cluster.port_mappings", [{"container_port": 1, "host_port": 65536}], "[0].host_port: 65536 is no port"),
+        ("cluster.port_mappings", [{"container_port": 1, "host_port": 65536}], "[0].host_port: 65536 is not a port"),
         ("cluster.port_mappings", [{"container_port": 1}], "host_port"),
         (
             "cluster.port_mappings",
             [{"container_port": 1, "host_port": 80}, {"container_port": 2, "host_port": 80}],
-            "cluster.port_mappings[1].host_port: 80 is already in [0]",
+            "cluster.port_mappings[1].host_port: 127.0.0.1:80/tcp cannot be mapped too: [0]",
         ),
     ],
 )
@@ -534,7 +534,7 @@ def test_one_host_port_may_be_mapped_for_two_protocols_or_addresses(mappings: li
 def test_a_port_at_every_address_is_taken_at_each() -> None:
     anywhere = {"container_port": 1, "host_port": 80, "listen_address": "0.0.0.0"}  # noqa: S104
     problem = refused({"cluster": {"port_mappings": [anywhere, {"container_port": 2, "host_port": 80}]}})
-    assert "[1].host_port: 80 is already in [0]" in problem.message
+    assert "[1].host_port: 127.0.0.1:80/tcp cannot be mapped too: [0] is" in problem.message
 
 
 def test_manifests_in_a_checkout_need_no_objects() -> None:

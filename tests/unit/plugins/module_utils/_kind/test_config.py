@@ -102,12 +102,16 @@ def test_every_option_is_part_of_the_identity(option: str, value: t.Any) -> None
         ({"name": "d" * 50}, "kind_cluster_name", "at most 49"),
         ({"node_image": "a b"}, "kind_cluster_node_image", '"a b"'),
         ({"workers": -1}, "kind_cluster_workers", "-1 workers"),
-        ({"port_mappings": [{"container_port": 0, "host_port": 1}]}, "kind_cluster_port_mappings", "container_port 0"),
+        (
+            {"port_mappings": [{"container_port": 0, "host_port": 1}]},
+            "kind_cluster_port_mappings",
+            "container_port: 0 is not a port",
+        ),
         ({"port_mappings": [{"container_port": 1, "host_port": 65536}]}, "kind_cluster_port_mappings", "65536"),
         (
             {"port_mappings": [{"container_port": 1, "host_port": 1, "listen_address": "localhost"}]},
             "kind_cluster_port_mappings",
-            '"localhost" is not an IP address',
+            "'localhost' is not an IP address",
         ),
         (
             {
@@ -117,7 +121,7 @@ def test_every_option_is_part_of_the_identity(option: str, value: t.Any) -> None
                 ]
             },
             "kind_cluster_port_mappings",
-            "0.0.0.0:80/tcp and 127.0.0.1:80/tcp cannot both",
+            "127.0.0.1:80/tcp cannot be mapped too: [0] is 0.0.0.0:80/tcp",
         ),
         (
             {"extra_mounts": [{"host_path": "./coverdata", "container_path": "/coverdata"}]},

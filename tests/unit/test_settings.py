@@ -1,0 +1,154 @@
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each setting that a message names is one that a user can set: a variable of a role, a key of the contract, an option.
+
+That a variable of a role which is set in an inventory takes effect is shown for each of them in
+test_journey_variables.py, and that a key of the contract does, by test_wiring.py and the test at the end.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import typing as t
+from pathlib import Path
+
+import pytest
+import recorded_journey
+import wiring
+import yaml
+from recorded_journey import common, leaves
+
+ROOT = Path(__file__).resolve().parents[2]
+# of playbooks, see README.md
+PLAYBOOKS = {"coverage_services", "coverage_service", "coverage_run_id", "coverage_cache_dir", "coverage_results_dir"}
+
+
+def named(tree: ast.AST) -> t.Iterator[str]:
+    """Every text that a program gives as a setting: C(setting="...") and constants whose name says so."""
+    for node in ast.walk(tree):
+        values: list[ast.expr] = []
+        if isinstance(node, ast.Call):
+            values = [keyword.value for keyword in node.keywords if keyword.arg == "setting"]
+        elif isinstance(node, ast.Assign):
+            targets = [target.id for target in node.targets if isinstance(target, ast.Name)]
+            values = [node.value] if any(re.fullmatch(r"(?i)(\w+_)?setting", name) for name in targets) else []
+        for value in values:
+            yield from (
+                part.value for part in ast.walk(value) if isinstance(part, ast.Constant) and isinstance(part.value, str)
+            )
+
+
+SETTINGS = {
+    (text, path.relative_to(ROOT).as_posix())
+    for path in (ROOT / "plugins").rglob("*.py")
+    for text in named(ast.parse(path.read_text(encoding="utf-8")))
+    if text
+}
+
+
+def module_options() -> set[str]:
+    """The names of all options of all modules, suboptions too."""
+
+    def names(options: t.Mapping[str, t.Any]) -> t.Iterator[str]:
+        for name, option in options.items():
+            yield name
+            yield from names(option.get("suboptions") or {})
+
+    found: set[str] = set()
+    for path in (ROOT / "plugins" / "modules").glob("*.py"):
+        documentation = re.search(r'DOCUMENTATION = r"""\n(.*?)"""', path.read_text(encoding="utf-8"), re.DOTALL)
+        assert documentation, path.name
+        found.update(names(yaml.safe_load(documentation[1]).get("options") or {}))
+    for path in (ROOT / "plugins" / "doc_fragments").glob("*.py"):
+        for text in re.findall(r'r?"""\n(.*?)"""', path.read_text(encoding="utf-8"), re.DOTALL):
+            fragment = yaml.safe_load(text) if "options:" in text else {}
+            found.update(names(fragment.get("options") or {}) if isinstance(fragment, dict) else ())
+    return found
+
+
+CONTRACT = set(wiring.keys(wiring.specification()))
+VARIABLES = {name for options in recorded_journey.options().values() for name in options} | PLAYBOOKS
+SECTIONS = {".".join(key.split(".")[:depth]) for key in CONTRACT for depth in (1, 2, 3)}
+
+
+def test_there_are_settings() -> None:
+    assert len(SETTINGS) > 100
+
+
+@pytest.mark.parametrize("setting", sorted({setting for setting, _path in SETTINGS}))
+def test_a_setting_can_be_set(setting: str) -> None:
+    places = sorted(path for name, path in SETTINGS if name == setting)
+    # several are named with a comma between them; what is inside of a variable, with a point
+    for name in re.split(r",? (?:and|or) |, ", setting):
+        first, *rest = re.sub(r"\[.*?\]", "", name).split(".")
+        known = first in VARIABLES or name in SECTIONS or first in module_options()
+        known = known or (first in {"dependencies", "components"} and bool(rest))
+        assert known, (
+            f"{name!r}, named in {places}, is no variable of a role, key of the contract or option of a module"
+        )
+
+
+def test_each_key_of_the_contract_takes_effect_from_an_inventory(tmp_path: Path) -> None:
+    # a value for each key that a role reads and that says nothing of another one
+    contract = {
+        "source": {"module": "example.com/set", "version": "v9.9.9", "package": "cmd/set", "target": "set-target"},
+        "image": {"base": "set-base", "user": "9:9", "covermode": "count", "coverpkg": ["example.com/set/..."]},
+        "workload": {
+            "namespace": "set-namespace",
+            "name": "set-name",
+            "container": "set-container",
+            "kind": "StatefulSet",
+            "objects": [{"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "set-name"}}],
+        },
+        "coverage": {
+            "directory": "/set-directory",
+            "grace_period": 4101,
+            "startup_seconds": 4102,
+            "environment": {"SET": "set-environment"},
+            "resources": {"limits": {"memory": "4103Mi"}},
+            "replicas": 4104,
+            "other_containers": [{"name": "set-other", "image": "set-other-image"}],
+            "volume": "host_path",
+            "permission": "init_container",
+            "init_image": "set-init-image",
+            "allow_root": True,
+        },
+        "cluster": {
+            "name": "set-cluster",
+            "workers": 4105,
+            "node_image": "set-node-image",
+            "port_mappings": [{"container_port": 4106, "host_port": 4107}],
+            "extra_mounts": [{"host_path": "/set-host", "container_path": "/set-node"}],
+            "kubeadm_patches": ["set: patch"],
+        },
+        "readiness": {"url": "http://set-url/", "timeout": 4108},
+        "tests": {
+            "command": ["set-command"],
+            "files": "set-files",
+            "dir": "set-dir",
+            "environment": {"SET": "set-tests-environment"},
+            "base_url": "http://set-base-url",
+            "port_forward": [{"target": "service/set", "port": "4109", "variable": "SET_URL"}],
+            "junit": "set-junit.xml",
+            "timeout": 4110,
+        },
+        "report": {"include": ["set/in"], "exclude": ["set/out"], "thresholds": {"total": 41.5}},
+        "dependencies": {"cache": {"kind": "redis", "version": "set-version"}},
+    }
+    calls, answer = recorded_journey.run(
+        tmp_path,
+        "service.yml",
+        group_vars={**common(tmp_path), "coverage_service": "mine", "coverage_services": {"mine": contract}},
+    )
+    assert calls, answer.stdout[-3000:] + answer.stderr
+    for role, edges in wiring.edges().items():
+        given = "\n".join(leaf for call in calls if call["role"] == role for leaf in leaves(call["args"]))
+        for path in {path for edge in edges for path in edge.keys}:
+            value: t.Any = contract
+            for key in path.split("."):
+                value = value.get(key) if isinstance(value, dict) else None
+            for leaf in leaves(value) if value is not None else ():
+                assert leaf in given, f"{path}: {leaf} does not arrive in {role}: {json.dumps(value)}"
