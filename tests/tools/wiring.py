@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the kubernaut.coverage authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write docs/wiring.md: which variable reads which key of the contract, and which option gets it: ``wiring.py [--check]``.
+"""Write docs/wiring.md, which variable reads which key of the contract, and which option gets it.
 
-It is read from the defaults and the tasks of the roles. With C(--check) nothing is written: the exit code is 1 if the page
-is not what would be written.
+It is read from the defaults and the tasks of the roles. With C(--check) nothing is written: the exit code is 1 if the
+page is not what would be written.
 """
 
 from __future__ import annotations
@@ -30,16 +30,17 @@ INTRO = """\
 
 <!-- written by make docs -->
 
-From a key of the contract to the variable of a role that reads it, and to the option of the module that gets it. A variable
-reads the contract in its default (`roles/<role>/defaults/main.yml`): the inventory, `vars` and `-e` come before that, in a
-journey as in a role that is used alone. A variable that is set there holds for every component of a run; the contract holds
-for one: set the key below `coverage_services.<service>`, or below `components.<name>.overrides` of the service that needs it.
+From a key of the contract to the variable of a role that reads it, and to the option of the module that gets it. A
+variable reads the contract in its default (`roles/<role>/defaults/main.yml`): the inventory, `vars` and `-e` come before
+that, in a journey as in a role that is used alone. A variable that is set there applies to every component of a run. To
+change one component, set the key of its contract: `coverage_services.<service>`, or `components.<name>.overrides` in the
+contract of the service that needs it.
 
 """
 
 
 class Edge(t.NamedTuple):
-    """A variable of a role: the contract's keys and the keys of the run's record that its default reads, and options."""
+    """A variable of a role: what its default reads of the contract and of the run's record, and options."""
 
     variable: str
     keys: tuple[str, ...]
@@ -125,8 +126,8 @@ def page(wiring: t.Mapping[str, t.Sequence[Edge]], spec: Specification) -> str:
     lines = [row((code(edge.record), f"`{edge.variable}`", code(edge.options))) for edge in every if edge.record]
     head = [row(("Record", "Role variable", "Module option")), row(["---"] * 3)]
     text = (
-        "What earlier stages made, in the fact `coverage_run` (saved as `run.json`); and what the contract's components and"
-        " dependencies were resolved to, in `coverage_component`."
+        "What earlier stages made, in the fact `coverage_run` (saved as `run.json`), and what the contract's components"
+        " and dependencies were resolved to, in `coverage_component`."
     )
     parts.append("\n".join(["## The record of a run", "", text, "", *head, *lines]))
     return INTRO + "\n\n".join(parts) + "\n"
