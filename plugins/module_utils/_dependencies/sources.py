@@ -180,7 +180,7 @@ def _read_text(text: str, where: str, read: _Read, *, lines: bool = True) -> Non
 def _refuse_findings(name: str, sources: Sources, findings: t.Sequence[Finding]) -> None:
     if not findings:
         return
-    found = [item.sentence().replace("workload.objects", "objects") for item in findings]
+    found = [item.located().replace("workload.objects", "objects") for item in findings]
     more = f" ({len(found) - 1} more below)" if len(found) > 1 else ""
     raise InputError(
         f"The manifests of dependency {name} are not right: {found[0]}{more}",
