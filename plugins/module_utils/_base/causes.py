@@ -955,9 +955,22 @@ CAUSES.add(
         remedy="Check permissions and disk.",
         settings=("coverage_report#output",),
     ),
+    Cause(
+        "below-threshold",
+        title="A number is below its threshold",
+        why=("The total, or a package, has less coverage than was asked for; or there is no percentage to compare."),
+        remedy="Cover more, or lower the threshold.",
+        settings=("report.thresholds",),
+    ),
 )
 CAUSES.add(
     "The runner",
+    Cause(
+        "runner-not-ready",
+        title="The runner lacks something",
+        why="What a run needs of its host is missing; the line of the check says what.",
+        remedy="Do what the check says; the role coverage_runner does most of it.",
+    ),
     Cause(
         "image-unobtainable",
         title="The image cannot be obtained",

@@ -6,33 +6,54 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import (
+    ERROR,
+    NOTE,
+    WARNING,
+    Diagnosis,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 
-ERROR = "error"  # the percentage is withheld: it could not be trusted
-WARNING = "warning"  # data were lost or set aside: the percentage stands, as a lower bound
+__all__ = ["ERROR", "LIBRARY", "NOTE", "WARNING", "DataError", "FormatError", "Problem"]
+
+# ERROR: the percentage is withheld, it could not be trusted. WARNING: data were lost or set aside, the percentage is a
+# lower bound. NOTE: the numbers are not touched.
 LIBRARY = (
     "A Go library in another program (-buildmode=c-shared, c-archive or plugin) never writes counters by itself: "
     "call runtime/coverage.WriteCountersDir in it."
 )
-NOTE = "note"  # worth knowing; the numbers are not touched
 
 
-@dataclass(frozen=True)
-class Problem:
-    """One thing that was found: a stable kind, how bad, where, and one sentence for a person."""
+@dataclass(frozen=True, init=False)
+class Problem(Diagnosis):
+    """A diagnosis of coverage data; C(where) is the file and C(subject) the component, as records of it say."""
 
-    kind: str
-    severity: str
-    sentence: str
-    file: str = ""
-    component: str = ""
-    remedy: str = ""
+    def __init__(
+        self, kind: str, severity: str, sentence: str, file: str = "", component: str = "", remedy: str = ""
+    ) -> None:
+        super().__init__(kind, sentence, remedy=remedy, severity=severity, where=file, subject=component)
+
+    @property
+    def kind(self) -> str:
+        """The cause, as summary.json calls it."""
+        return self.cause
+
+    @property
+    def file(self) -> str:
+        """The file that it is about."""
+        return self.where
+
+    @property
+    def component(self) -> str:
+        """The component whose data it is about."""
+        return self.subject
 
     def as_dict(self) -> dict[str, str]:
-        """Return the record as plain data, keys as the fields."""
-        return asdict(self)
+        """Return the record as results and summary.json have it."""
+        names = ("kind", "severity", "sentence", "file", "component", "remedy")
+        return {name: getattr(self, name) for name in names}
 
 
 class DataError(CoverageError):

@@ -14,10 +14,11 @@ import re
 import resource
 import shutil
 import typing as t
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import CommandError, last_lines, run
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import ERROR, NOTE, WARNING, Diagnosis
 from ansible_collections.kubernaut.coverage.plugins.module_utils._host.containers_conf import (
     ContainerHost,
     containers_conf,
@@ -53,15 +54,41 @@ SUBORDINATE_IDS = 65536
 # the verdict
 
 
-@dataclass(frozen=True)
-class Check:
-    """One thing that a host has to be able to do. C(needed) is false for what is only better so."""
+@dataclass(frozen=True, init=False)
+class Check(Diagnosis):
+    """One thing that a host has to be able to do (C(subject)): a diagnosis where it cannot, a few words where it can.
 
-    name: str
-    ok: bool
-    result: str
-    remedy: str = ""
+    :ivar ok: whether it can. :ivar needed: false for what is only better so: then its severity is a warning.
+    """
+
+    ok: bool = True
     needed: bool = True
+
+    def __init__(self, name: str, ok: bool, result: str, remedy: str = "", needed: bool = True) -> None:
+        severity = NOTE if ok else ERROR if needed else WARNING
+        super().__init__("" if ok else "runner-not-ready", result, remedy=remedy, severity=severity, subject=name)
+        object.__setattr__(self, "ok", ok)
+        object.__setattr__(self, "needed", needed)
+
+    @property
+    def name(self) -> str:
+        """What is checked."""
+        return self.subject
+
+    @property
+    def result(self) -> str:
+        """What was found."""
+        return self.sentence
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """Return the record as C(runner.checks) has it."""
+        return {
+            "name": self.subject,
+            "ok": self.ok,
+            "result": self.sentence,
+            "remedy": self.remedy,
+            "needed": self.needed,
+        }
 
 
 @dataclass(frozen=True)
@@ -413,7 +440,7 @@ def gather(wanted: Wanted, *, bin_dir: str = "", executable: str = "podman", pro
         "node_image": _node_image(podman, wanted),
     }
     found = checks(facts, wanted)
-    facts["checks"] = [asdict(check) for check in found]
+    facts["checks"] = [check.as_dict() for check in found]
     facts["ready"] = all(check.ok for check in found if check.needed)
     return facts
 

@@ -17,7 +17,7 @@ import resource
 import shutil
 import threading
 import typing as t
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import CommandError, last_lines
@@ -156,7 +156,7 @@ def facts(host: Host, *, quick: bool = False) -> Facts:
             if (value := _host.read_or_empty(_host.SYSCTL_FOLDER / name.replace(".", "/")).strip()).isdigit()
         },
     }
-    gathered["checks"] = [asdict(check) for check in _host.checks(gathered, _host.Wanted())]
+    gathered["checks"] = [check.as_dict() for check in _host.checks(gathered, _host.Wanted())]
     return gathered
 
 

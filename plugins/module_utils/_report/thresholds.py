@@ -7,24 +7,36 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Diagnosis
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.patterns import compile_pattern, nearest
 
 
-@dataclass(frozen=True)
-class Shortfall:
-    """One number that is below its threshold; C(percent) is nothing where there is no number to trust."""
+@dataclass(frozen=True, init=False)
+class Shortfall(Diagnosis):
+    """A number that is below its threshold; C(subject) is what it is of (C(total), a package, a pattern).
 
-    scope: str
-    threshold: float
-    percent: t.Optional[float]
-    sentence: str
+    :ivar percent: nothing where there is no number to trust.
+    """
+
+    threshold: float = 0.0
+    percent: t.Optional[float] = None
+
+    def __init__(self, scope: str, threshold: float, percent: t.Optional[float], sentence: str) -> None:
+        super().__init__("below-threshold", sentence, setting="report.thresholds", subject=scope)
+        object.__setattr__(self, "threshold", threshold)
+        object.__setattr__(self, "percent", percent)
+
+    @property
+    def scope(self) -> str:
+        """What the number is of."""
+        return self.subject
 
     def as_dict(self) -> dict[str, t.Any]:
-        """Return the record as plain data."""
-        return asdict(self)
+        """Return the record as results and summary.json have it."""
+        return {name: getattr(self, name) for name in ("scope", "threshold", "percent", "sentence")}
 
 
 @dataclass(frozen=True)

@@ -286,7 +286,7 @@ def test_the_program_that_is_started_counts_and_no_other(contained: t.Callable[.
     lines = ("COPY service /service", "COPY tool /tool", 'ENTRYPOINT ["/service"]')
     error = failure(contained(files, *lines))
     assert error.cause == "not-instrumented"
-    assert (error.setting, "/tool" in error.message) == ("instrumented_image_binary", True)
+    assert (error.setting, "/tool" in error.message) == ("instrumented_image#binary", True)
     assert ensure_image(contained(files, *lines, binary="/tool")).image["binary"] == "/tool"
     assert failure(contained(files, *lines, binary="/absent")).cause == "no-go-binary"
     script = contained({"service": "#!/bin/sh\n"}, *RUN)

@@ -409,7 +409,7 @@ def test_what_is_wanted_and_refused_is_said_before_anything_is_touched(podman: P
     refuse_pods(cluster, volume="hostPath", cause="pod-security-refused")
     with pytest.raises(NotSwitched, match="but not in coverage mode: no hostPath") as caught:
         turn_on(cluster, podman, wanted(volume="host_path"))
-    assert (caught.value.cause, caught.value.setting) == ("pod-security-refused", "coverage_mode_volume")
+    assert (caught.value.cause, caught.value.setting) == ("pod-security-refused", "coverage.volume")
     assert cluster.written == []
 
 
@@ -453,9 +453,9 @@ def test_what_another_workload_makes_is_refused_and_its_maker_named(podman: Podm
 @pytest.mark.parametrize(
     ("kind", "name", "says", "setting"),
     [
-        ("Deployment", "crat", "the nearest is 'cart'", "coverage_mode_name"),
-        ("StatefulSet", "cart", "there is a Deployment of that name", "coverage_mode_kind"),
-        ("StatefulSet", "other", "has no StatefulSet 'other'.", "coverage_mode_name"),
+        ("Deployment", "crat", "the nearest is 'cart'", "workload.name"),
+        ("StatefulSet", "cart", "there is a Deployment of that name", "workload.kind"),
+        ("StatefulSet", "other", "has no StatefulSet 'other'.", "workload.name"),
     ],
 )
 def test_what_is_not_in_the_cluster_is_answered_with_what_is(

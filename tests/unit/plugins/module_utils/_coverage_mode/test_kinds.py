@@ -83,7 +83,7 @@ def test_other_kinds_are_refused(name: str, says: str) -> None:
     with pytest.raises(InputError) as caught:
         lib.kind_of(name)
     assert says in caught.value.message
-    assert (caught.value.cause, caught.value.setting) == ("workload-kind-unsupported", "coverage_mode_kind")
+    assert (caught.value.cause, caught.value.setting) == ("workload-kind-unsupported", "workload.kind")
 
 
 def test_containers_are_those_that_run_first() -> None:

@@ -331,7 +331,7 @@ def test_replicas_only_where_there_are_any() -> None:
     daemon_set = {**copy.deepcopy(DEPLOYMENT), "kind": "DaemonSet"}
     with pytest.raises(InputError, match="A DaemonSet has no replicas") as caught:
         lib.in_coverage_mode(daemon_set, asked)
-    assert caught.value.setting == "coverage_mode_replicas"
+    assert caught.value.setting == "coverage.replicas"
 
 
 def test_an_init_container_and_a_second_one_can_be_instrumented() -> None:
@@ -464,7 +464,7 @@ def test_a_container_that_is_not_there_is_answered_with_the_nearest() -> None:
     with pytest.raises(InputError) as caught:
         lib.in_coverage_mode(workload, dataclasses.replace(SETTINGS, container="htpbin"))
     assert caught.value.message == "Deployment httpbin has no container 'htpbin'; it has httpbin."
-    assert (caught.value.setting, caught.value.cause) == ("coverage_mode_container", "container-not-in-workload")
+    assert (caught.value.setting, caught.value.cause) == ("workload.container", "container-not-in-workload")
     with pytest.raises(InputError, match="it has httpbin, proxy"):
         lib.in_coverage_mode(workload, dataclasses.replace(SETTINGS, container="zzz"))
 
@@ -483,7 +483,7 @@ def test_a_folder_where_something_is_mounted_is_refused(path: str) -> None:
     pod_of(workload)["containers"][0]["volumeMounts"] = [{"name": "own", "mountPath": path}]
     with pytest.raises(InputError, match="mounts volume own at /coverdata") as caught:
         lib.in_coverage_mode(workload, SETTINGS)
-    assert (caught.value.setting, caught.value.cause) == ("coverage_mode_directory", "coverage-directory-taken")
+    assert (caught.value.setting, caught.value.cause) == ("coverage.directory", "coverage-directory-taken")
 
 
 def test_what_is_mounted_below_or_beside_is_not_in_the_way() -> None:
@@ -497,7 +497,7 @@ def test_what_is_mounted_below_or_beside_is_not_in_the_way() -> None:
 def test_the_variables_of_coverage_mode_are_not_given_twice(name: str) -> None:
     with pytest.raises(InputError, match=name) as caught:
         lib.in_coverage_mode(DEPLOYMENT, dataclasses.replace(SETTINGS, environment={name: "/x"}))
-    assert caught.value.setting == "coverage_mode_environment"
+    assert caught.value.setting == "coverage.environment"
 
 
 def test_a_container_of_that_name_is_refused() -> None:

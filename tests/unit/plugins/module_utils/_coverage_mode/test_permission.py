@@ -47,7 +47,7 @@ def test_without_nodes_the_ways_are_asked_in_their_order(podman: Podman) -> None
     assert (found.way, "root is allowed" in found.reason) == ("root", True)
     with pytest.raises(lib.NotWritable) as caught:
         lib.decide(podman, [], "/x")
-    assert (caught.value.cause, caught.value.setting) == ("coverage-folder-not-writable", "coverage_mode_nodes")
+    assert (caught.value.cause, caught.value.setting) == ("coverage-folder-not-writable", "coverage_mode#nodes")
 
 
 @pytest.mark.parametrize("way", ["writable", "fs_group"])
@@ -58,10 +58,10 @@ def test_a_way_that_is_wanted_is_taken(podman: Podman, way: str) -> None:
 @pytest.mark.parametrize(
     ("way", "volume", "setting"),
     [
-        ("root", "auto", "coverage_mode_allow_root"),
-        ("init_container", "auto", "coverage_mode_init_image"),
-        ("fs_group", "host_path", "coverage_mode_volume"),
-        ("node", "auto", "coverage_mode_nodes"),
+        ("root", "auto", "coverage.allow_root"),
+        ("init_container", "auto", "coverage.init_image"),
+        ("fs_group", "host_path", "coverage.volume"),
+        ("node", "auto", "coverage_mode#nodes"),
     ],
 )
 def test_a_way_that_cannot_work_is_refused(podman: Podman, way: str, volume: str, setting: str) -> None:

@@ -78,7 +78,7 @@ def test_kustomize_without_kubectl_says_what_to_install(tmp_path: Path) -> None:
     with pytest.raises(CoverageError) as caught:
         lib.read_sources("x", lib.ManifestSources(paths=(str(tmp_path),)), lib.Tools(kubectl=str(tmp_path / "kubectl")))
     assert caught.value.cause == "command-not-found"
-    assert caught.value.setting == "service_dependencies_kubectl"
+    assert caught.value.setting == "service_dependencies#kubectl"
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     with pytest.raises(CoverageError) as caught:
         collected(tmp_path / "file" / "evidence")
     assert str(tmp_path / "file" / "evidence") in caught.value.message
-    assert caught.value.setting == "failure_evidence_directory"
+    assert caught.value.setting == "evidence#directory"
 
 
 @pytest.mark.parametrize("content", ["", "nonsense: [", "apiVersion: v1\nkind: Config\n"])

@@ -117,7 +117,7 @@ def test_a_program_that_cannot_be_started_is_named(tmp_path: Path, command: str)
     with pytest.raises(InputError) as caught:
         run_nothing(tmp_path, [command])
     assert caught.value.cause == "tests-command-missing"
-    assert caught.value.setting == "e2e_tests_command"
+    assert caught.value.setting == "tests.command"
     assert repr(command) in caught.value.message
     assert not (tmp_path / "results").exists()
 
@@ -129,13 +129,13 @@ def run_nothing(folder: Path, command: list[str]) -> lib.SuiteOutcome:
 def test_a_command_without_a_word_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         run_nothing(tmp_path, [])
-    assert caught.value.setting == "e2e_tests_command"
+    assert caught.value.setting == "tests.command"
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist") as caught:
         lib.check_command(["sh"], str(tmp_path / "none"))
-    assert (caught.value.cause, caught.value.setting) == ("tests-folder-missing", "e2e_tests_dir")
+    assert (caught.value.cause, caught.value.setting) == ("tests-folder-missing", "tests.dir")
     (tmp_path / "file").touch()
     with pytest.raises(InputError):
         lib.check_command(["sh"], str(tmp_path / "file"))

@@ -12,6 +12,7 @@ from pathlib import Path
 import endings as known
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils import _extraction as lib
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Diagnosis
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction import extraction
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.ending import File
@@ -88,6 +89,6 @@ def test_a_damaged_covmeta_is_of_no_build(tmp_path: Path) -> None:
 
 
 def test_what_was_seen_besides_is_in_the_result() -> None:
-    error = lib.NotExtracted("All is lost.", cause="killed", also=[{"cause": "panic", "sentence": "It panicked."}])
+    error = lib.NotExtracted.of(Diagnosis("killed", "All is lost.", also=[Diagnosis("panic", "It panicked.")]))
     assert error.result()["verdict"]["also"] == [{"cause": "panic", "sentence": "It panicked."}]
     assert error.result()["verdict"]["cause"] == "killed"

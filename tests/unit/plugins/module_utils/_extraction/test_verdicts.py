@@ -18,6 +18,7 @@ import endings as known
 import pytest
 import yaml
 from ansible_collections.kubernaut.coverage.plugins.module_utils import _extraction as lib
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.settings import place_of
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction import verdicts
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.ending import Disk, File, Process, moment
 
@@ -68,7 +69,7 @@ def test_the_verdict_is_the_right_one(name: str) -> None:
     wanted = known.ENDINGS[name]
     verdict, lives = judged(recorded(name))
     assert (verdict.cause if verdict else "") == wanted.cause
-    assert [item["cause"] for item in verdict.also] == list(wanted.also) if verdict else not wanted.also
+    assert [item.cause for item in verdict.also] == list(wanted.also) if verdict else not wanted.also
     assert sum(item.lives for item in lives) == wanted.lives
     assert sum(item.lost for item in lives) == wanted.lost
     assert any(item.counters for item in lives) == wanted.home
@@ -110,8 +111,8 @@ def test_settings_are_variables_of_roles() -> None:
             known_options |= set(entry_point.get("options") or {})
     found = {verdict.setting for verdict in (judged(recorded(name))[0] for name in BAD) if verdict}
     text = Path(verdicts.__file__).read_text(encoding="utf-8")
-    found |= set(re.findall(r'setting="(\w+)"', text))
-    assert found - {""} <= known_options
+    found |= set(re.findall(r'setting="([^"]+)"', text))
+    assert {place_of(name, "coverage_extraction").variable for name in found - {""}} <= known_options
 
 
 def test_every_cause_has_its_rank() -> None:
@@ -308,8 +309,8 @@ def test_lives_of_which_nothing_is_known_any_more() -> None:
     assert verdict is not None
     assert lives[0].lost == 4
     assert verdict.cause == "killed"
-    assert [item["cause"] for item in verdict.also] == ["lives-lost"]
-    assert "3 lives" in verdict.also[0]["sentence"]
+    assert [item.cause for item in verdict.also] == ["lives-lost"]
+    assert "3 lives" in verdict.also[0].sentence
     status["lastState"] = {}
     verdict, _lives = judged(ending)
     assert verdict is not None
@@ -332,7 +333,7 @@ def test_many_pods_with_one_cause_are_one_verdict() -> None:
     assert verdict.cause == "no-sigterm-handler"
     assert "(and so in 40 more)" in verdict.sentence
     assert name in verdict.sentence
-    assert verdict.also == []
+    assert verdict.also == ()
     assert len(verdict.evidence) <= 2 * verdicts.EVIDENCE_LINES
     assert len(lives) == 41
 
@@ -345,7 +346,7 @@ def test_the_first_cause_is_the_one_that_concerns_most() -> None:
     verdict, _lives = judged(one)
     assert verdict is not None
     assert verdict.cause == "coverage-not-writable"
-    assert [item["cause"] for item in verdict.also] == ["no-sigterm-handler"]
+    assert [item.cause for item in verdict.also] == ["no-sigterm-handler"]
 
 
 def test_secrets_do_not_get_into_a_verdict() -> None:

@@ -148,7 +148,7 @@ def test_a_wrong_file_is_a_reason_and_nothing_is_installed(bare: Path, text: str
         install(_kind(bare, url=str(_program(bare / "given/kind", text))))
     assert [reason.split(":")[0] for reason in caught.value.evidence] == ["present", "url", "module"]
     assert not (bare / "bin/kind").exists()
-    assert caught.value.setting == "coverage_runner_kind_url"
+    assert caught.value.setting == "runner_tool#kind.url"
 
 
 def test_a_wrong_checksum_ends_the_search(bare: Path) -> None:

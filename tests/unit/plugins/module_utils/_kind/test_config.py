@@ -96,21 +96,21 @@ def test_every_option_is_part_of_the_identity(option: str, value: t.Any) -> None
 @pytest.mark.parametrize(
     ("options", "setting", "said"),
     [
-        ({"name": ""}, "kind_cluster_name", '""'),
-        ({"name": "Demo"}, "kind_cluster_name", '"Demo"'),
-        ({"name": "demo-"}, "kind_cluster_name", '"demo-"'),
-        ({"name": "d" * 50}, "kind_cluster_name", "at most 49"),
-        ({"node_image": "a b"}, "kind_cluster_node_image", '"a b"'),
-        ({"workers": -1}, "kind_cluster_workers", "-1 workers"),
+        ({"name": ""}, "cluster.name", '""'),
+        ({"name": "Demo"}, "cluster.name", '"Demo"'),
+        ({"name": "demo-"}, "cluster.name", '"demo-"'),
+        ({"name": "d" * 50}, "cluster.name", "at most 49"),
+        ({"node_image": "a b"}, "cluster.node_image", '"a b"'),
+        ({"workers": -1}, "cluster.workers", "-1 workers"),
         (
             {"port_mappings": [{"container_port": 0, "host_port": 1}]},
-            "kind_cluster_port_mappings",
+            "cluster.port_mappings",
             "container_port: 0 is not a port",
         ),
-        ({"port_mappings": [{"container_port": 1, "host_port": 65536}]}, "kind_cluster_port_mappings", "65536"),
+        ({"port_mappings": [{"container_port": 1, "host_port": 65536}]}, "cluster.port_mappings", "65536"),
         (
             {"port_mappings": [{"container_port": 1, "host_port": 1, "listen_address": "localhost"}]},
-            "kind_cluster_port_mappings",
+            "cluster.port_mappings",
             "'localhost' is not an IP address",
         ),
         (
@@ -120,15 +120,15 @@ def test_every_option_is_part_of_the_identity(option: str, value: t.Any) -> None
                     {"container_port": 2, "host_port": 80},
                 ]
             },
-            "kind_cluster_port_mappings",
+            "cluster.port_mappings",
             "127.0.0.1:80/tcp cannot be mapped too: [0] is 0.0.0.0:80/tcp",
         ),
         (
             {"extra_mounts": [{"host_path": "./coverdata", "container_path": "/coverdata"}]},
-            "kind_cluster_extra_mounts",
+            "cluster.extra_mounts",
             '"./coverdata" of a mount is not absolute',
         ),
-        ({"extra_mounts": [{"host_path": "/a", "container_path": "/var/"}]}, "kind_cluster_extra_mounts", "/var is"),
+        ({"extra_mounts": [{"host_path": "/a", "container_path": "/var/"}]}, "cluster.extra_mounts", "/var is"),
         (
             {
                 "extra_mounts": [
@@ -136,10 +136,10 @@ def test_every_option_is_part_of_the_identity(option: str, value: t.Any) -> None
                     {"host_path": "/b", "container_path": "/x/"},
                 ]
             },
-            "kind_cluster_extra_mounts",
+            "cluster.extra_mounts",
             "Two mounts have the container_path /x",
         ),
-        ({"kubeadm_patches": ["apiServer: {}"]}, "kind_cluster_kubeadm_patches", "'apiServer: {}'"),
+        ({"kubeadm_patches": ["apiServer: {}"]}, "cluster.kubeadm_patches", "'apiServer: {}'"),
     ],
 )
 def test_bad_input_names_option_and_value(options: dict[str, t.Any], setting: str, said: str) -> None:

@@ -129,7 +129,7 @@ def test_a_cluster_that_cannot_be_is_told_once(tmp_path: Path) -> None:
         item for item in lib.preflight(lib.Request(cache_dir=str(tmp_path), cluster=cluster)) if item.state == ERROR
     ]
     assert [item.check for item in found if item.check in ("cluster", "ports", "node-image", "mounts")] == ["cluster"]
-    assert found[-1].setting == "kind_cluster_name"
+    assert found[-1].setting == "cluster.name"
 
 
 def test_unknown_names_are_refused(tmp_path: Path) -> None:

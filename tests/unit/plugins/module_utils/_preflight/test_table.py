@@ -15,7 +15,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight impo
 
 def finds(name: str, state: str = lib.OK, text: str = "fine", needs: tuple[str, ...] = (), **rest: t.Any) -> lib.Check:
     """A check with one finding."""
-    return lib.Check(name, lambda: [lib.Finding(name, state, text, **rest)], needs)
+    return lib.Check(name, lambda: [lib.finding(name, state, text, **rest)], needs)
 
 
 def fails(name: str, message: str, needs: tuple[str, ...] = (), **details: str) -> lib.Check:
@@ -50,7 +50,7 @@ def test_checks_run_side_by_side() -> None:
     meet = threading.Barrier(8, timeout=20)
 
     def waits(name: str) -> lib.Check:
-        return lib.Check(name, lambda: [lib.Finding(name, lib.OK, str(meet.wait()))])
+        return lib.Check(name, lambda: [lib.finding(name, lib.OK, str(meet.wait()))])
 
     assert len(lib.run_checks([waits(name) for name in list(lib.CHECKS)[:8]])) == 8
 
@@ -109,7 +109,7 @@ def test_an_unknown_check_cannot_be_left_out() -> None:
     assert lib.check_names(["disk", "ports"]) == {"disk", "ports"}
     with pytest.raises(InputError, match="Did you mean 'goflags'") as caught:
         lib.check_names(["disk", "goflag"])
-    assert caught.value.setting == "preflight_skip"
+    assert caught.value.setting == "preflight#skip"
     assert "node-image" in caught.value.evidence[0]
 
 
@@ -151,24 +151,26 @@ LONG = "a sentence of many words that has to be broken somewhere because no scre
 @pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
 def test_lines_fit_the_screen(width: int) -> None:
     found = data(
-        lib.Finding("podman", lib.OK, LONG),
-        lib.Finding("goflags", lib.ERROR, LONG, LONG, "image.build_args", "x", "Containerfile:12"),
-        lib.Finding("node-architecture", lib.NOT_CHECKED, LONG),
+        lib.finding("podman", lib.OK, LONG),
+        lib.finding("goflags", lib.ERROR, LONG, LONG, "image.build_args", cause="x", where="Containerfile:12"),
+        lib.finding("node-architecture", lib.NOT_CHECKED, LONG),
     )
     assert max(map(len, lines(found, width))) <= width
 
 
 def test_a_path_is_not_broken_even_where_it_does_not_fit() -> None:
     path = "/a/very/long/path/that/somebody/wants/to/copy/from/the/screen/and/not/put/together/again.yaml"
-    assert any(path in line for line in lines(data(lib.Finding("manifests", lib.ERROR, f"No {path}.")), 80))
+    assert any(path in line for line in lines(data(lib.finding("manifests", lib.ERROR, f"No {path}.")), 80))
 
 
 def test_the_table_says_what_is_wrong_where_and_what_to_do() -> None:
     found = data(
-        lib.Finding("podman", lib.OK, "4.3.1"),
-        lib.Finding("goflags", lib.ERROR, "No ARG.", "Add it.", "source.containerfile", "c", "Containerfile:3"),
-        lib.Finding("build-time", lib.ADVICE, "Slow.", "Do not.", where="Containerfile:7"),
-        lib.Finding("tests", lib.NOT_APPLICABLE, "none is described"),
+        lib.finding("podman", lib.OK, "4.3.1"),
+        lib.finding(
+            "goflags", lib.ERROR, "No ARG.", "Add it.", "source.containerfile", cause="c", where="Containerfile:3"
+        ),
+        lib.finding("build-time", lib.ADVICE, "Slow.", "Do not.", where="Containerfile:7"),
+        lib.finding("tests", lib.NOT_APPLICABLE, "none is described"),
     )
     assert lines(found) == [
         "Preflight: 1 error, 1 advice, 1 ok, 1 not applicable",
@@ -179,7 +181,7 @@ def test_the_table_says_what_is_wrong_where_and_what_to_do() -> None:
         "Containerfile",
         "  goflags     error    Containerfile:3: No ARG.",
         "                       -> Add it.",
-        "                       -> setting: source.containerfile",
+        "                       -> setting: preflight_source.containerfile",
         "  build-time  advice   Containerfile:7: Slow.",
         "                       -> Do not.",
     ]
@@ -187,8 +189,8 @@ def test_the_table_says_what_is_wrong_where_and_what_to_do() -> None:
 
 def test_what_has_one_reason_takes_one_line() -> None:
     found = data(
-        *(lib.Finding(name, lib.NOT_CHECKED, "no cluster") for name in lib.GROUPS["nodes"]),
-        *(lib.Finding(name, lib.OK, "fine") for name in lib.GROUPS["source"]),
+        *(lib.finding(name, lib.NOT_CHECKED, "no cluster") for name in lib.GROUPS["nodes"]),
+        *(lib.finding(name, lib.OK, "fine") for name in lib.GROUPS["source"]),
     )
     assert [" ".join(line.split()) for line in lines(found)[1:]] == [
         "source",
@@ -199,7 +201,7 @@ def test_what_has_one_reason_takes_one_line() -> None:
 
 
 def test_each_line_of_a_finding_knows_its_state() -> None:
-    found = data(lib.Finding("podman", lib.WARNING, "Odd.", "Mend it."))
+    found = data(lib.finding("podman", lib.WARNING, "Odd.", "Mend it."))
     assert lib.table(found)[1:] == [
         ("host", ""),
         ("  podman  warning  Odd.", lib.WARNING),
@@ -209,13 +211,13 @@ def test_each_line_of_a_finding_knows_its_state() -> None:
 
 def test_counts_in_words() -> None:
     states = [lib.ERROR, lib.ERROR, lib.WARNING, lib.ADVICE, lib.OK, lib.OK, lib.NOT_CHECKED]
-    found = data(*(lib.Finding("podman", state, str(index)) for index, state in enumerate(states)))
+    found = data(*(lib.finding("podman", state, str(index)) for index, state in enumerate(states)))
     assert lib.summary(found) == "2 errors, 1 warning, 1 advice, 2 ok, 1 not checked"
 
 
 def test_a_journey_shows_problems_and_after_an_error_everything() -> None:
-    fine, odd = lib.Finding("podman", lib.OK, "a"), lib.Finding("ports", lib.WARNING, "b")
-    hint, wrong = lib.Finding("build-time", lib.ADVICE, "c"), lib.Finding("disk", lib.ERROR, "d")
+    fine, odd = lib.finding("podman", lib.OK, "a"), lib.finding("ports", lib.WARNING, "b")
+    hint, wrong = lib.finding("build-time", lib.ADVICE, "c"), lib.finding("disk", lib.ERROR, "d")
     assert [item["check"] for item in lib.shown(data(fine, odd, hint), "problems")] == ["ports"]
     assert lib.shown(data(fine, hint), "problems") == []
     assert len(lib.shown(data(fine, odd, hint, wrong), "problems")) == 4

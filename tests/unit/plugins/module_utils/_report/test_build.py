@@ -203,7 +203,7 @@ def test_where_nothing_is_left_the_cause_is_named(run: Path, cause: str, change:
         report(run)
     assert caught.value.cause == cause
     assert caught.value.remedy
-    assert caught.value.setting == "coverage_report_input"
+    assert caught.value.setting == "coverage_report#input"
     assert bool(caught.value.evidence) == (cause != "no-coverage-data")
     assert everything(run) == before
 
@@ -494,7 +494,7 @@ def test_tiers_that_are_refused(run: Path, unit: Path) -> None:
     ):
         with pytest.raises(InputError) as caught:
             report(run, text_profiles=tiers)
-        assert caught.value.setting == "coverage_report_text_profiles"
+        assert caught.value.setting == "coverage_report#text_profiles"
 
 
 def test_nothing_from_the_data_becomes_markup(run: Path) -> None:

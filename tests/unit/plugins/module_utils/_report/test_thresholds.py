@@ -59,7 +59,7 @@ def test_a_pattern_that_matches_nothing_names_the_nearest() -> None:
 def test_what_is_no_threshold_is_refused(given: dict[str, object]) -> None:
     with pytest.raises(InputError) as caught:
         parse_thresholds(given)
-    assert caught.value.setting == "coverage_report_thresholds"
+    assert caught.value.setting == "report.thresholds"
 
 
 @pytest.mark.parametrize(
