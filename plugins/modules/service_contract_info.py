@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: service_contract
+module: service_contract_info
 short_description: Read the contract of a service and check it whole
 version_added: 0.1.0
 description:
@@ -57,7 +57,7 @@ options:
 
 EXAMPLES = r"""
 - name: Read the contract of httpbin and check it whole
-  kubernaut.coverage.service_contract:
+  kubernaut.coverage.service_contract_info:
     service: httpbin
     shipped: "{{ playbook_dir }}/vars"
     overrides: "{{ coverage_services | default({}) }}"

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: preflight
+module: preflight_info
 short_description: Check all that a run needs before anything is changed
 version_added: 0.1.0
 description:
@@ -257,7 +257,7 @@ options:
 
 EXAMPLES = r"""
 - name: Check what the run of httpbin needs
-  kubernaut.coverage.preflight:
+  kubernaut.coverage.preflight_info:
     image:
       service: httpbin
       source:
