@@ -44,7 +44,7 @@ def answer(module: str, args: dict[str, t.Any]) -> dict[str, t.Any]:
         "readiness_gate": {"pods": [{"name": f"{name}-pod"}]},
         "e2e_tests": {"log": f"{args.get('results')}/e2e-tests.log", "passed": True},
         "coverage_report": {"lines": [], "threshold_passed": False, "withheld": [], "shortfalls": [], "files": {}},
-        "preflight": {"table": [], "findings": []},
+        "preflight_info": {"table": [], "findings": []},
         "evidence": {"directory": str(args.get("directory")), "failed": False},
         "runner_info": {
             "verdict": "",

@@ -212,7 +212,7 @@ def test_one_set_of_defaults_serves_kubernetes_core_and_this_collection(tmp_path
       kubeconfig: /no/such/kubeconfig
   tasks:
     - name: Ask this collection
-      kubernaut.coverage.workload_diagnosis:
+      kubernaut.coverage.workload_diagnosis_info:
         namespace: demo
       register: ours
       failed_when: "'There is no kubeconfig /no/such/kubeconfig' not in ours.msg"
@@ -305,3 +305,26 @@ def test_ci_runs_what_people_run(tmp_path: Path) -> None:
         env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
     )
     assert done.stdout == f"{ROOT} test\n"
+
+
+def test_old_names_of_modules_lead_to_the_new_ones_and_say_so() -> None:
+    routing = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))["plugin_routing"]["modules"]
+    assert set(routing) == {"preflight", "service_contract", "workload_diagnosis"}
+    for old, entry in routing.items():
+        assert entry["redirect"] == f"kubernaut.coverage.{old}_info"
+        assert f"{old}_info" in MODULES and old not in MODULES
+        assert entry["deprecation"]["removal_version"] > GALAXY["version"]
+        run = subprocess.run(
+            [BIN / "ansible", "localhost", "-m", f"kubernaut.coverage.{old}", "-a", "zzz=1"],
+            cwd=ROOT,
+            check=False,
+            capture_output=True,
+            text=True,
+            env={"PATH": "/usr/bin:/bin", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "LC_ALL": "C.UTF-8"},
+        )
+        # the module itself answers: it misses its options
+        assert "missing required arguments" in run.stdout or "Unsupported parameters" in run.stdout
+        assert (
+            f"removed from collection 'kubernaut.coverage' version {entry['deprecation']['removal_version']}"
+            in " ".join(run.stderr.split())
+        )

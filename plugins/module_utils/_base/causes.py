@@ -57,14 +57,14 @@ CAUSES.add(
             "written."
         ),
         remedy="Free space on the disk; nodes share the disk of their host.",
-        settings=("preflight#disk_gib",),
+        settings=("preflight_info#disk_gib",),
     ),
     Cause(
         "memory-short",
         title="Memory is short",
         why=("Less memory is available than a run asks for, or the kubelet of a node reports MemoryPressure."),
         remedy="End something else, or ask for less.",
-        settings=("preflight#memory_gib",),
+        settings=("preflight_info#memory_gib",),
     ),
     Cause(
         "go-missing",

@@ -89,7 +89,7 @@ def merged_contract(
         raise InputError(
             f"The service's name {service!r} cannot name a folder, an image and a cluster.",
             remedy="Use lower case letters, digits and '-'.",
-            setting="service_contract#service",
+            setting="service_contract_info#service",
         )
     base = copy.deepcopy(dict(shipped))
     _drop_other_source(base, inventory)

@@ -532,7 +532,7 @@ def _disk_full(ending: Ending, item: PodLives, line: str, half: t.Sequence[str] 
         f" {item.node or '?'}, is full.",
         evidence=[*[line] * bool(line), f"node {item.node}: {free}", *(f"half written: {name}" for name in half)],
         remedy="Make room on the node, which shares the disk of its host.",
-        setting="preflight#disk_gib",
+        setting="preflight_info#disk_gib",
     )
 
 

@@ -365,7 +365,7 @@ def check_disk(host: Host, gathered: Facts) -> t.Iterator[Finding]:
                 ERROR,
                 f"The disk of {disk.path} has {free:.1f} GiB free, {need:.1f} GiB are needed ({what}).",
                 "Make room (podman system prune), or use another disk.",
-                "preflight#disk_gib",
+                "preflight_info#disk_gib",
                 cause="disk-full",
             )
         elif host.disk_gib and status.f_files and status.f_favail < INODES:
@@ -375,7 +375,7 @@ def check_disk(host: Host, gathered: Facts) -> t.Iterator[Finding]:
                 f"The disk of {disk.path} has room for {status.f_favail} more files only (inodes), {INODES}"
                 f" are needed.",
                 "Remove small files: old containers, caches.",
-                "preflight#disk_gib",
+                "preflight_info#disk_gib",
                 cause="disk-full",
             )
         else:
@@ -398,7 +398,7 @@ def check_memory(host: Host, gathered: Facts) -> t.Iterator[Finding]:
         ERROR if host.memory_gib else WARNING,
         f"{available:.1f} GiB of memory are available, and {what} need about {need:g}.",
         "End something else (other clusters: playbooks/teardown.yml).",
-        "preflight#memory_gib" if host.memory_gib else "",
+        "preflight_info#memory_gib" if host.memory_gib else "",
         cause="memory-short" if host.memory_gib else "",
     )
 

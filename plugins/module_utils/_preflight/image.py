@@ -86,7 +86,7 @@ def given(reference: str, archive: str, binary: str = "") -> Built:
         raise InputError(
             f"There is no image archive {archive} of {reference}.",
             remedy="Give the archive of the result of the role instrumented_image.",
-            setting="preflight#built.archive",
+            setting="preflight_info#built.archive",
             cause="bad-archive",
         )
     return proved(reference, archive, binary=binary)

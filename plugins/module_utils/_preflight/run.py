@@ -79,7 +79,7 @@ def preflight(request: Request) -> list[Finding]:
         raise InputError(
             f"There is no group of checks {unknown[0]!r}.",
             remedy=f"There are {', '.join(GROUPS)}.",
-            setting="preflight#groups",
+            setting="preflight_info#groups",
         )
     run = _Run(request)
     looks: dict[str, tuple[Look, tuple[str, ...]]] = {

@@ -100,7 +100,7 @@ class Finding(Diagnosis):
         """The sentence, as results of the module call it."""
         return self.sentence
 
-    def data(self, module: str = "preflight") -> dict[str, t.Any]:
+    def data(self, module: str = "preflight_info") -> dict[str, t.Any]:
         """Return it as the module does."""
         found = self.verdict(module)
         return {
@@ -181,7 +181,7 @@ def check_names(names: t.Iterable[str]) -> frozenset[str]:
     if unknown:
         raise InputError(
             f"There is no check {unknown[0]!r} to leave out.{did_you_mean(unknown[0], CHECKS)}",
-            setting="preflight#skip",
+            setting="preflight_info#skip",
             evidence=[f"checks: {', '.join(CHECKS)}"],
         )
     return frozenset(names)
@@ -216,7 +216,7 @@ def run_checks(checks: t.Sequence[Check], skip: t.Collection[str] = ()) -> list[
     return sorted(dict.fromkeys(found), key=lambda item: order.index(item.check))
 
 
-def verdict(found: t.Sequence[Finding], module: str = "preflight") -> t.Optional[CoverageError]:
+def verdict(found: t.Sequence[Finding], module: str = "preflight_info") -> t.Optional[CoverageError]:
     """Return the first error with all others in its evidence, or None."""
     errors = [item for item in found if item.severity == ERROR]
     if not errors:

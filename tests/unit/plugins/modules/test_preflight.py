@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[4]
 def call(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Call:
     def call(check: bool = False, **options: t.Any) -> dict[str, t.Any]:
         given = {"cache_dir": str(tmp_path / "cache"), "disk_gib": 0, "groups": ["source", "manifests"], **options}
-        return run_module(capsys, "preflight", check, **given)
+        return run_module(capsys, "preflight_info", check, **given)
 
     return call
 

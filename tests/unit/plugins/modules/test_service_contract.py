@@ -19,7 +19,7 @@ SHIPPED = Path(__file__).resolve().parents[4] / "playbooks" / "vars"
 def call(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> t.Callable[..., dict[str, t.Any]]:
     def call(service: str = "httpbin", check: bool = False, **options: t.Any) -> dict[str, t.Any]:
         folders = {"shipped": str(SHIPPED), "results": str(tmp_path / "results")}
-        return run_module(capsys, "service_contract", check, service=service, **{**folders, **options})
+        return run_module(capsys, "service_contract_info", check, service=service, **{**folders, **options})
 
     return call
 

@@ -204,7 +204,7 @@ def test_a_disk_without_room_is_named_with_what_is_to_lie_on_it(tmp_path: Path) 
     here = facts(podman={**FACTS["podman"], "graph_root": str(tmp_path)})
     host = lib.Host(Records(), cache_dir=str(tmp_path), disk_gib=3e6, config=config(workers=2))
     found = one(lib.check_disk(host, here))
-    assert (found.state, found.cause, found.setting) == (ERROR, "disk-full", "preflight#disk_gib")
+    assert (found.state, found.cause, found.setting) == (ERROR, "disk-full", "preflight_info#disk_gib")
     assert found.text.startswith(f"The disk of {tmp_path} has ")
     # store, archive and three nodes, a million each
     assert "5000000.0 GiB are needed" in found.text
@@ -227,7 +227,7 @@ def test_memory_is_an_estimate_until_it_is_asked_for() -> None:
     estimated = one(lib.check_memory(lib.Host(Records(), config=config(workers=2)), low))
     assert estimated.state == WARNING and "a cluster of 3 and the service need about 2" in estimated.text
     asked = one(lib.check_memory(lib.Host(Records(), memory_gib=4), low))
-    assert (asked.state, asked.cause, asked.setting) == (ERROR, "memory-short", "preflight#memory_gib")
+    assert (asked.state, asked.cause, asked.setting) == (ERROR, "memory-short", "preflight_info#memory_gib")
     standing = lib.Host(Records([node("mine")]), config=config())
     assert states(lib.check_memory(standing, low)) == [OK]
 

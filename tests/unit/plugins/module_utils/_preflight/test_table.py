@@ -109,7 +109,7 @@ def test_an_unknown_check_cannot_be_left_out() -> None:
     assert lib.check_names(["disk", "ports"]) == {"disk", "ports"}
     with pytest.raises(InputError, match="Did you mean 'goflags'") as caught:
         lib.check_names(["disk", "goflag"])
-    assert caught.value.setting == "preflight#skip"
+    assert caught.value.setting == "preflight_info#skip"
     assert "node-image" in caught.value.evidence[0]
 
 

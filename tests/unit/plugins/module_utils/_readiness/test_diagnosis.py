@@ -105,7 +105,7 @@ def test_one_workload_is_looked_at_without_asking_for_others() -> None:
 
 
 def test_the_module_says_what_is_wrong_with_its_kubeconfig(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    result = run_module(capsys, "workload_diagnosis", kubeconfig=str(tmp_path / "none"), namespace="shop")
+    result = run_module(capsys, "workload_diagnosis_info", kubeconfig=str(tmp_path / "none"), namespace="shop")
     assert result["verdict"]["cause"] == "no-kubeconfig"
 
 

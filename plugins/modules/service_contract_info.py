@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: service_contract
+module: service_contract_info
 short_description: Read the contract of a service and check it whole
 version_added: 0.1.0
 description:
@@ -57,7 +57,7 @@ options:
 
 EXAMPLES = r"""
 - name: Read the contract of httpbin and check it whole
-  kubernaut.coverage.service_contract:
+  kubernaut.coverage.service_contract_info:
     service: httpbin
     shipped: "{{ playbook_dir }}/vars"
     overrides: "{{ coverage_services | default({}) }}"
@@ -142,7 +142,7 @@ def main() -> None:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", run_id):
             raise InputError(f"The run id {run_id!r} cannot be the name of a folder.", setting="coverage_run_id")
     except CoverageError as error:
-        module.fail_json(**error.result("service_contract"))
+        module.fail_json(**error.result("service_contract_info"))
     base = Path(module.params["results"]).absolute() / service
     module.exit_json(
         changed=False,

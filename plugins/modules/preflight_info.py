@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: preflight
+module: preflight_info
 short_description: Check all that a run needs before anything is changed
 version_added: 0.1.0
 description:
@@ -257,7 +257,7 @@ options:
 
 EXAMPLES = r"""
 - name: Check what the run of httpbin needs
-  kubernaut.coverage.preflight:
+  kubernaut.coverage.preflight_info:
     image:
       service: httpbin
       source:
@@ -459,7 +459,7 @@ def main() -> None:
             )
         )
     except CoverageError as error:
-        module.fail_json(**error.result("preflight"))
+        module.fail_json(**error.result("preflight_info"))
     findings = [finding.data() for finding in found]
     title = f"Preflight of {image['service']}" if image else "Preflight"
     result = {
@@ -471,7 +471,7 @@ def main() -> None:
     }
     wrong = verdict(found)
     if wrong is not None:
-        module.fail_json(**wrong.result("preflight"), **result)
+        module.fail_json(**wrong.result("preflight_info"), **result)
     passed = {finding.check for finding in found if finding.state == OK}
     checks = [name for names in GROUPS.values() for name in names if name in passed]
     module.exit_json(changed=False, checks=checks, **result)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: workload_diagnosis
+module: workload_diagnosis_info
 short_description: Say why a workload of any cluster is not ready
 version_added: 0.1.0
 description:
@@ -50,12 +50,12 @@ options:
 
 EXAMPLES = r"""
 - name: Say what is wrong in a namespace
-  kubernaut.coverage.workload_diagnosis:
+  kubernaut.coverage.workload_diagnosis_info:
     kubeconfig: ~/.kube/config
     namespace: shop
 
 - name: Say why a Deployment is not ready
-  kubernaut.coverage.workload_diagnosis:
+  kubernaut.coverage.workload_diagnosis_info:
     kubeconfig: ~/.kube/config
     namespace: shop
     kind: Deployment
@@ -113,7 +113,7 @@ def main() -> None:
     except ImportError as error:
         module.fail_json(msg=missing_required_lib("kubernetes"), exception=str(error))
     except CoverageError as error:
-        module.fail_json(**error.result("workload_diagnosis"))
+        module.fail_json(**error.result("workload_diagnosis_info"))
     module.exit_json(
         changed=False, healthy=all(item["healthy"] for item in found), workloads=found, report=report(found)
     )
