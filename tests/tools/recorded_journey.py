@@ -22,7 +22,7 @@ import yaml
 from role_readme import roles
 
 ROOT = Path(__file__).resolve().parents[2]
-REAL = ("service_contract", "run_record", "covdata_report")
+REAL = ("service_contract_info", "run_record", "covdata_report")
 LINKED = ("meta", "playbooks", "roles", "galaxy.yml")
 
 Call = dict[str, t.Any]

@@ -34,7 +34,7 @@ VARIABLES = {row.variable for row in ROWS}
             "source.package",
             "source.package",
         ),
-        ("kind_cluster#recreate", "preflight", "kind_cluster_recreate", "", "kind_cluster: recreate"),
+        ("kind_cluster#recreate", "preflight_info", "kind_cluster_recreate", "", "kind_cluster: recreate"),
         ("kind_cluster#recreate", "kind_cluster", "kind_cluster_recreate", "", "recreate"),
         ("runner_tool#go.checksum", "runner_tool", "coverage_runner_go_checksum", "", "checksum"),
         ("outputs", "covdata_report", "outputs", "", "outputs"),
@@ -88,7 +88,7 @@ def test_every_variable_of_the_table_is_one_of_a_role() -> None:
     for path in ROOT.glob("roles/*/meta/argument_specs.yml"):
         for spec in yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"].values():
             known |= set(spec.get("options") or {})
-    own = {row.variable for row in ROWS if row.module == "service_contract"}
+    own = {row.variable for row in ROWS if row.module == "service_contract_info"}
     assert VARIABLES - own <= known
     assert all(name.startswith("coverage_") for name in own)
 
