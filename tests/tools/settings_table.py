@@ -29,7 +29,7 @@ ORDER = (
     *("coverage_report", "service_dependencies", "failure_evidence", "coverage_runner", "preflight"),
 )
 NO_SETTING = ("components",)  # a list of names that values are counted by
-KEY = re.compile(r"\b(?:contract|service_contract)\.([a-z_]+(?:\.[a-z_]+)*)")
+KEY = re.compile(r"\b(?:contract|coverage_component(?=\.dependencies))\.([a-z_]+(?:\.[a-z_]+)*)")
 HEADER = '''\
 # Copyright (c) 2026, the kubernaut.coverage authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)

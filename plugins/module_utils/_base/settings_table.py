@@ -154,7 +154,7 @@ ROWS = (
     Row("coverage_report_history", "coverage_report", "history"),
     Row("coverage_report_latest", "coverage_report", "latest"),
     Row("service_dependencies_cluster", "service_dependencies", "cluster"),
-    Row("service_dependencies_servers", "service_dependencies", "servers"),
+    Row("service_dependencies_servers", "service_dependencies", "servers", "dependencies"),
     Row("service_dependencies_cache_dir", "service_dependencies", "cache_dir"),
     Row("service_dependencies_ways", "service_dependencies", "ways"),
     Row("service_dependencies_podman", "service_dependencies", "podman"),
