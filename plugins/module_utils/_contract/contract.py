@@ -515,6 +515,11 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
                 "default": [],
                 "description": "Package patterns to leave out.",
             },
+            "paths": {
+                "type": "dict",
+                "default": {},
+                "description": "Folders in the repository by module or build folder, for names of files in reports.",
+            },
             "thresholds": {
                 "type": "dict",
                 "default": {},
