@@ -25,6 +25,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._build.containe
     Containerfile,
     Instruction,
     Stage,
+    Word,
     commands,
     expand,
 )
@@ -110,6 +111,7 @@ class GoBuild:
     compared: tuple[tuple[int, str], ...] = ()
     goarch: str = ""
     goarch_from: str = ""
+    goarch_written: str = ""
 
     @property
     def arguments(self) -> list[str]:
@@ -192,6 +194,7 @@ def _builds_in(
 ) -> list[GoBuild]:
     conditions = _conditions(script, values, shell_of(lint, stage))
     local = dict(values)
+    written: dict[str, str] = {}  # what the shell sets, with the build's own variables as they are written
     lost = _lost_before(lint, stage, values, lines)
     found = []
     for command in script:
@@ -201,6 +204,7 @@ def _builds_in(
             pairs = [*command.assignments, *(tuple(word.split("=", 1)) for word in words[1:] if "=" in word)]
             for name, value in pairs:
                 if reached is not False:
+                    written[name] = expand(value, written)
                     local[name] = expand(value, local) if reached else f"${name}"
                     if name == "GOFLAGS" and reached:
                         lost = f"line {command.line} sets GOFLAGS to '{local[name]}'"
@@ -248,7 +252,7 @@ def _builds_in(
                 command,
                 line,
                 rest[0],
-                tuple(expand(word, local) for word in rest[1:]),
+                tuple(_split(command.words[len(command.words) - len(rest) + 1 :], local)),
                 goflags,
                 why,
                 reached,
@@ -258,9 +262,20 @@ def _builds_in(
                 ),
                 arch if "$" not in arch else "",
                 lint.at(lines["GOARCH"]) if "GOARCH" in lines and "$" in own.get("GOARCH", "$") else "",
+                "" if "GOARCH" in own else written.get("GOARCH", ""),
             )
         )
     return found
+
+
+def _split(words: t.Sequence[Word], values: t.Mapping[str, str]) -> t.Iterator[str]:
+    """Yield words as a shell passes them on: an unquoted variable can be several words, or none."""
+    for word in words:
+        text = expand(word.value, values)
+        if "$" in word.raw and word.raw[0] not in "\"'" and text != word.value:
+            yield from text.split()
+        else:
+            yield text
 
 
 @dataclass
@@ -630,7 +645,7 @@ def check_goarch(lint: Lint) -> t.Iterator[Finding]:
 
 def _written_goarch(lint: Lint, item: GoBuild) -> str:
     """Return how GOARCH is written where it comes from."""
-    own = dict(item.command.assignments).get("GOARCH", "")
+    own = dict(item.command.assignments).get("GOARCH", "") or item.goarch_written
     names = re.findall(r"\$\{?(\w+)", own)
     if own and (not names or names[0] != "GOARCH"):
         return own
