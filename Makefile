@@ -13,7 +13,7 @@ link := .ansible/collections/ansible_collections/kubernaut/coverage
 suite := $(VENV)/bin/python tests/tools/suite.py
 
 .DEFAULT_GOAL := help
-.PHONY: help set-up demo runner test test-all lint sanity units browser molecule faults journey bench bench-covdata fuzz format docs changelog build teardown clean distclean
+.PHONY: help set-up demo runner test test-all lint sanity units consumers browser molecule faults journey bench bench-covdata fuzz format docs changelog build teardown clean distclean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -54,6 +54,9 @@ sanity: set-up ## ansible-test sanity
 
 units: set-up ## The unit and structural tests (some need Go: make runner)
 	@$(suite) units
+
+consumers: set-up ## Other tools read the reports: genhtml, lcov, diff-cover, pycobertura, converters (installed where missing)
+	@$(VENV)/bin/pytest -q tests/integration/consumers
 
 browser: set-up ## The report's page in a real browser, installed where it is missing (needs: make runner)
 	@$(suite) browser

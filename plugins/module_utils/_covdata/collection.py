@@ -156,9 +156,9 @@ def _read_component(component: Component, metas: list[Found], counters: list[Fou
         for found in group:
             if found.folder.pod not in component.pods:
                 component.pods[found.folder.pod] = Pod(found.folder.pod)
+    counters = without_stale(component, counters, options.not_before)
     for found in counters:
         component.pods[found.folder.pod].found += 1
-    counters = without_stale(component, counters, options.not_before)
     programs = read_metas(component, metas)
     found_for: dict[str, list[Found]] = {}
     for found in counters:

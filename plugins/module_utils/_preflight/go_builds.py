@@ -23,6 +23,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._build.containe
     Command,
     Containerfile,
     Stage,
+    Word,
     commands,
     expand,
 )
@@ -82,7 +83,8 @@ class GoBuild:
 
     :ivar words: what follows the verb. :ivar goflags: of its environment. :ivar lost: why those are not the given ones.
     :ivar reached: whether it is run; None where a condition decides that is not understood.
-    :ivar compared: the exact comparisons of GOFLAGS that it hangs on.
+    :ivar compared: the exact comparisons of GOFLAGS that it depends on. 
+    :ivar goarch_written: how the script sets GOARCH.
     """
 
     stage: Stage
@@ -96,6 +98,7 @@ class GoBuild:
     compared: tuple[Compared, ...] = ()
     goarch: str = ""
     goarch_from: str = ""
+    goarch_written: str = ""
 
     @property
     def arguments(self) -> list[str]:
@@ -207,7 +210,7 @@ def _builds_in(
                 command=command,
                 line=command.line,
                 verb=_verb(words),
-                words=tuple(expand(word, local) for word in words[words.index(_verb(words)) + 1 :]),
+                words=tuple(_split(command.words[len(command.words) - len(words) :], words, local)),
                 goflags=local.get("GOFLAGS", ""),
                 lost=why,
                 reached=_reached(command, compared, lint.build_args.get("GOFLAGS", "")),
@@ -217,9 +220,28 @@ def _builds_in(
                 ),
                 goarch=arch if "$" not in arch else "",
                 goarch_from=lint.at(lines["GOARCH"]) if fixed else "",
+                goarch_written="" if "GOARCH" in own else _written("GOARCH", settings),
             )
         )
     return found
+
+
+def _split(words: t.Sequence[Word], texts: t.Sequence[str], values: t.Mapping[str, str]) -> t.Iterator[str]:
+    """Yield what follows the verb as a shell passes it on: an unquoted variable can be several words, or none."""
+    for word in words[texts.index(_verb(texts)) + 1 :]:
+        text = expand(word.value, values)
+        if "$" in word.raw and word.raw[0] not in "\"'" and text != word.value:
+            yield from text.split()
+        else:
+            yield text
+
+
+def _written(name: str, settings: t.Sequence[_Set]) -> str:
+    """Return what the script sets a variable to, with the build's own variables as they are written."""
+    written: dict[str, str] = {}
+    for item in settings:
+        written[item.name] = expand(item.value, written)
+    return written.get(name, "")
 
 
 def _settings(command: Command) -> t.Iterator[_Set]:

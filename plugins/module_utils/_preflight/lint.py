@@ -109,7 +109,7 @@ def check_goarch(lint: Lint) -> t.Iterator[Finding]:
 
 def _written_goarch(lint: Lint, item: GoBuild) -> str:
     """Return how GOARCH is written where it comes from."""
-    own = dict(item.command.assignments).get("GOARCH", "")
+    own = dict(item.command.assignments).get("GOARCH", "") or item.goarch_written
     names = re.findall(r"\$\{?(\w+)", own)
     if own and (not names or names[0] != "GOARCH"):
         return own

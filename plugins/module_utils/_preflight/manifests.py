@@ -100,6 +100,10 @@ class Manifests:
         """Whether the manifests, or Kubernetes itself, make such an object."""
         return (kind, name) in ALWAYS or any((item.kind, item.name) == (kind, name) for item in self.items)
 
+    def maker(self, kind: str, name: str) -> t.Optional[Item]:
+        """Return the object of the manifests that a controller makes such an object of, or None."""
+        return next((item for item in self.items if (kind, name) in made_by(item.content)), None)
+
     def names(self, kind: str) -> list[str]:
         """Return the names of all objects of a kind."""
         return [item.name for item in self.items if item.kind == kind]
@@ -294,6 +298,42 @@ def called(name: str, names: t.Sequence[str]) -> str:
     return f"; the nearest is '{near[0]}'" if near else ""
 
 
+# what a controller makes of an object, by kind: where the name of the Secret (or ConfigMap) is
+SECRET_MAKERS = {
+    "Certificate": ("spec", "secretName"),  # cert-manager.io
+    "ExternalSecret": ("spec", "target", "name"),  # external-secrets.io; its own name where there is none
+    "SealedSecret": ("spec", "template", "metadata", "name"),  # bitnami.com; the same
+    "VaultStaticSecret": ("spec", "destination", "name"),  # secrets.hashicorp.com
+    "VaultDynamicSecret": ("spec", "destination", "name"),
+    "VaultPKISecret": ("spec", "destination", "name"),
+    "OnePasswordItem": (),  # onepassword.com: its own name
+    "Bundle": (),  # trust.cert-manager.io: a ConfigMap, or a Secret, of its own name
+}
+OWN_NAME = frozenset(("ExternalSecret", "SealedSecret", "OnePasswordItem", "Bundle"))
+ANNOTATED = {  # OpenShift's service CA, by kind of the object that has the annotation
+    "service.beta.openshift.io/serving-cert-secret-name": "Service",
+    "service.alpha.openshift.io/serving-cert-secret-name": "Service",
+}
+
+
+def made_by(content: t.Mapping[str, t.Any]) -> set[tuple[str, str]]:
+    """Return the objects, as (kind, name), that a controller makes of an object."""
+    kind, metadata = str(content.get("kind")), mapping(content.get("metadata"))
+    made: set[tuple[str, str]] = set()
+    if kind in SECRET_MAKERS and "/" in str(content.get("apiVersion")):
+        value: t.Any = content if SECRET_MAKERS[kind] else None
+        for key in SECRET_MAKERS[kind]:
+            value = mapping(value).get(key)
+        name = str(value or (metadata.get("name") if kind in OWN_NAME else "") or "")
+        made.add(("Secret", name))
+        if kind == "Bundle":
+            made.add(("ConfigMap", name))
+    for annotation, value in mapping(metadata.get("annotations")).items():
+        if ANNOTATED.get(annotation) == kind:
+            made.add(("Secret", str(value)))
+    return {(kind, name) for kind, name in made if name}
+
+
 # The checks
 
 
@@ -481,6 +521,16 @@ def _reference(
 ) -> t.Iterator[Finding]:
     if known.has(kind, name):
         yield from _keys(known, item, kind, name, part)
+        return
+    maker = known.maker(kind, name)
+    if maker is not None:
+        yield finding(
+            check,
+            WARNING,
+            f"{item.kind} {item.name} needs {kind} '{name}', which {maker.kind} {maker.name} makes.",
+            f"The controller of {maker.kind} has to run in the cluster first.",
+            where=item.at(part),
+        )
         return
     where, near = item.at(part), called(name, known.names(kind))
     if known.existing is None or (known.others and (kind, name) not in known.existing):

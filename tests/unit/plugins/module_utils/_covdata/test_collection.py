@@ -178,7 +178,7 @@ def test_counters_that_do_not_fit_their_covmeta_are_set_aside(data: Path) -> Non
         file.segments[0].function[0] = 99
         path.write_bytes(covcounters.write_counters(file))
     program = read(data)["program"]
-    assert kinds(program) == ["foreign", "foreign", "meta-without-counters"]
+    assert kinds(program) == ["foreign", "foreign"]
     assert program.lives() == 1
 
 

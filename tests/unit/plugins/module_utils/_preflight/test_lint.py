@@ -403,3 +403,45 @@ def test_odd_files_give_findings_like_any_other(text: str) -> None:
         assert any(found.values())
         for name, findings in found.items():
             assert all(item.check == name and item.state in STATES for item in findings)
+
+
+# ---- variables of the shell ----
+
+BUILDER = """FROM docker.io/library/golang:1.26 AS builder
+ARG TARGETOS TARGETARCH GOFLAGS GO_COVERAGE=0
+ARG GO_BUILD_FLAGS=""
+{run}
+FROM scratch
+COPY --from=builder /gauge /gauge
+ENTRYPOINT ["/gauge"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("run", "fixed"),
+    [
+        ("RUN export GOOS=$TARGETOS GOARCH=$TARGETARCH && go build -o /gauge ./cmd/gauge", False),
+        ("RUN <<SCRIPT\nset -eu\nexport GOARCH=${TARGETARCH}\ngo build -o /gauge ./cmd/gauge\nSCRIPT", False),
+        ("RUN ARCH=$TARGETARCH; export GOARCH=$ARCH; go build -o /gauge ./cmd/gauge", False),
+        ("RUN export GOARCH=amd64 && go build -o /gauge ./cmd/gauge", True),
+        ("RUN export GOARCH=$TARGETARCH && GOARCH=amd64 go build -o /gauge ./cmd/gauge", True),
+    ],
+)
+def test_goarch_of_an_exported_variable(run: str, fixed: bool) -> None:
+    found = only(BUILDER.format(run=run), "goarch")
+    assert found.state == (WARNING if fixed else OK)
+
+
+@pytest.mark.parametrize(
+    ("run", "arguments", "state"),
+    [
+        ("RUN go build ${GO_BUILD_FLAGS} -o /gauge .", {"GO_BUILD_FLAGS": "-cover -covermode=atomic"}, OK),
+        ("RUN go build $GO_BUILD_FLAGS -o /gauge .", {"GO_BUILD_FLAGS": "-trimpath -cover"}, OK),
+        ("RUN go build $GO_BUILD_FLAGS -o /gauge .", {"GO_BUILD_FLAGS": "-trimpath -race"}, ERROR),
+        ('RUN COVER=""; if [ "$GO_COVERAGE" = "1" ]; then COVER="-cover -covermode=atomic"; fi; '
+         "go build $COVER -o /gauge .", {"GO_COVERAGE": "1"}, OK),
+    ],
+)  # fmt: skip
+def test_a_variable_of_several_words(run: str, arguments: dict[str, str], state: str) -> None:
+    states = {found.state for found in lint(BUILDER.format(run=run), build_args=arguments)["goflags"]}
+    assert (ERROR in states) == (state == ERROR)

@@ -412,3 +412,24 @@ def test_odd_forms_give_findings_like_any_other(name: str, spec: str) -> None:
         assert {item.check for item in found} == {name}
         # what cannot be read is never said to be wrong of the cluster, the image or the node
         assert all(item.text and item.state in STATES for item in found)
+
+
+@pytest.mark.parametrize(
+    "maker",
+    [
+        "apiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata: {name: c}\nspec: {secretName: made}\n",
+        "apiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata: {name: e}\nspec: {target: {name: made}}\n",
+        "apiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata: {name: made}\nspec: {}\n",
+        "apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nmetadata: {name: made}\nspec: {}\n",
+        "apiVersion: v1\nkind: Service\nmetadata: {name: s, annotations: "
+        "{service.beta.openshift.io/serving-cert-secret-name: made}}\nspec: {}\n",
+    ],
+)
+def test_a_secret_that_another_object_makes(maker: str) -> None:
+    items, problems = lib.parse(maker, "made.yaml")
+    assert problems == []
+    assert lib.made_by(items[0].content) == {("Secret", "made")}
+    text = changed("kind: Secret, metadata: {name: gateway-secret}", "kind: Secret, metadata: {name: x}")
+    found = list(wrong("references", text.rstrip() + "\n---\n" + maker.replace("made", "gateway-secret")))
+    assert {item.state for item in found} == {WARNING}
+    assert "makes" in found[0].text
