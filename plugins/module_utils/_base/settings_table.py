@@ -140,6 +140,7 @@ ROWS = (
     Row("coverage_report_service", "coverage_report", "service"),
     Row("coverage_report_run_id", "coverage_report", "run_id"),
     Row("coverage_report_sources", "coverage_report", "sources"),
+    Row("coverage_report_paths", "coverage_report", "paths", "report.paths"),
     Row("coverage_report_include", "coverage_report", "include", "report.include"),
     Row("coverage_report_exclude", "coverage_report", "exclude", "report.exclude"),
     Row("coverage_report_thresholds", "coverage_report", "thresholds", "report.thresholds"),

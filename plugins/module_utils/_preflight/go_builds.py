@@ -83,7 +83,7 @@ class GoBuild:
 
     :ivar words: what follows the verb. :ivar goflags: of its environment. :ivar lost: why those are not the given ones.
     :ivar reached: whether it is run; None where a condition decides that is not understood.
-    :ivar compared: the exact comparisons of GOFLAGS that it depends on. 
+    :ivar compared: the exact comparisons of GOFLAGS that it depends on.
     :ivar goarch_written: how the script sets GOARCH.
     """
 
