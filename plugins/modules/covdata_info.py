@@ -11,8 +11,8 @@ short_description: Say what Go coverage data there are
 version_added: 0.1.0
 description:
   - Reads the C(covmeta) and C(covcounters) files that instrumented Go programs leave in C(GOCOVERDIR), and text
-    profiles, and says what they are; which programs and packages, which counter mode, of how many lives, and what is
-    wrong with them.
+    profiles, and says what they are; which programs and packages, which counter mode, of how many process runs, and
+    what is wrong with them.
   - Holds the contents of each C(covmeta) against its hashes, which finds changed bits that nothing else shows. The
     other modules do so up to 65,536 blocks; it takes about 0.1 s for each megabyte of a C(covmeta).
   - Needs no Go. Changes nothing.
@@ -90,20 +90,20 @@ programs:
       description: How many statements.
       type: int
     covered:
-      description: How many statements ran in at least one life.
+      description: How many statements ran in at least one process run.
       type: int
     percent:
       description: The same as a percentage; null without counters.
       type: float
-    lives:
-      description: Of how many lives (executions) there are counters.
+    process runs:
+      description: Of how many process runs (executions) there are counters.
       type: int
     last_written:
       description: When the last of them were written, in seconds since the epoch.
       type: float
     arguments:
-      description: What all lives have in common of command line (C(argc), C(argv0) and so on), C(GOOS) and C(GOARCH).
-      type: dict
+      description: What all process runs have in common of command line (C(argc), C(argv0) and so on), C(GOOS) and
+      C(GOARCH). type: dict
     covmeta:
       description: Path of the covmeta.
       type: str
@@ -121,8 +121,8 @@ granularity:
   description: Granularity of all programs together.
   returned: success
   type: str
-lives:
-  description: Of how many lives there are counters, in all.
+process runs:
+  description: Of how many process runs there are counters, in all.
   returned: success
   type: int
 withheld:

@@ -26,7 +26,7 @@ attributes:
     support: full
   diff_mode:
     support: partial
-    details: Of the names of the files; the names tell the data of the programs, and the time of the last life.
+    details: Of the names of the files; the names tell the data of the programs, and the time of the last process run.
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
   - kubernaut.coverage.covdata
@@ -104,7 +104,8 @@ withheld:
   returned: success
   type: str
 programs:
-  description: The programs of the result, each with C(hash), C(main), C(mode), C(packages) (how many) and C(lives).
+  description: The programs of the result, each with C(hash), C(main), C(mode), C(packages) (how many) and
+  C(process_runs).
   returned: success
   type: list
   elements: dict

@@ -121,8 +121,8 @@ mode:
   description: Counter mode of all together.
   returned: success
   type: str
-lives:
-  description: Of how many lives (executions) there were counters.
+process runs:
+  description: Of how many process runs (executions) there were counters.
   returned: success
   type: int
 packages:
@@ -183,7 +183,7 @@ def main() -> None:
         module.fail_json(**printable(error.result("covdata_report")))
     component = made.summary["components"][0]
     result = {name: made.summary[name] for name in ("percent", "statements", "covered", "packages", "problems")}
-    result.update(changed=made.changed, mode=component["mode"], lives=component["lives"])
+    result.update(changed=made.changed, mode=component["mode"], process_runs=component["process_runs"])
     result.update(files=made.files, lines=made.lines)
     if module._diff:
         result["diff"] = [

@@ -11,7 +11,7 @@ short_description: Bring the counters of a workload home
 version_added: 0.1.0
 description:
   - Stops the workload gracefully, waits until its programs have really ended, copies the files of every pod from every
-    node, counts them against the lives that there were, and puts the workload back as it was.
+    node, counts them against the process runs that there were, and puts the workload back as it was.
   - Where counters are missing, it says why. It fails only where none came home at all; where some did, that is a
     warning and RV(verdict).
   - A Deployment, StatefulSet or ReplicaSet is scaled to zero for a moment, a DaemonSet is given a node selector that
@@ -60,7 +60,7 @@ options:
     type: path
     required: true
   record:
-    description: File that keeps the lives that there were and what came home of each.
+    description: File that keeps the process runs that there were and what came home of each.
     type: path
     required: true
   pods:
@@ -92,19 +92,19 @@ EXAMPLES = r"""
     nodes: [httpbin-e2e-control-plane]
     volume_directory: /coverdata/20261123-154210-123/httpbin
     destination: ~/coverage-results/httpbin/20261123-154210-123/coverdata/httpbin
-    record: ~/coverage-results/httpbin/20261123-154210-123/lives-httpbin.json
+    record: ~/coverage-results/httpbin/20261123-154210-123/processes-httpbin.json
 """
 
 RETURN = r"""
-lives:
+process runs:
   description:
     - For each pod how often its program was started, how it ended, and what came home.
-    - Where lives are lost, C(cause) and C(why) tell of the last of them.
+    - Where process runs are lost, C(cause) and C(why) tell of the last of them.
   returned: success
   type: list
   elements: dict
 lost:
-  description: Number of lives whose counters did not come home.
+  description: Number of process runs whose counters did not come home.
   returned: success
   type: int
 verdict:
@@ -183,7 +183,7 @@ def main() -> None:
     )
     try:
         outcome = Extracted(recorded(options["record"]))
-        known = {(item.pod, uid) for item in outcome.lives for uid in (item.uid, "")}
+        known = {(item.pod, uid) for item in outcome.process_runs for uid in (item.uid, "")}
         expected = {(pod["pod"], pod.get("uid", "")) for pod in options["pods"]}
         home = bool(expected) and expected <= known
         if not home and not module.check_mode:
@@ -201,14 +201,14 @@ def main() -> None:
         module.fail_json(msg=missing_required_lib("kubernetes"), exception=str(error))
     except CoverageError as error:
         module.fail_json(**error.result("coverage_extraction"))
-    lost = sum(item.lost for item in outcome.lives)
+    lost = sum(item.lost for item in outcome.process_runs)
     verdict = {} if outcome.verdict is None else outcome.verdict.verdict("coverage_extraction")
     if verdict:
-        of = f"{lost} of {sum(item.lives for item in outcome.lives)} lives lost: " if lost else ""
+        of = f"{lost} of {sum(item.process_runs for item in outcome.process_runs)} process runs lost: " if lost else ""
         module.warn(f"{source.component}: {of}{verdict['sentence']} {verdict['remedy']}")
     module.exit_json(
         changed=not home,
-        lives=[{**asdict(item), "lost": item.lost} for item in outcome.lives],
+        process_runs=[{**asdict(item), "lost": item.lost} for item in outcome.process_runs],
         lost=lost,
         verdict=verdict,
         set_aside=outcome.set_aside,

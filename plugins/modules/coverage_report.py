@@ -11,7 +11,7 @@ short_description: Merge Go coverage data and report them
 version_added: 0.1.0
 description:
   - Reads the C(covmeta) and C(covcounters) files that instrumented Go programs leave in C(GOCOVERDIR), merges the
-    counters of all lives of each component, and writes the reports of one run into one folder. Needs no Go.
+    counters of all process runs of each component, and writes the reports of one run into one folder. Needs no Go.
   - The text profile, and the numbers by function and package, are those of C(go tool covdata).
   - What is damaged, doubled, left over or foreign is set aside and said, the good data survive. A percentage that could
     not be trusted is withheld with its reason, RV(percent) is then null; see RV(problems).
@@ -96,18 +96,18 @@ options:
           - A pattern that matches no package is a shortfall.
         type: dict
         default: {}
-  lives:
+  process runs:
     description:
-      - What is known of the lives there were, shown in the reports. Known keys of an entry are V(component), V(pod),
-        V(container), V(lives) (how many there were), V(counters) (of how many they came home), V(exit_codes) and
-        V(reason).
+      - What is known of the process runs there were, shown in the reports. Known keys of an entry are V(component),
+        V(pod), V(container), V(process_runs) (how many there were), V(counters) (of how many they came home),
+        V(exit_codes) and V(reason).
     type: list
     elements: dict
     default: []
   records:
     description:
-      - Files that M(kubernaut.coverage.coverage_extraction) kept of lives, as its option O(ignore:record); they add to
-        O(lives). One that is not there adds none.
+      - Files that M(kubernaut.coverage.coverage_extraction) kept of process runs, as its option O(ignore:record); they
+        add to O(process_runs). One that is not there adds none.
     type: list
     elements: path
     default: []
@@ -141,7 +141,7 @@ options:
   snapshots:
     description:
       - What several counter files of one process are. With V(sum) they are added up, with V(last) only the last one
-        counts, because each holds all that was counted so far. With V(auto) the files and O(lives) tell.
+        counts, because each holds all that was counted so far. With V(auto) the files and O(process_runs) tell.
     type: str
     choices: [auto, sum, last]
     default: auto
@@ -220,7 +220,7 @@ packages:
   type: list
   elements: dict
 components:
-  description: Each component with its totals, counter mode, pods, programs, lives and packages.
+  description: Each component with its totals, counter mode, pods, programs, process runs and packages.
   returned: success
   type: list
   elements: dict
@@ -301,7 +301,7 @@ def main() -> None:
                 "type": "dict",
                 "options": {"total": {"type": "float"}, "packages": {"type": "dict", "default": {}}},
             },
-            "lives": {"type": "list", "elements": "dict", "default": []},
+            "process_runs": {"type": "list", "elements": "dict", "default": []},
             "records": {"type": "list", "elements": "path", "default": []},
             "stages": {"type": "dict", "default": {}},
             **READING,
@@ -322,7 +322,10 @@ def main() -> None:
     records = module.params.pop("records")
     options = Options(check=module.check_mode, **module.params)
     try:
-        options.lives = [*options.lives, *(asdict(life) for record in records for life in recorded(record))]
+        options.process_runs = [
+            *options.process_runs,
+            *(asdict(process_run) for record in records for process_run in recorded(record)),
+        ]
         report = make_report(options)
     except CoverageError as error:
         if module.check_mode and error.cause in NOT_YET:

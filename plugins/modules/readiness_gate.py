@@ -154,7 +154,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli imp
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.wait import (
     NotReady,
     Target,
-    pod_lives,
+    pod_process_runs,
     save_evidence,
     suggested_startup_probe,
     wait_until_ready,
@@ -208,7 +208,7 @@ def main() -> None:
         module.fail_json(**error.result("readiness_gate"))
     module.exit_json(
         changed=False,
-        pods=pod_lives(seen),
+        pods=pod_process_runs(seen),
         seconds=round(seen.waited, 2),
         startup_probe=suggested_startup_probe(seen),
     )

@@ -4,10 +4,10 @@
 """The covdata engine against Go's own tools, in turn, in one run: ``make bench-covdata RUNS=5 ONLY=percent,func``.
 
 The program is real: kubectl as a library, with every package instrumented (``-coverpkg=all``), about 900 packages and
-370,000 blocks. Its covmeta and some lives are real. The 2,000 files of counters are made from those lives: which
-functions ran is as it was, but for some that are left out in every tenth file, and every count above 4 is scaled by
-chance between a half and the double, so that sizes are those of real files and no two are equal (none is above
-200,000). The 20,000 files are the 2,000 under ten names each.
+370,000 blocks. Its covmeta and some process runs are real. The 2,000 files of counters are made from those process
+runs: which functions ran is as it was, but for some that are left out in every tenth file, and every count above 4 is
+scaled by chance between a half and the double, so that sizes are those of real files and no two are equal (none is
+above 200,000). The 20,000 files are the 2,000 under ten names each.
 
 Go's tools are built beforehand, and so is the bytecode of ours, as Python keeps it from the second start on. Both sides
 start a process for each task; Python's start and imports count. A first round of each is not counted: it reads what
@@ -52,7 +52,7 @@ func main() {
     os.Exit(cli.Run(cmd.NewDefaultKubectlCommand()))
 }
 """.replace("    ", "\t")
-LIVES = (
+PROCESS_RUNS = (
     ("version", "--client"),
     ("version", "--client", "--output=yaml"),
     ("--help",),
@@ -140,9 +140,9 @@ def make_module(folder: Path) -> None:
     go("mod", "tidy", cwd=folder)
 
 
-def make_lives(folder: Path, program: Path) -> None:
+def make_process_runs(folder: Path, program: Path) -> None:
     folder.mkdir()
-    for arguments in LIVES:
+    for arguments in PROCESS_RUNS:
         subprocess.run(
             [program, *arguments],
             env={**os.environ, "GOCOVERDIR": str(folder), "KUBECONFIG": os.devnull},
@@ -151,33 +151,33 @@ def make_lives(folder: Path, program: Path) -> None:
         )
 
 
-def make_files(folder: Path, lives: Path) -> None:
+def make_files(folder: Path, process_runs: Path) -> None:
     import numpy as np  # noqa: PLC0415  (see once)
     from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import (  # noqa: PLC0415
         counters as covcounters,
     )
 
     folder.mkdir()
-    (meta,) = lives.glob("covmeta.*")
+    (meta,) = process_runs.glob("covmeta.*")
     shutil.copy(meta, folder)
-    real = [covcounters.read_counters(path.read_bytes()) for path in sorted(lives.glob("covcounters.*"))]
+    real = [covcounters.read_counters(path.read_bytes()) for path in sorted(process_runs.glob("covcounters.*"))]
     chance = np.random.default_rng(SEED)
     digest = meta.name.split(".")[1]
     for number in range(FILES):
         file = real[number % len(real)]
-        (life,) = file.segments
-        keep = np.ones(len(life.lengths), dtype=bool)
+        (process_run,) = file.segments
+        keep = np.ones(len(process_run.lengths), dtype=bool)
         if number % LEFT_OUT_EVERY == 0:
             keep = chance.random(len(keep)) > 0.01
-        counts = life.counters.astype(np.float64)
+        counts = process_run.counters.astype(np.float64)
         hot = counts > 4
         counts[hot] *= chance.uniform(0.5, 2.0, int(hot.sum()))
         segment = covcounters.Segment(
-            arguments=life.arguments,
-            package=life.package[keep],
-            function=life.function[keep],
-            lengths=life.lengths[keep],
-            counters=np.minimum(counts, MOST).astype(np.uint32)[np.repeat(keep, life.lengths)],
+            arguments=process_run.arguments,
+            package=process_run.package[keep],
+            function=process_run.function[keep],
+            lengths=process_run.lengths[keep],
+            counters=np.minimum(counts, MOST).astype(np.uint32)[np.repeat(keep, process_run.lengths)],
         )
         content = covcounters.write_counters(covcounters.CounterFile(file.meta_hash, [segment]))
         (folder / f"covcounters.{digest}.{1000 + number}.{1_800_000_000_000_000_000 + number}").write_bytes(content)
@@ -252,13 +252,13 @@ def make_tasks() -> list[Task]:
     module = once(CACHE / "module", make_module)
     flags = ("-buildvcs=false", "-cover", "-covermode=atomic", "-coverpkg=all")
     program = once(CACHE / "program", lambda path: go("build", *flags, "-o", str(path), ".", cwd=module))
-    lives = once(CACHE / "lives", lambda path: make_lives(path, program))
-    files = once(CACHE / f"data-{FILES}", lambda path: make_files(path, lives))
+    process_runs = once(CACHE / "process_runs", lambda path: make_process_runs(path, program))
+    files = once(CACHE / f"data-{FILES}", lambda path: make_files(path, process_runs))
     many = once(CACHE / f"data-{MANY}", lambda path: make_many(path, files))
     sources = once(CACHE / "sources.json", lambda path: make_sources(path, module))
     whole = CACHE / "merged"
     if not whole.exists():
-        subprocess.run([covdata, "merge", f"-i={lives}", f"-o={empty(whole)}"], check=True)
+        subprocess.run([covdata, "merge", f"-i={process_runs}", f"-o={empty(whole)}"], check=True)
     profile = CACHE / "profile.txt"
     subprocess.run([covdata, "textfmt", f"-i={whole}", f"-o={profile}"], check=True)
     ours = [sys.executable, str(CLI)]

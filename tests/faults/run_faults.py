@@ -241,7 +241,7 @@ class Stage:
         meanwhile.result()
         if self.fault.stage in ("extraction", "report", "healthy"):
             self.act(self.fault.during)
-            return self.extract(gate.pod_lives(self.seen))
+            return self.extract(gate.pod_process_runs(self.seen))
         return Verdict()
 
     def extract(self, pods: t.Sequence[Object]) -> Verdict:
@@ -256,7 +256,7 @@ class Stage:
             "nodes": list(self.nodes),
             "volume_directory": self.settings.volume_directory,
             "destination": str(self.output / "coverdata"),
-            "record": str(self.output / "lives.json"),
+            "record": str(self.output / "process_runs.json"),
             "pods": list(pods),
         }
         found = ask_module("coverage_extraction", options)

@@ -111,7 +111,8 @@ def corpus() -> dict[str, list[Good]]:
 
 
 PLACES = {
-    # another life of the same pod; a life of another pod; written by the process of a good one before it, or after it
+    # another process run of the same pod; a process run of another pod; written by the process of a good one before it,
+    # or after it
     "counters": ("same-pod", "other-pod", "earlier", "later"),
     # read before the good copy, or after it
     "meta": ("before", "behind"),
@@ -229,7 +230,7 @@ class Runner:
         if digest not in self.alone:
             for pod in ("pod-1", "pod-3"):
                 (folder / "service" / pod).mkdir(parents=True)
-            # two good lives: one with its covmeta, one that has need of another pod's
+            # two good process runs: one with its covmeta, one that has need of another pod's
             (folder / "service" / "pod-1" / meta.name).write_bytes(meta.data)
             (folder / "service" / "pod-1" / f"covcounters.{digest}.1.1000").write_bytes(counters.data)
             (folder / "service" / "pod-3" / f"covcounters.{digest}.4000.3000").write_bytes(counters.data)
@@ -280,15 +281,15 @@ class Runner:
         added = plain_sum(meta, case.data)
         top = 1 if program.meta.mode == "set" else LARGEST
         sums = [alone + added]
-        lives = {3}
+        process_runs = {3}
         if case.target in {"collection-earlier", "collection-later"}:
             # of two snapshots of one process the last one counts
-            lives.add(2)
+            process_runs.add(2)
             sums.append(alone - good + added if case.target == "collection-later" else alone)
         if not any(np.array_equal(counts, np.minimum(total, top)) for total in sums):
-            raise Broken("an accepted life is not what was added")
-        if program.lives not in lives:
-            raise Broken(f"{program.lives} lives, {lives} are good")
+            raise Broken("an accepted process run is not what was added")
+        if program.process_runs not in process_runs:
+            raise Broken(f"{program.process_runs} process runs, {process_runs} are good")
         if np.any((counts == 0) & (alone != 0)):
             raise Broken("what was covered is not any more")
 
@@ -357,7 +358,7 @@ def accumulate(case: Case) -> Outcome:
     except FormatError as error:
         kind, added = error.kind, np.zeros_like(before)
     for good in (b"", other):
-        accumulator = Accumulator(meta, each_life=bool(case.index & 1))
+        accumulator = Accumulator(meta, each_process_run=bool(case.index & 1))
         if good:
             accumulator.add(memoryview(good))
         for _time in range(2):
@@ -405,9 +406,9 @@ def same_names(meta: covmeta.Meta, again: covmeta.Meta) -> None:
 def make_reports(meta: covmeta.Meta, again: covmeta.Meta) -> None:
     """Make every text of a covmeta that was accepted, each second unit counted."""
     counts = (np.arange(meta.units.shape[1]) % 2).astype(np.uint32)
-    profile = make_profile([Program(meta, "", counts, lives=1)], meta.mode)
+    profile = make_profile([Program(meta, "", counts, process_runs=1)], meta.mode)
     function_text(profile)
-    if percent_of([Program(again, "", counts, lives=1)], meta.mode) != percent_text(profile):
+    if percent_of([Program(again, "", counts, process_runs=1)], meta.mode) != percent_text(profile):
         raise Broken("the short way to the percentages gives others")
     text_profile(profile)
     lines, functions = count_lines(profile), find_functions(profile)
@@ -492,7 +493,7 @@ def _base() -> Profile:
     good = corpus()["meta"][0]
     meta = covmeta.read_meta(good.data)
     counts = (np.arange(meta.units.shape[1]) % 3).astype(np.uint32)
-    return make_profile([Program(meta, "", counts, lives=1)], "atomic")
+    return make_profile([Program(meta, "", counts, process_runs=1)], "atomic")
 
 
 def join_profile(data: bytes, *, compared: bool) -> Outcome:

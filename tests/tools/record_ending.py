@@ -317,7 +317,7 @@ class Stage:
                     self.podman,
                     self.source,
                     f"{folder}/coverdata/{known.NAME}",
-                    record=f"{folder}/lives.json",
+                    record=f"{folder}/process runs.json",
                     expected=self.expected,
                     timeout=8 if self.ending.kind == "Job" else 15,
                 )

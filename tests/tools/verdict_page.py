@@ -120,7 +120,7 @@ STAGES: dict[str, tuple[str, str]] = {
         " with the process runs. The workload is restored in each case, and what was collected"
         " stays.\n\nWhere nothing was collected, the run fails with the verdict. Where only some process runs"
         " are lost, the same verdict is a warning on the terminal, in `coverage_extraction_result.verdict`,"
-        " and for each pod in `lives-<component>.json` (`cause`, `why`): never only a lower number. What the"
+        " and for each pod in `processes-<component>.json` (`cause`, `why`): never only a lower number. What the"
         " rules saw is in `evidence/ending.json`. First comes what concerns all counters, then programs that"
         " wrote nothing at all (above), memory and panics, and then how the program ended.",
     ),

@@ -838,7 +838,7 @@ CAUSES.add(
         remedy="Check who replaced it.",
     ),
     Cause(
-        "lives-lost",
+        "processes-lost",
         title="Earlier process runs wrote nothing",
         why="Kubernetes no longer knows how they ended: it remembers two.",
         remedy="Check why the container is restarted again and again.",

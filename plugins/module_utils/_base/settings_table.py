@@ -144,7 +144,7 @@ ROWS = (
     Row("coverage_report_include", "coverage_report", "include", "report.include"),
     Row("coverage_report_exclude", "coverage_report", "exclude", "report.exclude"),
     Row("coverage_report_thresholds", "coverage_report", "thresholds", "report.thresholds"),
-    Row("coverage_report_lives", "coverage_report", "lives"),
+    Row("coverage_report_process_runs", "coverage_report", "process_runs"),
     Row("coverage_report_records", "coverage_report", "records"),
     Row("coverage_report_stages", "coverage_report", "stages"),
     Row("coverage_report_policy", "coverage_report", "policy"),

@@ -5,7 +5,7 @@
 """What a run is made of: the service, and the components that it needs, each with the contract of a service.
 
 A component is found by the name of its service, as the service itself is: what ships, merged with the inventory. In a
-run of somebody else's it lives in that one's cluster and namespace.
+run of somebody else's it is in that one's cluster and namespace.
 """
 
 from __future__ import annotations

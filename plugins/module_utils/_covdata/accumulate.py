@@ -2,12 +2,12 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""Add up the counters of many lives of one program: files of thousands, memory of a few.
+"""Add up the counters of many process runs of one program: files of thousands, memory of a few.
 
-What makes it quick: lives of one program differ in their numbers and hardly in which functions ran. A layout (which
-functions, in which order) is looked at once; whatever has the same one is decoded and added as one array, with the
-numbers between the counters checked against the layout's. All else takes the way of R(counters.open_counters), which
-is the authority: both give the same, or that one's error. Many files are shared out among the processor's cores.
+What makes it quick: process runs of one program differ in their numbers and hardly in which functions ran. A layout
+(which functions, in which order) is looked at once; whatever has the same one is decoded and added as one array, with
+the numbers between the counters checked against the layout's. All else takes the way of R(counters.open_counters),
+which is the authority: both give the same, or that one's error. Many files are shared out among the processor's cores.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def read_into(path: str, buffer: bytearray) -> tuple[bytearray, int]:
 class _Layout:
     """Which functions lie where among the numbers of a file, and the sum of all files in which they do."""
 
-    def __init__(self, segment: covcounters.Segment, size: int, meta: Meta, *, each_life: bool) -> None:
+    def __init__(self, segment: covcounters.Segment, size: int, meta: Meta, *, each_process_run: bool) -> None:
         heads = np.cumsum(segment.lengths + HEADS) - (segment.lengths + HEADS)
         self.size = size
         self.entries = len(heads)
@@ -159,7 +159,7 @@ class _Layout:
         self.before: t.Optional[np.ndarray] = None  # uint64: what was in C(sum) when it had no room for more
         self.bound = 0  # no number in C(sum) is larger
         self.worth = 1  # how often it was of use, halved whenever another one wants its place
-        self.zero = np.zeros(size, dtype=bool) if each_life else None
+        self.zero = np.zeros(size, dtype=bool) if each_process_run else None
 
     def fits(self, numbers: np.ndarray) -> bool:
         return bool((numbers[self.at] == self.heads).all())
@@ -197,17 +197,17 @@ class _Layout:
 
 
 class Accumulator:
-    """The sum of the counters of lives of one program.
+    """The sum of the counters of process runs of one program.
 
-    :ivar total: (U) uint64, once R(finish) was called. C(never): (U) bool, where asked for: it did not run in a life
-        that ran its function.
+    :ivar total: (U) uint64, once R(finish) was called. C(never): (U) bool, where asked for: it did not run in a process
+        run that ran its function.
     :ivar arguments: what the executions have in common.
     """
 
-    def __init__(self, meta: Meta, *, each_life: bool = False) -> None:
+    def __init__(self, meta: Meta, *, each_process_run: bool = False) -> None:
         self.meta = meta
         self.total = np.zeros(meta.units.shape[1], dtype=np.uint64)
-        self.never = np.zeros(len(self.total), dtype=bool) if each_life else None
+        self.never = np.zeros(len(self.total), dtype=bool) if each_process_run else None
         self.arguments: t.Optional[dict[str, str]] = None
         self.plugins = False  # whether the last file had counters of packages that the covmeta lacks
         header = covcounters.HEADER.pack(covcounters.MAGIC, covcounters.VERSION, meta.hash, covcounters.ULEB128, 0)
@@ -300,7 +300,7 @@ class Accumulator:
 
         :raises FormatError: foreign: these are not functions of the covmeta.
         """
-        layout = _Layout(segment, size, self.meta, each_life=self.never is not None)
+        layout = _Layout(segment, size, self.meta, each_process_run=self.never is not None)
         self._layouts.insert(0, layout)
         return layout
 
@@ -358,7 +358,7 @@ def add_files(
     meta: Meta,
     paths: t.Sequence[str],
     *,
-    each_life: bool = False,
+    each_process_run: bool = False,
     progress: t.Callable[[int], None] = lambda number: None,
     processes: int = 0,
 ) -> Sum:
@@ -370,7 +370,7 @@ def add_files(
     """
 
     def work(numbers: t.Iterable[int]) -> Sum:
-        return _add_chunks(meta, paths, numbers, each_life=each_life, progress=progress)
+        return _add_chunks(meta, paths, numbers, each_process_run=each_process_run, progress=progress)
 
     first, *others = share(-(-len(paths) // CHUNK), work, processes or _worthwhile(paths))
     for other in others:
@@ -394,11 +394,11 @@ def _add_chunks(
     paths: t.Sequence[str],
     chunks: t.Iterable[int],
     *,
-    each_life: bool,
+    each_process_run: bool,
     progress: t.Callable[[int], None],
 ) -> Sum:
     """Add up the chunks of these numbers."""
-    accumulator = Accumulator(meta, each_life=each_life)
+    accumulator = Accumulator(meta, each_process_run=each_process_run)
     bad: dict[int, tuple[str, str]] = {}
     plugins: list[int] = []
     for chunk in chunks:

@@ -133,7 +133,7 @@ def common_mode(component: Component) -> tuple[str, str]:
     return mode, granularities[0]
 
 
-def find_lost_lives(component: Component, known: t.Container[str]) -> None:
+def find_lost_process_runs(component: Component, known: t.Container[str]) -> None:
     for pod in component.pods.values():
         if pod.metas and not pod.found and pod.name not in known:
             where = f"pod {pod.name}" if pod.name else "its folder"
@@ -259,7 +259,9 @@ def find_inflated_counts(component: Component) -> None:
     repeated = whole = covered = part = 0
     for program in component.programs:
         again = (
-            repeated_parts(program.meta.units, program.counts, program.meta.function_base) if program.lives else None
+            repeated_parts(program.meta.units, program.counts, program.meta.function_base)
+            if program.process_runs
+            else None
         )
         if again is None:
             continue

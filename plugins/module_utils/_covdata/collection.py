@@ -41,7 +41,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.checks
     drop_stale,
     find_changed_contents,
     find_inflated_counts,
-    find_lost_lives,
+    find_lost_process_runs,
     find_two_builds,
     without_stale,
 )
@@ -73,11 +73,11 @@ def read_collection(
     *,
     layered: bool = True,
     policy: str = QUARANTINE,
-    each_life: bool = False,
+    each_process_run: bool = False,
     not_before: int = 0,
     expected: t.Sequence[str] = (),
     snapshots: str = AUTO,
-    lives: t.Optional[t.Mapping[str, int]] = None,
+    process_runs: t.Optional[t.Mapping[str, int]] = None,
     verify: bool = False,
 ) -> list[Component]:
     """Read, check and merge all coverage data under some roots; return the components by name.
@@ -86,17 +86,17 @@ def read_collection(
     :arg component: name for what lies in a root itself; of everything, where there are no layers.
     :arg layered: the first folder below a root is a component's, what is below it a pod's.
     :arg policy: what becomes of files that do not count: C(fail), C(quarantine) or C(warn).
-    :arg each_life: also find what ran in each life that ran its function (C(Program.always)).
+    :arg each_process_run: also find what ran in each process run that ran its function (C(Program.always)).
     :arg not_before: when the run began, in nanoseconds since the epoch; counters that are older do not count.
     :arg expected: patterns of which one has to match the import path of a program's main package, or its module. A
         program whose main is not instrumented is judged by all of its packages.
     :arg snapshots: C(auto), C(sum) or C(last): what files of one process are, see R(snapshots).
-    :arg lives: how many lives each pod is known to have had, by the name of its folder.
+    :arg process runs: how many process runs each pod is known to have had, by the name of its folder.
     :arg verify: also hold those covmeta against their hashes that have more than C(VERIFIED) blocks.
     :returns: one entry for each component that has a file; each carries its problems. Empty for empty folders.
     :raises DataError: with the policy C(fail), anything that costs data or trust; its cause is the kind of the first.
     """
-    options = _Options(Choosing(each_life, snapshots, lives or {}), not_before, expected, verify)
+    options = _Options(Choosing(each_process_run, snapshots, process_runs or {}), not_before, expected, verify)
     components: dict[str, Component] = {}
     metas: dict[str, list[Found]] = {}
     counters: dict[str, list[Found]] = {}
@@ -181,7 +181,7 @@ def _read_component(component: Component, metas: list[Found], counters: list[Fou
     component.mode, component.granularity = common_mode(component)
     for digest in sorted(programs):
         merge_process_runs(component, programs[digest], found_for.get(digest, []), options.choosing)
-    find_lost_lives(component, stale | foreign)
+    find_lost_process_runs(component, stale | foreign)
     find_two_builds(component)
     find_inflated_counts(component)
     find_changed_contents(component, everything=options.verify)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""The covcounters file: what one life executed.
+"""The covcounters file: what one process run executed.
 
 Source of truth: internal/coverage/defs.go, decodecounter, encodecounter of the Go source.
 """

@@ -88,7 +88,7 @@ class Loaded:
             return None
         base = None
         if self.component.usable():
-            base = make_profile([entry for entry in self.component.programs if entry.lives], self.component.mode)
+            base = make_profile([entry for entry in self.component.programs if entry.process_runs], self.component.mode)
         if not self.texts:
             return base
         joined, problems = join(base, self.texts, policy="fail" if strict else "quarantine")
@@ -155,7 +155,12 @@ def _not_data(path: str) -> InputError:
 
 
 def load(
-    inputs: t.Sequence[str], reading: Reading, *, name: str = "data", each_life: bool = False, verify: bool = False
+    inputs: t.Sequence[str],
+    reading: Reading,
+    *,
+    name: str = "data",
+    each_process_run: bool = False,
+    verify: bool = False,
 ) -> Loaded:
     """Read all inputs together: folders to any depth; data of one program merged, wherever they lie.
 
@@ -173,7 +178,7 @@ def load(
             not_before=int(reading.not_before * 1_000_000_000),
             expected=reading.expected,
             snapshots=reading.snapshots,
-            each_life=each_life,
+            each_process_run=each_process_run,
             verify=verify,
         )
         component = next(iter(found), component)
@@ -260,7 +265,7 @@ def describe(loaded: Loaded) -> dict[str, t.Any]:
         "text_profiles": [_describe_text(text) for text in loaded.texts],
         "mode": component.mode,
         "granularity": component.granularity,
-        "lives": component.lives(),
+        "process_runs": component.process_runs(),
         "withheld": component.withheld,
         "folders": [
             {"path": pod.name, "covmeta": pod.metas, "covcounters": pod.counters}
@@ -287,8 +292,8 @@ def _describe_program(program: Program) -> dict[str, t.Any]:
         "statements": whole,
         "covered": part,
         # without any counters 0 % would be a guess
-        "percent": share(part, whole) if program.lives else None,
-        "lives": program.lives,
+        "percent": share(part, whole) if program.process_runs else None,
+        "process_runs": program.process_runs,
         "last_written": program.nanoseconds / 1_000_000_000 if program.nanoseconds else None,
         "arguments": dict(sorted(program.arguments.items())),
         "covmeta": program.meta_path,
@@ -314,10 +319,10 @@ def describe_lines(described: t.Mapping[str, t.Any]) -> list[str]:
     lines = []
     for program in described["programs"]:
         title = ", ".join(program["main"]) or program["hash"]
-        lives = f"{program['lives']} {'life' if program['lives'] == 1 else 'lives'}"
+        process_runs = f"{program['process_runs']} {'process run' if program['process_runs'] == 1 else 'process runs'}"
         number = "no counters" if program["percent"] is None else f"{program['percent']:.1f} % of statements"
         counted = f"{len(program['packages'])} packages, {program['statements']} statements"
-        lines.append(f"{title}: {number}, {lives}, mode {program['mode']}, {counted}")
+        lines.append(f"{title}: {number}, {process_runs}, mode {program['mode']}, {counted}")
     for text in described["text_profiles"]:
         number = "no statements" if text["percent"] is None else f"{text['percent']:.1f} % of statements"
         lines.append(f"{text['path']}: {number}, text profile, mode {text['mode']}, {text['files']} files")

@@ -25,9 +25,9 @@ except ImportError:  # the module says so before anything here is called
 def merged_files(programs: t.Sequence[Program]) -> dict[str, bytes]:
     """Return the content of each file of the merged folder by its name.
 
-    The same data give the same bytes: the time in a name is that of the last life, the process id is 0 as in Go's
-    own merge. A covmeta that no operation changed is copied as it came. A program of which no counters were found is
-    only its covmeta, so that it is not taken for one at 0 %.
+    The same data give the same bytes: the time in a name is that of the last process run, the process id is 0 as in
+    Go's own merge. A covmeta that no operation changed is copied as it came. A program of which no counters were found
+    is only its covmeta, so that it is not taken for one at 0 %.
     """
     files: dict[str, bytes] = {}
     for program in programs:
@@ -37,7 +37,7 @@ def merged_files(programs: t.Sequence[Program]) -> dict[str, bytes]:
         else:
             with open(program.meta_path, "rb") as stream:
                 files[f"covmeta.{digest}"] = stream.read()
-        if program.lives:
+        if program.process_runs:
             file = CounterFile(program.meta.hash, [_segment(program)])
             files[f"covcounters.{digest}.0.{program.nanoseconds}"] = write_counters(file)
     return files

@@ -69,19 +69,19 @@ class Pod:
 
 @dataclass
 class Program:
-    """One covmeta and the counters of all its lives, merged.
+    """One covmeta and the counters of all its process runs, merged.
 
     :ivar counts: (U) uint32, one for each unit of C(meta).
     :ivar meta_path: where its covmeta was read, or the first of those it was made of.
     :ivar derived: an operation made its covmeta: it is not the file at C(meta_path).
-    :ivar nanoseconds: when the last of its lives wrote its counters, since the epoch, from the file's name.
-    :ivar always: (U) bool: whether it ran in each life that ran its function; only where that was asked for.
+    :ivar nanoseconds: when the last of its process runs wrote its counters, since the epoch, from the file's name.
+    :ivar always: (U) bool: whether it ran in each process run that ran its function; only where that was asked for.
     """
 
     meta: covmeta.Meta
     meta_path: str
     counts: np.ndarray
-    lives: int = 0
+    process_runs: int = 0
     nanoseconds: int = 0
     arguments: dict[str, str] = field(default_factory=dict)
     always: t.Optional[np.ndarray] = None
@@ -112,11 +112,11 @@ class Component:
 
     def usable(self) -> bool:
         """Tell whether there are counters at all."""
-        return any(program.lives for program in self.programs)
+        return any(program.process_runs for program in self.programs)
 
-    def lives(self) -> int:
-        """Return how many lives' counters were merged."""
-        return sum(program.lives for program in self.programs)
+    def process_runs(self) -> int:
+        """Return how many process runs' counters were merged."""
+        return sum(program.process_runs for program in self.programs)
 
     def say(self, kind: str, severity: str, sentence: str, file: str = "", remedy: str = "") -> Problem:
         """Record a problem."""

@@ -61,8 +61,8 @@ def merge(programs: t.Sequence[Program], *, combine: bool = False) -> list[Progr
 def intersect(inputs: t.Sequence[t.Sequence[Program]], *, combine: bool = False) -> list[Program]:
     """Return the programs of the first input, with those counters that ran in all others too; the rest are 0.
 
-    Where an input was read with C(each_life), a function's counter has to have run in each life that ran the
-    function, as C(go tool covdata intersect) wants it of each file; otherwise in any life of the input.
+    Where an input was read with C(each_process_run), a function's counter has to have run in each process run that ran
+    the function, as C(go tool covdata intersect) wants it of each file; otherwise in any process run of the input.
 
     :arg combine: compare packages and functions across different programs, as R(merge) combines them.
     """
@@ -148,7 +148,7 @@ def _add(group: t.Sequence[Program]) -> Program:
         return first
     total = np.zeros(len(first.counts), dtype=np.uint64)
     always: t.Optional[np.ndarray] = None
-    known = [program for program in group if program.lives]
+    known = [program for program in group if program.process_runs]
     for program in known:
         if len(program.counts) != len(total):
             raise InputError(
@@ -163,7 +163,7 @@ def _add(group: t.Sequence[Program]) -> Program:
     return replace(
         first,
         counts=_capped(total, first.meta.mode),
-        lives=sum(program.lives for program in group),
+        process_runs=sum(program.process_runs for program in group),
         nanoseconds=max(program.nanoseconds for program in group),
         arguments=common_arguments([program.arguments for program in known]),
         always=always,
@@ -171,7 +171,7 @@ def _add(group: t.Sequence[Program]) -> Program:
 
 
 def _always_of_all(programs: t.Sequence[Program]) -> np.ndarray:
-    """Return what ran in each life that ran its function, over all programs of one covmeta."""
+    """Return what ran in each process run that ran its function, over all programs of one covmeta."""
     bounds = programs[0].meta.function_base
     ran = np.zeros(len(programs[0].counts), dtype=bool)
     never = np.zeros(len(ran), dtype=bool)
@@ -324,7 +324,7 @@ def _combine(programs: t.Sequence[Program]) -> list[Program]:
 
 def _combined(programs: t.Sequence[Program], union: _Union, meta: Meta) -> Program:
     total = np.zeros(meta.units.shape[1], dtype=np.uint64)
-    known = [program for program in programs if program.lives]
+    known = [program for program in programs if program.process_runs]
     always = np.ones(len(total), dtype=bool)
     for program in programs:
         places = union.places(program.meta, meta)
@@ -333,15 +333,15 @@ def _combined(programs: t.Sequence[Program], union: _Union, meta: Meta) -> Progr
         if program.always is not None:
             ran = _any_of(program.counts != 0, program.meta.function_base)
             always[places[np.repeat(ran, np.diff(program.meta.function_base)) & ~program.always]] = False
-    each_life = bool(known) and all(program.always is not None for program in known)
+    each_process_run = bool(known) and all(program.always is not None for program in known)
     return Program(
         meta,
         programs[0].meta_path,
         _capped(total, meta.mode),
-        lives=sum(program.lives for program in programs),
+        process_runs=sum(program.process_runs for program in programs),
         nanoseconds=max((program.nanoseconds for program in programs), default=0),
         arguments=common_arguments([program.arguments for program in known]),
-        always=always & (total != 0) if each_life else None,
+        always=always & (total != 0) if each_process_run else None,
         derived=True,
     )
 

@@ -16,7 +16,11 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.accumu
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.metas import read_file, set_aside
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.model import Component, Found, Program
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import NOTE, FormatError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.snapshots import SUM, Life, choose_lives
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.snapshots import (
+    SUM,
+    ProcessRun,
+    choose_process_runs,
+)
 
 try:
     import numpy as np
@@ -30,13 +34,15 @@ PROGRESS_EVERY = 512  # files
 class Choosing:
     """Which counters of a program are merged, and what else is found on the way; see R(read_collection)."""
 
-    each_life: bool
+    each_process_run: bool
     snapshots: str
-    lives: t.Mapping[str, int]
+    process_runs: t.Mapping[str, int]
 
 
 def merge_process_runs(component: Component, program: Program, found: list[Found], choosing: Choosing) -> None:
-    """Merge the counters of all lives of one program: a sum that stops at 2^32-1, or in mode set whether any ran."""
+    """Merge the counters of all process runs of one program: a sum that stops at 2^32-1, or in mode set whether any
+    ran.
+    """
     meta = program.meta
     found = _without_duplicates(component, found)
     found = _last_snapshots(component, program, found, choosing)
@@ -45,14 +51,14 @@ def merge_process_runs(component: Component, program: Program, found: list[Found
         if number and number % PROGRESS_EVERY == 0:
             report_progress(f"merging counters of {component.name}: {number} of {len(found)} files")
 
-    merged = add_files(meta, _Paths(found), each_life=choosing.each_life, progress=progress)
+    merged = add_files(meta, _Paths(found), each_process_run=choosing.each_process_run, progress=progress)
     for number in sorted(merged.bad):
         set_aside(
             component,
             found[number],
             FormatError(*merged.bad[number]),
             "Copy the file again from the node; if it is the same there, the process was killed while it wrote.",
-            "The counters of that life are lost, those of all others count.",
+            "The counters of that process run are lost, those of all others count.",
         )
     for number, entry in enumerate(found):
         if number not in merged.bad:
@@ -67,7 +73,7 @@ def merge_process_runs(component: Component, program: Program, found: list[Found
             found[number].path,
             "Go cannot report the coverage of plugins: test their packages as part of a program.",
         )
-    program.lives = len(found) - len(merged.bad)
+    program.process_runs = len(found) - len(merged.bad)
     program.arguments = merged.arguments or {}
     if merged.never is not None:
         program.always = (merged.total != 0) & ~merged.never
@@ -133,13 +139,13 @@ def _last_snapshots(component: Component, program: Program, found: list[Found], 
     """Leave out what a process wrote before it wrote the same counters again, later."""
     pods = {} if choosing.snapshots == SUM else _repeated_processes(found)
     dropped: set[int] = set()
-    for lives in pods.values():
-        folder = found[lives[0].number].folder
-        choice = choose_lives(
-            lives,
+    for process_runs in pods.values():
+        folder = found[process_runs[0].number].folder
+        choice = choose_process_runs(
+            process_runs,
             lambda number: _counts(program.meta, found[number].path),
             policy=choosing.snapshots,
-            known=_known_lives(choosing.lives, folder.pod),
+            known=_known_process_runs(choosing.process_runs, folder.pod),
         )
         if choice.sentence:
             where = f"pod {folder.pod}" if folder.pod else folder.path
@@ -150,10 +156,11 @@ def _last_snapshots(component: Component, program: Program, found: list[Found], 
     return [entry for number, entry in enumerate(found) if number not in dropped] if dropped else found
 
 
-def _repeated_processes(found: t.Sequence[Found]) -> dict[str, list[Life]]:
+def _repeated_processes(found: t.Sequence[Found]) -> dict[str, list[ProcessRun]]:
     """Return all files of those folders in which a process id comes up again; by the path of the folder.
 
-    Where none does, each file is a life. That is what thousands of files in one folder are, so it is found in arrays.
+    Where none does, each file is a process run. That is what thousands of files in one folder are, so it is found in
+    arrays.
     """
     order: dict[str, int] = {}
     folders = np.fromiter((order.setdefault(entry.folder.path, len(order)) for entry in found), np.int64, len(found))
@@ -164,19 +171,19 @@ def _repeated_processes(found: t.Sequence[Found]) -> dict[str, list[Life]]:
     repeated = np.zeros(len(order), dtype=bool)
     repeated[folders[rank][1:][again]] = True
     chosen = np.flatnonzero(repeated[folders]).tolist()
-    pods: dict[str, list[Life]] = {}
+    pods: dict[str, list[ProcessRun]] = {}
     for number in chosen:
         entry = found[number]
-        pods.setdefault(entry.folder.path, []).append(Life(number, entry.process, entry.nanoseconds))
+        pods.setdefault(entry.folder.path, []).append(ProcessRun(number, entry.process, entry.nanoseconds))
     return pods
 
 
-def _known_lives(lives: t.Mapping[str, int], pod: str) -> t.Optional[int]:
-    """Return how many lives a pod had; it may be named by the first or the last part of its folder."""
+def _known_process_runs(process_runs: t.Mapping[str, int], pod: str) -> t.Optional[int]:
+    """Return how many process runs a pod had; it may be named by the first or the last part of its folder."""
     parts = pod.split("/")
     for name in (pod, parts[0], parts[-1]):
-        if name in lives:
-            return lives[name]
+        if name in process_runs:
+            return process_runs[name]
     return None
 
 

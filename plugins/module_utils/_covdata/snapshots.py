@@ -2,22 +2,22 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""Tell lives, whose counters are added up, from snapshots of one life, of which only the last counts.
+"""Tell process runs, whose counters are added up, from snapshots of one process run, of which only the last counts.
 
 A process can write its counters several times (runtime/coverage.WriteCountersDir, a snapshot of its memory): each
 file then holds all that the earlier ones held. What can be known:
 
-- counters of one life never decrease. Where one does, another life began (or the counters were cleared, which is the
-  same for a sum);
+- counters of one process run never decrease. Where one does, another process run began (or the counters were cleared,
+  which is the same for a sum);
 - two processes that are alive at different times can have one id. In a container that is the rule: it is 1 there, in
-  every life. Among ids from 300 on it is not: the kernel gives those below to no process that starts later, so a
+  every process run. Among ids from 300 on it is not: the kernel gives those below to no process that starts later, so a
   small id is that of a container's first processes, and a large one came about by counting;
-- how many lives a pod had, the cluster knows.
+- how many process runs a pod had, the cluster knows.
 
 So, for files of one covmeta in one folder, with C(auto):
 
-- where the number of lives is known, as many files as there were lives count: all, if there are no more files than
-  lives; otherwise the last of each stretch in which nothing decreases, and the newest of the rest;
+- where the number of process runs is known, as many files as there were process runs count: all, if there are no more
+  files than process runs; otherwise the last of each stretch in which nothing decreases, and the newest of the rest;
 - where it is not known and the id of the process is 300 or more, the last of each such stretch counts;
 - where it is not known and the id is smaller, all are added up, and it is said if they could be snapshots.
 
@@ -44,7 +44,7 @@ Read = t.Callable[[int], t.Optional["np.ndarray"]]
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class ProcessRun:
     """A file of counters: its number, the id of its process, when it was written."""
 
     number: int
@@ -62,19 +62,21 @@ class Choice:
     kind: str = KIND
 
 
-def choose_lives(lives: t.Sequence[Life], read: Read, *, policy: str = AUTO, known: t.Optional[int] = None) -> Choice:
+def choose_process_runs(
+    process_runs: t.Sequence[ProcessRun], read: Read, *, policy: str = AUTO, known: t.Optional[int] = None
+) -> Choice:
     """Choose which files of one folder and covmeta count.
 
     :arg read: returns the counters of a file by its number, all of the same shape; nothing for one that is bad.
-    :arg known: how many lives there were, if that is known.
+    :arg known: how many process runs there were, if that is known.
     """
-    if policy == SUM or (policy == AUTO and known is not None and len(lives) <= known):
+    if policy == SUM or (policy == AUTO and known is not None and len(process_runs) <= known):
         return Choice()
-    processes: dict[int, list[Life]] = {}
-    for life in sorted(lives, key=lambda life: (life.nanoseconds, life.number)):
-        processes.setdefault(life.process, []).append(life)
-    certain: list[Life] = []
-    doubtful: list[list[Life]] = []
+    processes: dict[int, list[ProcessRun]] = {}
+    for process_run in sorted(process_runs, key=lambda process_run: (process_run.nanoseconds, process_run.number)):
+        processes.setdefault(process_run.process, []).append(process_run)
+    certain: list[ProcessRun] = []
+    doubtful: list[list[ProcessRun]] = []
     for process, files in processes.items():
         if len(files) == 1:
             certain += files
@@ -84,55 +86,57 @@ def choose_lives(lives: t.Sequence[Life], read: Read, *, policy: str = AUTO, kno
             certain += files
             if _never_decreases(files, read):
                 doubtful.append(files)
-    kept = {life.number for life in certain}
-    dropped = [life for life in lives if life.number not in kept]
+    kept = {process_run.number for process_run in certain}
+    dropped = [process_run for process_run in process_runs if process_run.number not in kept]
     if policy == AUTO and known is not None and len(kept) < known:
-        newest = sorted(dropped, key=lambda life: (life.nanoseconds, life.number))[len(kept) - known :]
-        kept.update(life.number for life in newest)
-        dropped = [life for life in dropped if life.number not in kept]
+        newest = sorted(dropped, key=lambda process_run: (process_run.nanoseconds, process_run.number))[
+            len(kept) - known :
+        ]
+        kept.update(process_run.number for process_run in newest)
+        dropped = [process_run for process_run in dropped if process_run.number not in kept]
     if dropped:
         reason = {
-            True: f"the pod is known to have had {known} {'life' if known == 1 else 'lives'}",
+            True: f"the pod is known to have had {known} {'process run' if known == 1 else 'process runs'}",
             False: "one process wrote them, and no counter decreases",
         }[policy == AUTO and known is not None]
         return Choice(
-            [life.number for life in dropped],
-            f"of {len(lives)} files of counters {len(dropped)} are taken for earlier snapshots of a life whose later "
-            f"one is there ({reason}): the last count, not their sum. What is covered is the same.",
-            "If they are of lives of their own, say that snapshots are to be summed.",
+            [process_run.number for process_run in dropped],
+            f"{len(dropped)} of {len(process_runs)} files of counters are earlier snapshots of a process run that has a "
+            f"later one ({reason}): the last one counts, not their sum. Coverage is the same either way.",
+            "If they are separate process runs, set snapshots to sum.",
         )
     if doubtful:
         number = sum(map(len, doubtful))
         return Choice(
-            sentence=f"{number} files of counters could be lives, or snapshots of one life: the process id is the same "
-            "and no counter decreases. They are added up. What is covered is the same.",
-            remedy="If they are snapshots, say so (last), or tell how many lives the pod had.",
+            sentence=f"{number} files of counters could be separate process runs or snapshots of one process run: the "
+            "process id is the same and no counter decreases. They are added up. Coverage is the same either way.",
+            remedy="If they are snapshots, set snapshots to last, or give the number of process runs of the pod.",
         )
     return Choice()
 
 
-def _ends(files: t.Sequence[Life], read: Read) -> list[Life]:
+def _ends(files: t.Sequence[ProcessRun], read: Read) -> list[ProcessRun]:
     """Return the last of each stretch in which no counter decreases; a bad file is a stretch of its own."""
-    ends: list[Life] = []
+    ends: list[ProcessRun] = []
     before: t.Optional[np.ndarray] = None
-    previous: t.Optional[Life] = None
-    for life in files:
-        counts = read(life.number)
+    previous: t.Optional[ProcessRun] = None
+    for process_run in files:
+        counts = read(process_run.number)
         if counts is None:
-            ends.append(life)
+            ends.append(process_run)
             continue
         if previous is not None and before is not None and np.any(counts < before):
             ends.append(previous)
-        before, previous = counts, life
+        before, previous = counts, process_run
     if previous is not None:
         ends.append(previous)
     return ends
 
 
-def _never_decreases(files: t.Sequence[Life], read: Read) -> bool:
+def _never_decreases(files: t.Sequence[ProcessRun], read: Read) -> bool:
     before: t.Optional[np.ndarray] = None
-    for life in files:
-        counts = read(life.number)
+    for process_run in files:
+        counts = read(process_run.number)
         if counts is None or (before is not None and np.any(counts < before)):
             return False
         before = counts

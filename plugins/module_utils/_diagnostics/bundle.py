@@ -60,7 +60,7 @@ ON_A_NODE = {
     "disk.txt": "free space, then free inodes",
     "mounts.txt": "mounts",
     "memory.txt": "memory",
-    "pod-logs.txt": "logs of all lives that the kubelet still keeps, by name",
+    "pod-logs.txt": "logs of all process runs that the kubelet still keeps, by name",
     "kubelet.log": "end of the kubelet's log",
 }
 SECTION = "\x1e"
@@ -305,7 +305,7 @@ def events_table(events: t.Sequence[Object]) -> str:
 
 
 def _log_jobs(folder: Folder, request: Request, cluster: Cluster, pods: list[Object]) -> list[Job]:
-    """Fetch the end of the log of every container, and of its life before; the workload's own pods first."""
+    """Fetch the end of the log of every container, and of its process run before; the workload's own pods first."""
     pods = sorted(pods, key=lambda pod: not pod["metadata"]["name"].startswith(request.name or "?"))
     for pod in pods[PODS:]:
         folder.miss(f"logs of pod {pod['metadata']['name']}", f"those of {PODS} pods are kept")
@@ -326,8 +326,8 @@ def _log_job(folder: Folder, cluster: Cluster, namespace: str, pod: str, contain
     def fetch() -> None:
         text = cluster.logs(namespace, pod, container, previous=previous, lines=LOG_LINES)
         if text:
-            life = "the life before" if previous else "this life"
-            folder.write(name, f"end of the log of {life}", _redacted_lines(text.splitlines()))
+            process_run = "the process run before" if previous else "this process run"
+            folder.write(name, f"end of the log of {process_run}", _redacted_lines(text.splitlines()))
 
     return name, fetch
 

@@ -44,7 +44,7 @@ FORMER = 40.0  # seconds that what an interrupted run left has to end
 GRACE = 10  # seconds that the tests have to end when their time is over
 SPARE = 120  # seconds after the time limit when Kubernetes itself ends a Job that nobody looks after any more
 KEPT = 3600  # seconds after which Kubernetes removes such a Job
-# no life of the program: it was never started
+# no process run of the program: it was never started
 NOT_STARTED = ("StartError", "ContainerCannotRun")
 
 
@@ -145,7 +145,7 @@ class InJob:
             },
         }
 
-    # its life
+    # its process run
 
     def _wait_for_start(self, name: str, timeout: float) -> None:
         try:

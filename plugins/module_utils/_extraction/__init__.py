@@ -5,8 +5,8 @@
 """Bring the counters home: stop the program so that it writes them, wait for its real end, copy, count, put it back.
 
 Go writes the counters when main returns or os.Exit is called (runtime/coverage, internal/coverage/cfile): only a
-program that ends by itself leaves them. Every life, a start and an end of one process, leaves one file. Where one is
-missing, the rules in C(verdicts) say why, from what was seen before, at and after the end (C(ending)).
+program that ends by itself leaves them. Every process run, a start and an end of one process, leaves one file. Where
+one is missing, the rules in C(verdicts) say why, from what was seen before, at and after the end (C(ending)).
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.ext
     recorded,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.process_runs import (
-    PodLives,
+    PodProcessRuns,
     count_files,
-    lives_of,
+    process_runs_of,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.stop import has_ended, stop
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.verdicts import verdict_of
@@ -31,13 +31,13 @@ __all__ = [
     "Ending",
     "Extracted",
     "NotExtracted",
-    "PodLives",
+    "PodProcessRuns",
     "Source",
     "bring_home",
     "count_files",
     "extract",
     "has_ended",
-    "lives_of",
+    "process_runs_of",
     "recorded",
     "remove_copied",
     "stop",

@@ -81,7 +81,7 @@ def bring_home(
     A folder that came home appears whole or not at all; one of an earlier copy is only ever added to.
 
     :arg nodes: those to copy from; all of the source where not given.
-    :arg set_aside: files that belong to no life of this run: they go to a folder beside, C(set-aside).
+    :arg set_aside: files that belong to no process run of this run: they go to a folder beside, C(set-aside).
     """
     target = Path(destination)
     target.mkdir(parents=True, exist_ok=True)

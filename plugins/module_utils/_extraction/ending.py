@@ -89,7 +89,7 @@ class Ending:
     :ivar pods: each as it was seen last. :ivar expected: those that the gate saw.
     :ivar asked: when they were told to end, in seconds since the epoch; 0 where they ended by themselves.
     :ivar born: when the first pod of this run can have been made at the earliest; 0: not known.
-    :ivar logs: end of the logs by C(pod), C(pod/previous) for the life before.
+    :ivar logs: end of the logs by C(pod), C(pod/previous) for the process run before.
     :ivar processes: by pod, those that ran in the instrumented container right before.
     :ivar files: what was found on the nodes, by C(pod/name). :ivar set_aside: of these, what is older than the run.
     :ivar searched: nodes on which was looked. :ivar unreachable: nodes that did not answer, with why.

@@ -25,9 +25,9 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.cop
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.ending import Ending, Source, moment
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.logs import LastWords
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.process_runs import (
-    PodLives,
+    PodProcessRuns,
     count_files,
-    lives_of,
+    process_runs_of,
     written,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.processes import look
@@ -59,20 +59,20 @@ class NotExtracted(CoverageError):
 
 @dataclass
 class Extracted:
-    """What came home: the lives of all extractions of the run so far, and what is wrong with those of this one.
+    """What came home: the process runs of all extractions of the run so far, and what is wrong with those of this one.
 
     :ivar verdict: why some counters are missing or were set aside; None where all is well.
     :ivar seconds: by step. :ivar ending: what the rules saw.
     """
 
-    lives: list[PodLives]
+    process_runs: list[PodProcessRuns]
     verdict: t.Optional[Diagnosis] = None
     set_aside: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     ending: t.Optional[Ending] = None
 
 
-def recorded(record: str) -> list[PodLives]:
+def recorded(record: str) -> list[PodProcessRuns]:
     """Return what an earlier extraction of the same run recorded; empty where there was none.
 
     :raises NotExtracted: the file is no such record.
@@ -83,10 +83,10 @@ def recorded(record: str) -> list[PodLives]:
         content = json.loads(Path(record).read_text(encoding="utf-8"))
         if not isinstance(content, list):
             raise TypeError("not a list")
-        return [PodLives(**item) for item in content]
+        return [PodProcessRuns(**item) for item in content]
     except (ValueError, TypeError) as error:
         raise NotExtracted(
-            f"The record of lives {record} cannot be read: {error}.",
+            f"The record of process runs {record} cannot be read: {error}.",
             remedy="Move it away, and take the counters again.",
             cause="bad-record",
         ) from error
@@ -145,24 +145,26 @@ def extract(
         for undo in reversed(put_back):
             undo()
     clock.lap("put_back")
-    lives = lives_of(source, ending.pods, expected)
-    count_files(lives, sizes)
+    process_runs = process_runs_of(source, ending.pods, expected)
+    count_files(process_runs, sizes)
     ending.builds = builds(destination, sizes)
-    if any(item.lost for item in lives):
+    if any(item.lost for item in process_runs):
         ending.events = _events(cluster, source)
-    verdict = verdict_of(ending, lives)
-    earlier = [item for item in recorded(record) if (item.pod, item.uid) not in {(new.pod, new.uid) for new in lives}]
-    _write_json(Path(record), [dataclasses.asdict(item) for item in [*earlier, *lives]])
+    verdict = verdict_of(ending, process_runs)
+    earlier = [
+        item for item in recorded(record) if (item.pod, item.uid) not in {(new.pod, new.uid) for new in process_runs}
+    ]
+    _write_json(Path(record), [dataclasses.asdict(item) for item in [*earlier, *process_runs]])
     if verdict is not None and evidence:
         Path(evidence).mkdir(parents=True, exist_ok=True)
         _write_json(Path(evidence) / ENDING_FILE, ending.as_dict())
     remove_copied(podman, source, [*sizes, *ending.set_aside], nodes)
     clock.lap("judge")
-    if verdict is not None and not any(item.counters for item in lives):
+    if verdict is not None and not any(item.counters for item in process_runs):
         lost = NotExtracted.of(verdict)
         lost.ending = ending
         raise lost
-    return Extracted([*earlier, *lives], verdict, sorted(ending.set_aside), clock.seconds, ending)
+    return Extracted([*earlier, *process_runs], verdict, sorted(ending.set_aside), clock.seconds, ending)
 
 
 class _Clock:

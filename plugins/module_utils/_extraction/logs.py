@@ -14,7 +14,7 @@ from collections import deque
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster, Object
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import containers
 
-LINES = 2000  # kept of each life: the trace of a panic comes after its first line
+LINES = 2000  # kept of each process run: the trace of a panic comes after its first line
 BEFORE = 200  # lines from before the end
 AT_ONCE = 64  # pods whose logs are followed
 LAST_WAIT = 1.5  # seconds for the rest of a log once its pod has ended
@@ -82,7 +82,9 @@ class LastWords:
             lines.append(rest.decode(errors="replace"))
 
     def read(self) -> dict[str, str]:
-        """Return the end of each log by pod, C(pod/previous) for the life before; waits a moment for their rest."""
+        """Return the end of each log by pod, C(pod/previous) for the process run before; waits a moment for their
+        rest.
+        """
         until = time.monotonic() + LAST_WAIT
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""Lives: how often a program was started, how each life ended, and whose counters are home."""
+"""Process runs: how often a program was started, how each process run ended, and whose counters are home."""
 
 from __future__ import annotations
 
@@ -21,19 +21,20 @@ NANOSECONDS = 1_000_000_000
 
 
 @dataclass
-class PodLives:
+class PodProcessRuns:
     """What one pod's program left behind.
 
-    :ivar lives: how often it was started. :ivar exit_codes: of the lives whose end was seen, the last one last.
-    :ivar reason: why the last life ended, as Kubernetes says. :ivar metas, counters: files that came home.
-    :ivar cause, why: of lost lives, the verdict's cause and its sentence.
+    :ivar process runs: how often it was started. :ivar exit_codes: of the process runs whose end was seen, the last one
+        last.
+    :ivar reason: why the last process run ended, as Kubernetes says. :ivar metas, counters: files that came home.
+    :ivar cause, why: of lost process runs, the verdict's cause and its sentence.
     """
 
     component: str
     pod: str
     node: str
     container: str
-    lives: int
+    process_runs: int
     exit_codes: list[int] = field(default_factory=list)
     reason: str = ""
     metas: int = 0
@@ -44,13 +45,13 @@ class PodLives:
 
     @property
     def lost(self) -> int:
-        """Lives whose counters did not come home."""
-        return max(0, self.lives - self.counters)
+        """Process runs whose counters did not come home."""
+        return max(0, self.process_runs - self.counters)
 
 
 @dataclass(frozen=True)
-class Life:
-    """One life whose end Kubernetes still knows: the last of a pod, or the one before.
+class ProcessRun:
+    """One process run whose end Kubernetes still knows: the last of a pod, or the one before.
 
     :ivar code: exit code; None: it has not ended, or nobody saw it. :ivar started, ended: seconds since the epoch.
     :ivar asked: when its pod was told to end, 0 where it was not. :ivar grace: seconds that it had then.
@@ -67,7 +68,7 @@ class Life:
     log: str = ""
 
     def wrote(self, names: t.Iterable[str]) -> bool:
-        """Whether one of the counters' files is of this life, by the time in its name."""
+        """Whether one of the counters' files is of this process run, by the time in its name."""
         until = self.ended + 2 if self.ended else float("inf")
         return any(self.started <= when <= until for when in filter(None, map(written, names)))
 
@@ -78,28 +79,28 @@ def written(name: str) -> float:
     return int(found[3]) / NANOSECONDS if found else 0.0
 
 
-def known_lives(ending: Ending, pod: str) -> list[Life]:
-    """Return the lives of a pod of which Kubernetes knows something, the last one last."""
+def known_process_runs(ending: Ending, pod: str) -> list[ProcessRun]:
+    """Return the process runs of a pod of which Kubernetes knows something, the last one last."""
     status, seen = ending.status(pod), ending.pod(pod)
     found = []
     before = (status.get("lastState") or {}).get("terminated")
     if before:
-        found.append(_life(before, ending.logs.get(f"{pod}/previous", ""), last=False))
+        found.append(_process_run(before, ending.logs.get(f"{pod}/previous", ""), last=False))
     state = status.get("state") or {}
     if "terminated" in state:
         metadata = (seen or {}).get("metadata") or {}
         grace = float(metadata.get("deletionGracePeriodSeconds") or 0)
         asked = moment(metadata.get("deletionTimestamp")) - grace if grace else 0.0
-        found.append(_life(state["terminated"], ending.logs.get(pod, ""), last=True, asked=asked, grace=grace))
+        found.append(_process_run(state["terminated"], ending.logs.get(pod, ""), last=True, asked=asked, grace=grace))
     elif "running" in state:
         log = ending.logs.get(pod, "")
-        found.append(Life(last=True, started=moment(state["running"].get("startedAt")), log=log))
+        found.append(ProcessRun(last=True, started=moment(state["running"].get("startedAt")), log=log))
     return found
 
 
-def _life(end: Object, log: str, *, last: bool, asked: float = 0.0, grace: float = 0.0) -> Life:
+def _process_run(end: Object, log: str, *, last: bool, asked: float = 0.0, grace: float = 0.0) -> ProcessRun:
     message = end.get("message", "")
-    return Life(
+    return ProcessRun(
         last=last,
         code=end.get("exitCode", 0),
         reason=end.get("reason", ""),
@@ -112,32 +113,32 @@ def _life(end: Object, log: str, *, last: bool, asked: float = 0.0, grace: float
     )
 
 
-def count_files(lives: t.Sequence[PodLives], names: t.Iterable[str]) -> None:
+def count_files(process_runs: t.Sequence[PodProcessRuns], names: t.Iterable[str]) -> None:
     """Note for each pod how many of the files (C(pod/name)) are its own."""
     files = [name.partition("/")[::2] for name in names]
     left: dict[str, int] = {}
-    for item in lives:
+    for item in process_runs:
         # further instrumented containers of the pod write to folders of their own in it
         mine = [name for pod, name in files if pod == item.pod and "/" not in name]
         item.metas = sum(name.startswith("covmeta.") for name in mine)
         item.counters = left.setdefault(item.pod, sum(name.startswith("covcounters.") for name in mine))
-        if sum(other.pod == item.pod for other in lives) > 1:
+        if sum(other.pod == item.pod for other in process_runs) > 1:
             # one name, several pods after each other: no file counts twice
-            item.counters = min(item.counters, item.lives)
+            item.counters = min(item.counters, item.process_runs)
             left[item.pod] -= item.counters
 
 
-def lives_of(source: Source, ended: t.Sequence[Object], expected: t.Sequence[Object]) -> list[PodLives]:
-    """Return the lives of each pod as it was last seen, and of those that were expected and are gone."""
-    lives = {}
+def process_runs_of(source: Source, ended: t.Sequence[Object], expected: t.Sequence[Object]) -> list[PodProcessRuns]:
+    """Return the process runs of each pod as it was last seen, and of those that were expected and are gone."""
+    process_runs = {}
     for pod in ended:
         name = pod["metadata"]["name"]
-        item = PodLives(
+        item = PodProcessRuns(
             source.component,
             name,
             pod["spec"].get("nodeName", ""),
             source.container,
-            lives=0,
+            process_runs=0,
             uid=pod["metadata"].get("uid", ""),
         )
         for status in containers(pod):
@@ -145,21 +146,21 @@ def lives_of(source: Source, ended: t.Sequence[Object], expected: t.Sequence[Obj
                 continue
             state, before = status.get("state") or {}, status.get("lastState") or {}
             ends = [part["terminated"] for part in (before, state) if "terminated" in part]
-            item.lives = status.get("restartCount", 0) + ("waiting" not in state)
+            item.process_runs = status.get("restartCount", 0) + ("waiting" not in state)
             item.exit_codes = [end.get("exitCode", 0) for end in ends]
             item.reason = ends[-1].get("reason", "") if ends else ""
-        lives[name] = item
+        process_runs[name] = item
     for seen in expected:
-        here = lives.get(seen["pod"])
+        here = process_runs.get(seen["pod"])
         if here is None or (here.uid and seen.get("uid", here.uid) != here.uid):
             # of a StatefulSet, the next pod has the name of the one that is gone
-            lives[f"{seen['pod']} {seen.get('uid', '')}"] = PodLives(
+            process_runs[f"{seen['pod']} {seen.get('uid', '')}"] = PodProcessRuns(
                 source.component,
                 seen["pod"],
                 seen.get("node", ""),
                 source.container,
-                lives=int(seen.get("restarts", 0)) + 1,
+                process_runs=int(seen.get("restarts", 0)) + 1,
                 reason=REPLACED,
                 uid=seen.get("uid", ""),
             )
-    return list(lives.values())
+    return list(process_runs.values())

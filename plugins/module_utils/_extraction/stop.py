@@ -135,8 +135,8 @@ class _Watched:
 def with_what_was_known(pod: Object, before: Object) -> Object:
     """Return a pod with what an earlier look at it had, and the kubelet takes away at the very end.
 
-    That is the grace period that it was told (it becomes 0), and how the life before ended (its container is cleared
-    away).
+    That is the grace period that it was told (it becomes 0), and how the process run before ended (its container is
+    cleared away).
     """
     old = before.get("metadata") or {}
     if old.get("uid") != pod["metadata"].get("uid"):

@@ -4,9 +4,10 @@
 # This module utility is PRIVATE to the collection: it can change without notice.
 """Why counters are missing: pure rules over what was seen of the end, in order of precedence.
 
-Each lost life gets one cause; of all causes the first in ORDER gives the verdict, and the others are mentioned. Signs:
-what covmeta (written at the start) and covcounters (written at the end) are there, the exit code, the last lines of
-the log, and what the node saw of the process while it ran. Facts about Go: runtime/coverage, internal/coverage/cfile.
+Each lost process run gets one cause; of all causes the first in ORDER gives the verdict, and the others are mentioned.
+Signs: what covmeta (written at the start) and covcounters (written at the end) are there, the exit code, the last lines
+of the log, and what the node saw of the process while it ran. Facts about Go: runtime/coverage,
+internal/coverage/cfile.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.ending import Ending, Process
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.process_runs import (
     REPLACED,
-    Life,
-    PodLives,
-    known_lives,
+    PodProcessRuns,
+    ProcessRun,
+    known_process_runs,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Object
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import redacted_text
@@ -36,33 +37,35 @@ EVIDENCE_LINES = 20
 LOG_LINES = 8
 MEBI = 1 << 20
 
-Rule = t.Callable[[Ending, PodLives], t.Optional[Diagnosis]]
-LifeRule = t.Callable[[Ending, PodLives, Life], t.Optional[Diagnosis]]
+Rule = t.Callable[[Ending, PodProcessRuns], t.Optional[Diagnosis]]
+LifeRule = t.Callable[[Ending, PodProcessRuns, ProcessRun], t.Optional[Diagnosis]]
 
-# the first of these that was seen gives the verdict: what concerns all counters comes before what concerns one life
+# the first of these that was seen gives the verdict: what concerns all counters comes before what concerns one process
+# run
 ORDER = (
     *("two-builds", "disk-full", "node-unreachable", "coverage-path-mismatch", "gocoverdir-unset"),
     *("coverage-read-only", "coverage-not-writable", "not-instrumented", "no-covmeta"),
     *("out-of-memory", "panic", "sigterm-not-forwarded", "sigterm-ignored", "grace-period-exceeded"),
-    *("no-sigterm-handler", "not-flushed", "killed", "crash", "no-counters", "pod-replaced", "lives-lost"),
+    *("no-sigterm-handler", "not-flushed", "killed", "crash", "no-counters", "pod-replaced", "processes-lost"),
     "stale-counters",
 )
 
 
-def verdict_of(ending: Ending, lives: t.Sequence[PodLives]) -> t.Optional[Diagnosis]:
-    """Return why counters are missing or cannot be trusted, None where all is well; note the cause at each lost life.
+def verdict_of(ending: Ending, process_runs: t.Sequence[PodProcessRuns]) -> t.Optional[Diagnosis]:
+    """Return why counters are missing or cannot be trusted, None where all is well; note the cause at each lost process
+    run.
 
     What else was seen is in C(also); the evidence begins with what is lost.
     """
-    if not lives:
+    if not process_runs:
         return Diagnosis(
             cause="no-pods",
             sentence="No pod ran when the counters were to be taken, so there are none.",
             remedy="See why: the workload has no replicas, or its Job has never run.",
             setting="workload.name",
         )
-    found = [verdict for rule in WHOLE for verdict in rule(ending, lives)]
-    for item in lives:
+    found = [verdict for rule in WHOLE for verdict in rule(ending, process_runs)]
+    for item in process_runs:
         if item.lost:
             explained = list(why(ending, item))
             found += explained
@@ -75,9 +78,10 @@ def verdict_of(ending: Ending, lives: t.Sequence[PodLives]) -> t.Optional[Diagno
     merged = [_merged(by_cause[cause]) for cause in sorted(by_cause, key=ORDER.index)]
     first, rest = merged[0], merged[1:]
     lost = [
-        f"pod {item.pod}: {item.counters} of {_count(item.lives, 'life', 'lives')} home, {item.metas} covmeta, "
+        f"pod {item.pod}: counters of {item.counters} of {_count(item.process_runs, 'process run', 'process runs')}"
+        f" collected, {item.metas} covmeta, "
         f"exit codes {item.exit_codes or 'not seen'}{f' ({item.reason})' if item.reason else ''}"
-        for item in lives
+        for item in process_runs
         if item.lost
     ]
     return dataclasses.replace(
@@ -88,41 +92,42 @@ def verdict_of(ending: Ending, lives: t.Sequence[PodLives]) -> t.Optional[Diagno
     )
 
 
-def why(ending: Ending, item: PodLives) -> t.Iterator[Diagnosis]:
-    """Yield a verdict for each lost life of a pod that is explained, at least one."""
+def why(ending: Ending, item: PodProcessRuns) -> t.Iterator[Diagnosis]:
+    """Yield a verdict for each lost process run of a pod that is explained, at least one."""
     names = ending.names(item.pod)
-    known = known_lives(ending, item.pod) if ending.pod(item.pod) is not None else []
+    known = known_process_runs(ending, item.pod) if ending.pod(item.pod) is not None else []
     if not item.metas:
-        # one cause for all of its lives
+        # one cause for all of its process runs
         yield next(filter(None, (rule(ending, item) for rule in NOTHING_WRITTEN)), None) or _no_covmeta(ending, item)
         return
     if item.reason == REPLACED and not known:
         yield _replaced(ending, item)
         return
     # the last one first: it is the one that was told to end
-    lost = [life for life in reversed(known) if not life.wrote(names)][: item.lost]
-    if not lost and known and item.lost >= item.lives:
+    lost = [process_run for process_run in reversed(known) if not process_run.wrote(names)][: item.lost]
+    if not lost and known and item.lost >= item.process_runs:
         lost = known[-1:]
-    for life in lost:
+    for process_run in lost:
         yield (
-            next(filter(None, (rule(ending, item, life) for rule in NOT_FINISHED)), None)
-            or _no_counters(ending, item, life)
+            next(filter(None, (rule(ending, item, process_run) for rule in NOT_FINISHED)), None)
+            or _no_counters(ending, item, process_run)
         )
     forgotten = item.lost - len(lost)
     if forgotten > 0:
         yield Diagnosis(
-            cause="lives-lost",
-            sentence=f"{_count(forgotten, 'life', 'lives')} of the program in pod {item.pod} ended earlier without"
+            cause="processes-lost",
+            sentence=f"{_count(forgotten, 'process run', 'process runs')} of the program in pod {item.pod} ended earlier"
+            " without"
             " writing counters, and how is no longer known.",
-            evidence=[f"pod {item.pod}: started {item.lives} times, {item.counters} covcounters"],
-            remedy="See why it is started again and again: the log of the life before and the events may say it.",
+            evidence=[f"pod {item.pod}: started {item.process_runs} times, {item.counters} covcounters"],
+            remedy="Find out why it is restarted: the log of the previous process run and the events may say so.",
         )
 
 
 # rules about all that came home
 
 
-def two_builds(ending: Ending, lives: t.Sequence[PodLives]) -> t.Iterator[Diagnosis]:
+def two_builds(ending: Ending, process_runs: t.Sequence[PodProcessRuns]) -> t.Iterator[Diagnosis]:
     """More than one covmeta of the same program: it was changed in between, and its statements would count twice."""
     by_main: dict[tuple[str, ...], list[str]] = {}
     for digest, main in sorted(ending.builds.items()):
@@ -143,7 +148,7 @@ def two_builds(ending: Ending, lives: t.Sequence[PodLives]) -> t.Iterator[Diagno
             )
 
 
-def stale_counters(ending: Ending, lives: t.Sequence[PodLives]) -> t.Iterator[Diagnosis]:
+def stale_counters(ending: Ending, process_runs: t.Sequence[PodProcessRuns]) -> t.Iterator[Diagnosis]:
     """Files that are older than the workload of this run: of an earlier one that used the same folder."""
     old = sorted(name for name in ending.set_aside if name.rpartition("/")[2].startswith("cov"))
     if old:
@@ -158,13 +163,16 @@ def stale_counters(ending: Ending, lives: t.Sequence[PodLives]) -> t.Iterator[Di
         )
 
 
-WHOLE: tuple[t.Callable[[Ending, t.Sequence[PodLives]], t.Iterator[Diagnosis]], ...] = (two_builds, stale_counters)
+WHOLE: tuple[t.Callable[[Ending, t.Sequence[PodProcessRuns]], t.Iterator[Diagnosis]], ...] = (
+    two_builds,
+    stale_counters,
+)
 
 
 # rules for a pod that wrote nothing at all, not even covmeta
 
 
-def node_unreachable(ending: Ending, item: PodLives) -> t.Optional[Diagnosis]:
+def node_unreachable(ending: Ending, item: PodProcessRuns) -> t.Optional[Diagnosis]:
     """The pod's node was not looked at."""
     if not item.node or item.node in ending.searched:
         return None
@@ -178,7 +186,7 @@ def node_unreachable(ending: Ending, item: PodLives) -> t.Optional[Diagnosis]:
     )
 
 
-def path_mismatch(ending: Ending, item: PodLives) -> t.Optional[Diagnosis]:
+def path_mismatch(ending: Ending, item: PodProcessRuns) -> t.Optional[Diagnosis]:
     """GOCOVERDIR names another folder than the one that is mounted: files lie there, or it does not exist."""
     mounted = _mounted_at(ending, item.pod)
     for process in _instrumented(ending, item.pod):
@@ -212,7 +220,7 @@ def path_mismatch(ending: Ending, item: PodLives) -> t.Optional[Diagnosis]:
     return None
 
 
-def gocoverdir_unset(ending: Ending, item: PodLives) -> t.Optional[Diagnosis]:
+def gocoverdir_unset(ending: Ending, item: PodProcessRuns) -> t.Optional[Diagnosis]:
     """The program is instrumented, and no GOCOVERDIR reaches it."""
     line = _log_line(ending, item.pod, "GOCOVERDIR not set")
     without = [process for process in _instrumented(ending, item.pod) if not process.folder]
@@ -230,12 +238,12 @@ def gocoverdir_unset(ending: Ending, item: PodLives) -> t.Optional[Diagnosis]:
     )
 
 
-def disk_full_at_start(ending: Ending, item: PodLives) -> t.Optional[Diagnosis]:
+def disk_full_at_start(ending: Ending, item: PodProcessRuns) -> t.Optional[Diagnosis]:
     line = _log_line(ending, item.pod, "no space left on device")
     return _disk_full(ending, item, line) if line else None
 
 
-def not_writable(ending: Ending, item: PodLives) -> t.Optional[Diagnosis]:
+def not_writable(ending: Ending, item: PodProcessRuns) -> t.Optional[Diagnosis]:
     """It may not write there: by the folder's mode, or because the mount is read-only."""
     read_only = _log_line(ending, item.pod, "read-only file system")
     denied = _log_line(ending, item.pod, "permission denied")
@@ -265,7 +273,7 @@ def not_writable(ending: Ending, item: PodLives) -> t.Optional[Diagnosis]:
     return None
 
 
-def not_instrumented(ending: Ending, item: PodLives) -> t.Optional[Diagnosis]:
+def not_instrumented(ending: Ending, item: PodProcessRuns) -> t.Optional[Diagnosis]:
     """None of the container's binaries can write counters."""
     seen = ending.processes.get(item.pod, [])
     if not seen or any(process.instrumented for process in seen):
@@ -290,7 +298,7 @@ NOTHING_WRITTEN: tuple[Rule, ...] = (
 )
 
 
-def _no_covmeta(ending: Ending, item: PodLives) -> Diagnosis:
+def _no_covmeta(ending: Ending, item: PodProcessRuns) -> Diagnosis:
     if item.reason == REPLACED:
         return _replaced(ending, item)
     return Diagnosis(
@@ -302,7 +310,7 @@ def _no_covmeta(ending: Ending, item: PodLives) -> Diagnosis:
     )
 
 
-def _replaced(ending: Ending, item: PodLives) -> Diagnosis:
+def _replaced(ending: Ending, item: PodProcessRuns) -> Diagnosis:
     said = [
         f"{event.get('reason')}: {event.get('message')}"
         for event in ending.events
@@ -311,17 +319,17 @@ def _replaced(ending: Ending, item: PodLives) -> Diagnosis:
     return Diagnosis(
         cause="pod-replaced",
         sentence=f"Pod {item.pod} was replaced during the tests, and the counters of"
-        f" {_count(item.lost, 'life', 'lives')} of it did not come home.",
+        f" {_count(item.lost, 'process run', 'process runs')} of it did not come home.",
         evidence=said[-LOG_LINES:],
         remedy="See who replaced it: the tests themselves, a new rollout, or an eviction.",
     )
 
 
-# rules for a life that wrote covmeta when it started, and no counters when it ended
+# rules for a process run that wrote covmeta when it started, and no counters when it ended
 
 
-def still_runs(ending: Ending, item: PodLives, life: Life) -> t.Optional[Diagnosis]:
-    if not life.last or life.code is not None:
+def still_runs(ending: Ending, item: PodProcessRuns, process_run: ProcessRun) -> t.Optional[Diagnosis]:
+    if not process_run.last or process_run.code is not None:
         return None
     return Diagnosis(
         cause="not-flushed",
@@ -332,9 +340,9 @@ def still_runs(ending: Ending, item: PodLives, life: Life) -> t.Optional[Diagnos
     )
 
 
-def could_not_write(ending: Ending, item: PodLives, life: Life) -> t.Optional[Diagnosis]:
+def could_not_write(ending: Ending, item: PodProcessRuns, process_run: ProcessRun) -> t.Optional[Diagnosis]:
     """The program itself said that it could not write its counters, or left them half written."""
-    lines = [line for line in life.log.splitlines() if "emit failed" in line]
+    lines = [line for line in process_run.log.splitlines() if "emit failed" in line]
     no_space = next((line for line in lines if "no space left" in line), "")
     half = [name for name in ending.names(item.pod) if name.startswith("tmp.covcounters")]
     disk = ending.disks.get(item.node)
@@ -352,47 +360,51 @@ def could_not_write(ending: Ending, item: PodLives, life: Life) -> t.Optional[Di
     return None
 
 
-def out_of_memory(ending: Ending, item: PodLives, life: Life) -> t.Optional[Diagnosis]:
-    if life.reason != OOM_KILLED:
+def out_of_memory(ending: Ending, item: PodProcessRuns, process_run: ProcessRun) -> t.Optional[Diagnosis]:
+    if process_run.reason != OOM_KILLED:
         return None
     limit = ((_container(ending, item.pod).get("resources") or {}).get("limits") or {}).get("memory", "")
     return Diagnosis(
         cause="out-of-memory",
         sentence=f"The program in pod {item.pod} was killed because it needed more memory than its limit"
         f"{f' of {limit}' if limit else ''}; its counters went with it.",
-        evidence=[_told(life), *_last_lines(life.log)],
+        evidence=[_told(process_run), *_last_lines(process_run.log)],
         remedy="Raise its memory limit: counters cost some.",
         setting="workload.objects",
     )
 
 
-def panicked(ending: Ending, item: PodLives, life: Life) -> t.Optional[Diagnosis]:
+def panicked(ending: Ending, item: PodProcessRuns, process_run: ProcessRun) -> t.Optional[Diagnosis]:
     """A panic ends the process at once, with exit code 2 as a signal without handler does: only the log tells."""
-    if life.code != NO_HANDLER:
+    if process_run.code != NO_HANDLER:
         return None
-    lines = life.log.splitlines()
+    lines = process_run.log.splitlines()
     begin = next((number for number, line in enumerate(lines) if PANIC.match(line)), None)
     if begin is None:
         return None
-    when = "when it was told to end" if life.asked and life.ended >= life.asked - GRACE_ROUNDING else "while it ran"
+    when = (
+        "when it was told to end"
+        if process_run.asked and process_run.ended >= process_run.asked - GRACE_ROUNDING
+        else "while it ran"
+    )
     return Diagnosis(
         cause="panic",
         sentence=f"The program in pod {item.pod} panicked {when}: {_short(lines[begin])}",
-        evidence=[_told(life), *lines[begin : begin + LOG_LINES]],
+        evidence=[_told(process_run), *lines[begin : begin + LOG_LINES]],
         remedy="Mend the panic: it ends a Go program before it can write its counters.",
     )
 
 
-def signal_not_forwarded(ending: Ending, item: PodLives, life: Life) -> t.Optional[Diagnosis]:
+def signal_not_forwarded(ending: Ending, item: PodProcessRuns, process_run: ProcessRun) -> t.Optional[Diagnosis]:
     """The container's first process is another than the program, and does not pass SIGTERM on to it."""
     first = ending.first_process(item.pod)
     programs = [process for process in _instrumented(ending, item.pod) if not process.first]
-    if not life.last or first is None or not programs:
+    if not process_run.last or first is None or not programs:
         return None
-    if first.instrumented and not (life.code == SIGKILLED and _grace_over(life)):
+    if first.instrumented and not (process_run.code == SIGKILLED and _grace_over(process_run)):
         return None  # a Go program that has children: it ended itself
     # an init that forwards it ends with the program's own code; a program without handler is then the cause
-    if life.code == ENDED_BY_TERM and first.handles and first.name not in SHELLS:
+    if process_run.code == ENDED_BY_TERM and first.handles and first.name not in SHELLS:
         return None
     does = (
         "ignores SIGTERM"
@@ -404,46 +416,57 @@ def signal_not_forwarded(ending: Ending, item: PodLives, life: Life) -> t.Option
     return Diagnosis(
         cause="sigterm-not-forwarded",
         sentence=f"In pod {item.pod}, {first.name} is the first process and does not pass SIGTERM on to the program,"
-        f" which was killed with it{_after_seconds(life)}.",
+        f" which was killed with it{_after_seconds(process_run)}.",
         evidence=[
             f"first process: {_shown(first)}, {does}",
             *(f"program: {_shown(one)}" for one in programs),
-            _told(life),
+            _told(process_run),
         ],
         remedy="Start the program with exec, or write the image's ENTRYPOINT as a list, so that it is process 1.",
         setting="source",
     )
 
 
-def signal_ignored(ending: Ending, item: PodLives, life: Life) -> t.Optional[Diagnosis]:
+def signal_ignored(ending: Ending, item: PodProcessRuns, process_run: ProcessRun) -> t.Optional[Diagnosis]:
     first = ending.first_process(item.pod)
-    if not life.last or life.code != SIGKILLED or first is None or not first.ignores or not _grace_over(life):
+    if (
+        not process_run.last
+        or process_run.code != SIGKILLED
+        or first is None
+        or not first.ignores
+        or not _grace_over(process_run)
+    ):
         return None
     return Diagnosis(
         cause="sigterm-ignored",
         sentence=f"The program in pod {item.pod} ignores SIGTERM and was killed when its grace period of"
-        f" {life.grace:g} s was over.",
-        evidence=[f"{_shown(first)} ignores SIGTERM", _told(life)],
+        f" {process_run.grace:g} s was over.",
+        evidence=[f"{_shown(first)} ignores SIGTERM", _told(process_run)],
         remedy="Handle SIGTERM (signal.NotifyContext) and let main return.",
     )
 
 
-def grace_exceeded(ending: Ending, item: PodLives, life: Life) -> t.Optional[Diagnosis]:
-    if life.code != SIGKILLED or not _grace_over(life):
+def grace_exceeded(ending: Ending, item: PodProcessRuns, process_run: ProcessRun) -> t.Optional[Diagnosis]:
+    if process_run.code != SIGKILLED or not _grace_over(process_run):
         return None
     hook = any((part.get("lifecycle") or {}).get("preStop") for part in _spec(ending, item.pod).get("containers") or [])
     return Diagnosis(
         cause="grace-period-exceeded",
-        sentence=f"The program in pod {item.pod} was still ending when its grace period of {life.grace:g} s was over,"
+        sentence=f"The program in pod {item.pod} was still ending when its grace period of {process_run.grace:g} s was"
+        " over,"
         " and was killed.",
-        evidence=[_told(life), *["its preStop hook takes part of that time"] * hook, *_last_lines(life.log)],
+        evidence=[
+            _told(process_run),
+            *["its preStop hook takes part of that time"] * hook,
+            *_last_lines(process_run.log),
+        ],
         remedy="Give it more time to end, longer than its own shutdown takes.",
         setting="coverage.grace_period",
     )
 
 
-def killed(ending: Ending, item: PodLives, life: Life) -> t.Optional[Diagnosis]:
-    if life.code != SIGKILLED:
+def killed(ending: Ending, item: PodProcessRuns, process_run: ProcessRun) -> t.Optional[Diagnosis]:
+    if process_run.code != SIGKILLED:
         return None
     events = _events(ending, item.pod, "Killing", "Evicted", "Preempting", "OOMKilling", "SystemOOM")
     probe = next((said for said in events if "failed liveness probe" in said or "failed startup probe" in said), "")
@@ -452,42 +475,44 @@ def killed(ending: Ending, item: PodLives, life: Life) -> t.Optional[Diagnosis]:
             cause="killed",
             sentence=f"The program in pod {item.pod} was killed because its probe failed, and did not end in its grace"
             " period.",
-            evidence=[probe, _told(life)],
+            evidence=[probe, _told(process_run)],
             remedy="Make the probe more patient, or mend what it finds.",
             setting="workload.objects",
         )
     return Diagnosis(
         cause="killed",
-        sentence=f"The program in pod {item.pod} was killed (SIGKILL){_after_seconds(life)}, neither for its memory"
+        sentence=f"The program in pod {item.pod} was killed (SIGKILL){_after_seconds(process_run)}, neither for its"
+        " memory"
         " limit nor at the end of its grace period.",
-        evidence=[_told(life), *events[-3:]],
+        evidence=[_told(process_run), *events[-3:]],
         remedy="See who killed it: a test, the node's own memory, an eviction.",
     )
 
 
-def no_handler(ending: Ending, item: PodLives, life: Life) -> t.Optional[Diagnosis]:
+def no_handler(ending: Ending, item: PodProcessRuns, process_run: ProcessRun) -> t.Optional[Diagnosis]:
     """SIGTERM without a handler: as process 1 of a container Go's runtime exits with 2, else the signal ends it."""
-    if life.code not in (NO_HANDLER, ENDED_BY_TERM):
+    if process_run.code not in (NO_HANDLER, ENDED_BY_TERM):
         return None
-    told = f" {max(0, life.ended - life.asked):.0f} s after it was told to" if life.asked else ""
+    told = f" {max(0, process_run.ended - process_run.asked):.0f} s after it was told to" if process_run.asked else ""
     return Diagnosis(
         cause="no-sigterm-handler",
         sentence=f"The program in pod {item.pod} has no handler for SIGTERM: it ended{told} without returning"
         " from main, so Go wrote no counters.",
-        evidence=[_told(life), "no panic in its log", *_last_lines(life.log)],
+        evidence=[_told(process_run), "no panic in its log", *_last_lines(process_run.log)],
         remedy="Handle SIGTERM (signal.NotifyContext) and let main return.",
     )
 
 
-def crashed(ending: Ending, item: PodLives, life: Life) -> t.Optional[Diagnosis]:
-    """An earlier life that ended by itself with an error, and wrote nothing: not through os.Exit, then."""
-    if life.last or not life.code:
+def crashed(ending: Ending, item: PodProcessRuns, process_run: ProcessRun) -> t.Optional[Diagnosis]:
+    """An earlier process run that ended by itself with an error, and wrote nothing: not through os.Exit, then."""
+    if process_run.last or not process_run.code:
         return None
     return Diagnosis(
         cause="crash",
-        sentence=f"An earlier life of the program in pod {item.pod} ended with exit code {life.code} and wrote no"
+        sentence=f"An earlier process run of the program in pod {item.pod} ended with exit code {process_run.code} and"
+        " wrote no"
         " counters.",
-        evidence=[_told(life), *_last_lines(life.log)],
+        evidence=[_told(process_run), *_last_lines(process_run.log)],
         remedy="The log's end says why it ended.",
     )
 
@@ -506,12 +531,12 @@ NOT_FINISHED: tuple[LifeRule, ...] = (
 )
 
 
-def _no_counters(ending: Ending, item: PodLives, life: Life) -> Diagnosis:
+def _no_counters(ending: Ending, item: PodProcessRuns, process_run: ProcessRun) -> Diagnosis:
     return Diagnosis(
         cause="no-counters",
         sentence=f"The program in pod {item.pod} wrote covmeta when it started, but no counters when it ended with exit"
-        f" code {life.code}.",
-        evidence=[_told(life), *_last_lines(life.log)],
+        f" code {process_run.code}.",
+        evidence=[_told(process_run), *_last_lines(process_run.log)],
         remedy="See how it ends: by syscall.Exit or the exec of another program, Go writes none.",
     )
 
@@ -519,7 +544,7 @@ def _no_counters(ending: Ending, item: PodLives, life: Life) -> Diagnosis:
 # helpers
 
 
-def _disk_full(ending: Ending, item: PodLives, line: str, half: t.Sequence[str] = ()) -> Diagnosis:
+def _disk_full(ending: Ending, item: PodProcessRuns, line: str, half: t.Sequence[str] = ()) -> Diagnosis:
     disk = ending.disks.get(item.node)
     free = (
         f"{disk.free / MEBI:.1f} of {disk.size / MEBI:.0f} MiB free, {disk.free_files} of {disk.files} inodes free"
@@ -583,22 +608,27 @@ def _may_write(process: Process) -> bool:
     return bool(int(digit) & 2)
 
 
-def _grace_over(life: Life) -> bool:
-    return bool(life.asked) and life.ended - life.asked >= life.grace - GRACE_ROUNDING
+def _grace_over(process_run: ProcessRun) -> bool:
+    return bool(process_run.asked) and process_run.ended - process_run.asked >= process_run.grace - GRACE_ROUNDING
 
 
-def _told(life: Life) -> str:
-    """How a life ended, in a line."""
-    text = f"exit code {life.code}{f' ({life.reason})' if life.reason else ''}"
-    if life.ended and life.started:
-        text += f", {life.ended - life.started:.0f} s after its start"
-    if life.ended and life.asked:
-        text += f", {max(0, life.ended - life.asked):.0f} s after it was told to end (grace period {life.grace:g} s)"
+def _told(process_run: ProcessRun) -> str:
+    """How a process run ended, in a line."""
+    text = f"exit code {process_run.code}{f' ({process_run.reason})' if process_run.reason else ''}"
+    if process_run.ended and process_run.started:
+        text += f", {process_run.ended - process_run.started:.0f} s after its start"
+    if process_run.ended and process_run.asked:
+        seconds = max(0, process_run.ended - process_run.asked)
+        text += f", {seconds:.0f} s after SIGTERM (grace period {process_run.grace:g} s)"
     return text
 
 
-def _after_seconds(life: Life) -> str:
-    return f" {max(0, life.ended - life.asked):.0f} s after it was told to end" if life.asked and life.ended else ""
+def _after_seconds(process_run: ProcessRun) -> str:
+    return (
+        f" {max(0, process_run.ended - process_run.asked):.0f} s after it was told to end"
+        if process_run.asked and process_run.ended
+        else ""
+    )
 
 
 def _shown(process: Process) -> str:
@@ -614,8 +644,8 @@ def _events(ending: Ending, pod: str, *reasons: str) -> list[str]:
 
 
 def _logs(ending: Ending, pod: str) -> t.Iterator[str]:
-    for life in known_lives(ending, pod):
-        yield from life.log.splitlines()
+    for process_run in known_process_runs(ending, pod):
+        yield from process_run.log.splitlines()
 
 
 def _log_line(ending: Ending, pod: str, words: str) -> str:

@@ -206,7 +206,7 @@ class Cluster:
             raise
 
     def logs(self, namespace: str, pod: str, container: str, *, previous: bool = False, lines: int = 50) -> str:
-        """Return the end of a container's log, empty where it has none; C(previous): of the life before."""
+        """Return the end of a container's log, empty where it has none; C(previous): of the process run before."""
         return self._log(
             namespace, pod, f"container={container}&tailLines={lines}" + ("&previous=true" if previous else "")
         )
@@ -225,7 +225,9 @@ class Cluster:
         return found
 
     def _log(self, namespace: str, pod: str, query: str) -> str:
-        """Return what the API says for a log, empty where there is none: not started yet, no earlier life, or gone."""
+        """Return what the API says for a log, empty where there is none: not started yet, no earlier process run, or
+        gone.
+        """
         try:
             response = self._response(
                 "GET", f"/api/v1/namespaces/{namespace}/pods/{pod}/log?{query}", header_params={"Accept": "*/*"}

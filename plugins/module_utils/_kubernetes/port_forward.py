@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""A local port that leads to a port of a Service or pod, through the API server, as long as this process lives.
+"""A local port that leads to a port of a Service or pod, through the API server, as long as this process process runs.
 
 Each connection is carried to a pod that is ready at that moment; one that comes while there is none waits. So the
 address outlives the pods behind it. It is all in this process: nothing is left behind however that ends.

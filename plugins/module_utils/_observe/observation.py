@@ -88,7 +88,7 @@ class Observation:
     :ivar events: events of the namespace.
     :ivar nodes: all nodes of the cluster.
     :ivar images: names of the images on a node, as its containerd has them now; C(nodes) has them some seconds late.
-    :ivar logs: end of the logs by C(pod/container), C(pod/container/previous) for the life before.
+    :ivar logs: end of the logs by C(pod/container), C(pod/container/previous) for the process run before.
     :ivar coverage: by pod, the names of the files in its coverage folder; a pod without a folder is not in it.
     :ivar coverage_watched: whether the coverage folders could be looked at at all.
     :ivar container: name of the instrumented container.

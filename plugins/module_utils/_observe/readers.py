@@ -65,7 +65,7 @@ def specification(pod: Object, container: str) -> Object:
 
 
 def log_lines(seen: Observation, pod: str, container: str) -> list[str]:
-    """All that is known of the log of the life that ended last, or of the one that runs."""
+    """All that is known of the log of the process run that ended last, or of the one that runs."""
     log = seen.logs.get(f"{pod}/{container}/previous") or seen.logs.get(f"{pod}/{container}", "")
     return [line for line in log.splitlines() if line.strip()]
 

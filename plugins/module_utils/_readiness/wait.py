@@ -44,7 +44,7 @@ __all__ = [
     "Target",
     "is_ready",
     "observe",
-    "pod_lives",
+    "pod_process_runs",
     "pod_selector",
     "save_evidence",
     "wait_until_ready",
@@ -73,8 +73,8 @@ class _Wait:
         self.cluster, self.podman, self.target = cluster, podman, target
         self.started = self.last_full = time.monotonic()
         self.answers: list[Object] = []
-        self.lives: t.Any = None
-        self.lives_since = 0.0
+        self.process_runs: t.Any = None
+        self.process_runs_since = 0.0
         self.busy_since: t.Optional[float] = None
         self.said_since: dict[tuple[str, str], float] = {}
 
@@ -100,11 +100,13 @@ class _Wait:
 
     def is_steady(self, seen: Observation) -> bool:
         """Whether programs that no probe watches have lived for a moment: to be started is not to be ready."""
-        lives = [(pod["metadata"]["uid"], _restarts(pod, "")) for pod in seen.current_pods]
+        process_runs = [(pod["metadata"]["uid"], _restarts(pod, "")) for pod in seen.current_pods]
         now = time.monotonic()
-        if lives != self.lives:
-            self.lives, self.lives_since = lives, now
-        return bool(seen.url) or not any(map(_is_unwatched, seen.current_pods)) or now - self.lives_since >= STEADY
+        if process_runs != self.process_runs:
+            self.process_runs, self.process_runs_since = process_runs, now
+        return (
+            bool(seen.url) or not any(map(_is_unwatched, seen.current_pods)) or now - self.process_runs_since >= STEADY
+        )
 
     def may_be_more(self, seen: Observation) -> bool:
         """Whether a pod is not ready for reasons that only a full look sees, and there was none lately."""
@@ -184,7 +186,7 @@ def save_evidence(seen: Observation, directory: str) -> str:
     return str(path)
 
 
-def pod_lives(seen: Observation) -> list[dict[str, t.Any]]:
+def pod_process_runs(seen: Observation) -> list[dict[str, t.Any]]:
     """Return for each current pod its name, uid, node and how often its instrumented container was started again."""
     return [
         {

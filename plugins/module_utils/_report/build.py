@@ -76,7 +76,7 @@ class Options:
     include: t.Sequence[str] = ()
     exclude: t.Sequence[str] = ()
     thresholds: t.Optional[t.Mapping[str, t.Any]] = None
-    lives: t.Sequence[t.Mapping[str, t.Any]] = ()
+    process_runs: t.Sequence[t.Mapping[str, t.Any]] = ()
     stages: t.Optional[t.Mapping[str, float]] = None
     history: str = ""
     latest: str = ""
@@ -118,7 +118,7 @@ def make_report(options: Options) -> Report:
         not_before=int(options.not_before * NANOSECONDS),
         expected=options.expected,
         snapshots=options.snapshots,
-        lives=_known_lives(options.lives),
+        process_runs=_known_process_runs(options.process_runs),
     )
     if options.policy == QUARANTINE:
         _recall(components, options)
@@ -128,7 +128,7 @@ def make_report(options: Options) -> Report:
     ordered = [primary] + [entry for entry in components if entry is not primary]
     sections = [_section(entry, options, of_service=entry is primary) for entry in ordered]
     problems = [problem for section in sections for problem in section.component.problems]
-    problems += _lives_problems(options.lives)
+    problems += _process_runs_problems(options.process_runs)
     tiers = _tiers(sections[0], options, problems)
     shortfalls = _shortfalls(sections[0], thresholds)
 
@@ -147,7 +147,7 @@ def make_report(options: Options) -> Report:
         thresholds=thresholds,
         shortfalls=shortfalls,
         problems=problems,
-        lives=options.lives,
+        process_runs=options.process_runs,
         stages=options.stages,
         tiers=tiers,
     )
@@ -161,7 +161,7 @@ def make_report(options: Options) -> Report:
         thresholds=thresholds,
         shortfalls=shortfalls,
         problems=problems,
-        lives=options.lives,
+        process_runs=options.process_runs,
         stages=options.stages,
         files=[*names, SUMMARY, MARKDOWN],
         tiers=tiers,
@@ -183,11 +183,11 @@ def make_report(options: Options) -> Report:
     return Report(changed, summary, files, lines, before, after)
 
 
-def _known_lives(lives: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, int]:
-    """Return how many lives each pod had, by its name: of all of its containers."""
+def _known_process_runs(process_runs: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, int]:
+    """Return how many process runs each pod had, by its name: of all of its containers."""
     known: dict[str, int] = {}
-    for entry in lives:
-        pod, number = entry.get("pod"), entry.get("lives")
+    for entry in process_runs:
+        pod, number = entry.get("pod"), entry.get("process_runs")
         if isinstance(pod, str) and isinstance(number, int):
             known[pod] = known.get(pod, 0) + number
     return known
@@ -216,7 +216,7 @@ def _tiers(section: Section, options: Options, problems: list[Problem]) -> t.Opt
     if not options.text_profiles or section.profile is None:
         return None
     component = section.component
-    base = make_profile([program for program in component.programs if program.lives], component.mode)
+    base = make_profile([program for program in component.programs if program.process_runs], component.mode)
 
     def choose(profile: Profile) -> set[str]:
         paths = [package.path for package in profile.packages]
@@ -250,7 +250,7 @@ def _data_root(options: Options) -> str:
     if os.path.join(os.path.realpath(options.output), "").startswith(os.path.join(root, "")):
         raise InputError(
             f"The results folder {options.output} lies inside of the coverage data {root}: merged data would be read "
-            "as a further life.",
+            "as a further process run.",
             remedy=f"Put the data into a folder {DATA_FOLDER} beside the results, or name another results folder.",
             setting="coverage_report#output",
         )
@@ -262,7 +262,7 @@ def _section(component: Component, options: Options, *, of_service: bool) -> Sec
     section = Section(component, of_service)
     if component.withheld or not component.usable():
         return section
-    profile = make_profile([program for program in component.programs if program.lives], component.mode)
+    profile = make_profile([program for program in component.programs if program.process_runs], component.mode)
     if of_service:
         profile = profile.select(_selected(component, profile, options))
     section.profile = profile
@@ -307,25 +307,27 @@ def _selected(component: Component, profile: Profile, options: Options) -> set[s
     return chosen
 
 
-def _lives_problems(lives: t.Sequence[t.Mapping[str, t.Any]]) -> list[Problem]:
-    """Compare what the cluster knew of lives with what came home."""
+def _process_runs_problems(process_runs: t.Sequence[t.Mapping[str, t.Any]]) -> list[Problem]:
+    """Compare what the cluster knew of process runs with what came home."""
     found = []
-    for entry in lives:
-        expected, got = entry.get("lives"), entry.get("counters")
+    for entry in process_runs:
+        expected, got = entry.get("process_runs"), entry.get("counters")
         if not isinstance(expected, int) or not isinstance(got, int) or got >= expected:
             continue
         codes = ", ".join(map(str, entry.get("exit_codes") or []))
         why = str(entry.get("why") or "")  # what the extraction found out
         found.append(
             Problem(
-                "lost-lives",
+                "lost-process-runs",
                 WARNING,
-                f"Pod {entry.get('pod', '?')} had {expected} {'life' if expected == 1 else 'lives'}, and the counters "
-                f"of {got} came home" + (f" (exit codes {codes})." if codes else ".") + (f" {why}" if why else ""),
+                f"Pod {entry.get('pod', '?')} had {expected} {'process run' if expected == 1 else 'process runs'}, but only "
+                f"the counters of {got} were collected"
+                + (f" (exit codes {codes})." if codes else ".")
+                + (f" {why}" if why else ""),
                 component=str(entry.get("component", "")),
                 remedy=""
                 if why
-                else "A life that ends by SIGKILL, panic or without a SIGTERM handler writes no counters.",
+                else "A process run that ends by SIGKILL, panic or without a SIGTERM handler writes no counters.",
             )
         )
     return found

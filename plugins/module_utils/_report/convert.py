@@ -198,7 +198,7 @@ def _contents(
             thresholds=thresholds,
             shortfalls=[],
             problems=problems,
-            lives=[],
+            process_runs=[],
             stages=None,
         )
         problems += more
@@ -210,7 +210,7 @@ def _contents(
         thresholds=thresholds,
         shortfalls=[],
         problems=problems,
-        lives=[],
+        process_runs=[],
         stages=None,
         files=[os.path.basename(outputs[name]) for name in sorted(outputs)],
     )

@@ -102,7 +102,7 @@ def merge(request: Request) -> Merged:
                 "main": list(program.meta.main_paths()),
                 "mode": program.meta.mode,
                 "packages": len(program.meta.packages),
-                "lives": program.lives,
+                "process_runs": program.process_runs,
             }
             for program in programs
         ],
@@ -140,7 +140,7 @@ def _load(request: Request, inputs: t.Sequence[str]) -> Loaded:
             remedy="Join text profiles with the module covdata_report.",
             setting="inputs",
         )
-    loaded = load(inputs, request.reading, each_life=request.operation == "intersect")
+    loaded = load(inputs, request.reading, each_process_run=request.operation == "intersect")
     loaded.need_counts(inputs)
     return loaded
 

@@ -64,7 +64,7 @@ def make_page(
     thresholds: Thresholds,
     shortfalls: t.Sequence[Shortfall],
     problems: t.Sequence[Problem],
-    lives: t.Sequence[t.Mapping[str, t.Any]],
+    process_runs: t.Sequence[t.Mapping[str, t.Any]],
     stages: t.Optional[t.Mapping[str, float]],
     tiers: t.Optional[Tiers] = None,
 ) -> tuple[bytes, list[Problem]]:
@@ -89,7 +89,7 @@ def make_page(
             shown=[_shown(number, section) for number, section in enumerate(sections)],
             thresholds=thresholds,
             shortfalls=shortfalls,
-            lives=lives,
+            process_runs=process_runs,
             stages=stages or {},
             tiers=tiers.as_list() if tiers else [],
         )

@@ -70,9 +70,9 @@ class Section:
 
     def origin(self) -> str:
         """Return what the numbers were made of."""
-        lives, parts = self.component.lives(), []
-        if lives or not self.texts:
-            parts.append(f"{lives} {'life' if lives == 1 else 'lives'}")
+        process_runs, parts = self.component.process_runs(), []
+        if process_runs or not self.texts:
+            parts.append(f"{process_runs} {'process run' if process_runs == 1 else 'process runs'}")
         if self.texts:
             parts.append(f"{self.texts} text {'profile' if self.texts == 1 else 'profiles'}")
         return ", ".join(parts)
@@ -116,7 +116,7 @@ def summary_dict(
     thresholds: Thresholds,
     shortfalls: t.Sequence[Shortfall],
     problems: t.Sequence[Problem],
-    lives: t.Sequence[t.Mapping[str, t.Any]],
+    process_runs: t.Sequence[t.Mapping[str, t.Any]],
     stages: t.Optional[t.Mapping[str, float]],
     files: t.Sequence[str],
     tiers: t.Optional[Tiers] = None,
@@ -138,7 +138,7 @@ def summary_dict(
         "packages": [row.as_dict() for row in first.packages],
         "components": [_component_dict(section) for section in sections],
         "tiers": tiers.as_list() if tiers else [],
-        "lives": [dict(entry) for entry in lives],
+        "process_runs": [dict(entry) for entry in process_runs],
         "problems": [problem.as_dict() for problem in problems],
         "problem_kinds": dict(sorted(Counter(problem.kind for problem in problems).items())),
         "stages": {name: round(float(seconds), 3) for name, seconds in (stages or {}).items()},
@@ -156,7 +156,7 @@ def _component_dict(section: Section) -> dict[str, t.Any]:
         "withheld": component.withheld,
         "mode": section.mode(),
         "granularity": component.granularity,
-        "lives": component.lives(),
+        "process_runs": component.process_runs(),
         "text_profiles": section.texts,
         "pods": [
             {"name": pod.name, "covmeta": pod.metas, "covcounters": pod.counters}
@@ -167,7 +167,7 @@ def _component_dict(section: Section) -> dict[str, t.Any]:
                 "main": list(program.meta.main_paths()),
                 "hash": program.meta.hash.hex(),
                 "mode": program.meta.mode,
-                "lives": program.lives,
+                "process_runs": program.process_runs,
             }
             for program in component.programs
         ],
@@ -191,7 +191,7 @@ def history_entry(summary: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     entry = {key: summary[key] for key in kept}
     entry["packages"] = {row["path"]: row["percent"] for row in summary["packages"]}
     entry["components"] = {row["name"]: row["percent"] for row in summary["components"]}
-    entry["lives"] = sum(row["lives"] for row in summary["components"])
+    entry["process_runs"] = sum(row["process_runs"] for row in summary["components"])
     entry["problems"] = len(summary["problems"])
     return entry
 

@@ -168,7 +168,7 @@ kbd {
 <div class="dim">{{ item.section.covered }} of {{ many(item.section.statements, "statement", "statements") }} ·
 {{ many(item.rows | length, "package", "packages") }} ·
 {{ item.section.origin() }}
-{%- if component.lives() %}, {{ many(component.pods | length, "pod", "pods") }}{% endif %} ·
+{%- if component.process_runs() %}, {{ many(component.pods | length, "pod", "pods") }}{% endif %} ·
 mode {{ item.section.mode() }}</div>
 {% if item.module %}
 <div class="dim">module <code>{{ item.module }}</code></div>
@@ -231,17 +231,17 @@ together.</p>
 </tbody>
 </table>
 {% endif %}
-{% if lives %}
-<h2>Lives</h2>
+{% if process_runs %}
+<h2>Process runs</h2>
 <table>
-<thead><tr><th>Component</th><th>Pod</th><th>Container</th><th class="n">Lives</th><th class="n">Counters</th>
+<thead><tr><th>Component</th><th>Pod</th><th>Container</th><th class="n">Process runs</th><th class="n">Counters</th>
 <th class="n">Exit codes</th></tr></thead>
 <tbody>
-{% for life in lives %}
-<tr><td>{{ life.get("component", "") }}</td><td class="path">{{ life.get("pod", "") }}</td>
-<td>{{ life.get("container", "") }}</td><td class="n">{{ life.get("lives", "") }}</td>
-<td class="n">{{ life.get("counters", "") }}</td>
-<td class="n">{{ (life.get("exit_codes") or []) | join(", ") }} {{ life.get("reason", "") }}</td></tr>
+{% for process_run in process_runs %}
+<tr><td>{{ process_run.get("component", "") }}</td><td class="path">{{ process_run.get("pod", "") }}</td>
+<td>{{ process_run.get("container", "") }}</td><td class="n">{{ process_run.get("process_runs", "") }}</td>
+<td class="n">{{ process_run.get("counters", "") }}</td>
+<td class="n">{{ (process_run.get("exit_codes") or []) | join(", ") }} {{ process_run.get("reason", "") }}</td></tr>
 {% endfor %}
 </tbody>
 </table>

@@ -391,7 +391,7 @@ def crash_verdict(seen: Observation, pod: Object, status: Object, ended: Object)
         if not hidden
         else "Its log would say what it lacks, and this user may not read it: give it get of pods/log, and look again.",
     )
-    # between two lives a log can be out of reach for a moment
+    # between two process runs a log can be out of reach for a moment
     return crash if lines or hidden else unconfirmed(crash), True
 
 

@@ -234,8 +234,8 @@ def killed_by_probe(seen: Observation, pod: Object, status: Object, evidence: li
             for item in seen.events_of(pod, reason="Unhealthy")
             if item.get("message", "").lower().startswith(f"{kind} probe") and is_of(item, container)
         ]
-        # what it met most often; of what it met as often, a late answer says more than none: each new life has a moment
-        # in which nothing listens yet
+        # what it met most often; of what it met as often, a late answer says more than none: each new process run has a
+        # moment in which nothing listens yet
         failed.sort(key=lambda item: (int(item.get("count") or 1), _is_late(item)))
         said = failed[-1]["message"] if failed else ""
         proof = [killed, *([said] if said else []), *evidence]

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from run_module import run_module
 
-LIFE = {
+PROCESS_RUN = {
     "component": "web",
     "pod": "web-1",
     "node": "node",
     "container": "web",
-    "lives": 2,
+    "process_runs": 2,
     "exit_codes": [137, 0],
     "reason": "Completed",
     "metas": 1,
@@ -38,24 +38,24 @@ def options(folder: Path, **more: t.Any) -> dict[str, t.Any]:
         "nodes": ["node"],
         "volume_directory": "/coverdata/run/web",
         "destination": str(folder / "coverdata" / "web"),
-        "record": str(folder / "lives-web.json"),
+        "record": str(folder / "processes-web.json"),
         **more,
     }
 
 
 @pytest.mark.parametrize("uid", ["u-1", ""])
 def test_where_all_are_home_nothing_is_done(capsys: pytest.CaptureFixture[str], tmp_path: Path, uid: str) -> None:
-    (tmp_path / "lives-web.json").write_text(json.dumps([LIFE]), encoding="utf-8")
+    (tmp_path / "processes-web.json").write_text(json.dumps([PROCESS_RUN]), encoding="utf-8")
     pods = [{"pod": "web-1", "uid": uid}] if uid else [{"pod": "web-1"}]
     result = run_module(capsys, "coverage_extraction", **options(tmp_path, pods=pods))
     assert not result["changed"]
     assert result["lost"] == 1
-    assert result["lives"] == [{**LIFE, "lost": 1}]
+    assert result["process_runs"] == [{**PROCESS_RUN, "lost": 1}]
     assert result["verdict"] == {}
 
 
 def test_the_next_pod_of_that_name_is_not_home(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    (tmp_path / "lives-web.json").write_text(json.dumps([LIFE]), encoding="utf-8")
+    (tmp_path / "processes-web.json").write_text(json.dumps([PROCESS_RUN]), encoding="utf-8")
     pods = [{"pod": "web-1", "uid": "u-2"}]
     result = run_module(capsys, "coverage_extraction", check=True, **options(tmp_path, pods=pods))
     assert result["changed"]
@@ -64,7 +64,7 @@ def test_the_next_pod_of_that_name_is_not_home(capsys: pytest.CaptureFixture[str
 def test_check_mode_needs_no_cluster(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     result = run_module(capsys, "coverage_extraction", check=True, **options(tmp_path, kind="CronJob"))
     assert result["changed"]
-    assert (result["lives"], result["lost"], result["set_aside"]) == ([], 0, [])
+    assert (result["process_runs"], result["lost"], result["set_aside"]) == ([], 0, [])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -75,6 +75,6 @@ def test_without_a_kubeconfig_that_is_said(capsys: pytest.CaptureFixture[str], t
 
 
 def test_a_record_that_is_none_ends_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    (tmp_path / "lives-web.json").write_text("{", encoding="utf-8")
+    (tmp_path / "processes-web.json").write_text("{", encoding="utf-8")
     result = run_module(capsys, "coverage_extraction", **options(tmp_path))
     assert result["verdict"]["cause"] == "bad-record"

@@ -59,7 +59,7 @@ def some_functions(data: bytes, keep: t.Sequence[bool]) -> bytes:
     return covcounters.write_counters(replace(file, segments=[part]))
 
 
-lives = st.lists(
+process_runs = st.lists(
     st.tuples(
         st.lists(word, min_size=UNITS, max_size=UNITS),
         st.lists(st.booleans(), min_size=1, max_size=5).filter(any),
@@ -89,14 +89,14 @@ def plainly(files: t.Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
 
 
 @settings(max_examples=60)
-@given(lives)
-def test_the_sum_is_that_of_each_function_by_itself(given_lives: list[t.Any]) -> None:
+@given(process_runs)
+def test_the_sum_is_that_of_each_function_by_itself(given_process_runs: list[t.Any]) -> None:
     files = [
         some_functions(all_functions(counts, flavour=flavour, big_endian=big), keep)
-        for counts, keep, flavour, big in given_lives
+        for counts, keep, flavour, big in given_process_runs
     ]
     files += files[:2]
-    accumulator = accumulate.Accumulator(META, each_life=True)
+    accumulator = accumulate.Accumulator(META, each_process_run=True)
     for data in files:
         accumulator.add(memoryview(data))
     accumulator.finish()
@@ -108,7 +108,7 @@ def test_the_sum_is_that_of_each_function_by_itself(given_lives: list[t.Any]) ->
 
 def test_sums_beyond_32_bits_are_kept() -> None:
     accumulator = accumulate.Accumulator(META)
-    for _life in range(5):
+    for _process_run in range(5):
         accumulator.add(memoryview(all_functions([2**32 - 1] * UNITS)))
     accumulator.finish()
     assert set(accumulator.total.tolist()) == {5 * (2**32 - 1)}
@@ -232,8 +232,8 @@ def many(tmp_path: Path) -> list[str]:
 
 @pytest.mark.parametrize("processes", [2, 3])
 def test_shared_out_it_is_the_same(many: list[str], processes: int) -> None:
-    alone = accumulate.add_files(META, many, each_life=True, processes=1)
-    shared = accumulate.add_files(META, many, each_life=True, processes=processes)
+    alone = accumulate.add_files(META, many, each_process_run=True, processes=1)
+    shared = accumulate.add_files(META, many, each_process_run=True, processes=processes)
     assert np.array_equal(shared.total, alone.total)
     assert alone.never is not None
     assert shared.never is not None

@@ -33,7 +33,7 @@ from hypothesis import strategies as st
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A copy of the recorded data: program with pods pod-1 (two lives) and pod-2 (one), worker with one."""
+    """A copy of the recorded data: program with pods pod-1 (two process runs) and pod-2 (one), worker with one."""
     return Path(shutil.copytree(RECORDED, tmp_path / "coverdata"))
 
 
@@ -57,7 +57,7 @@ def test_components_are_kept_apart(data: Path) -> None:
     components = read(data)
     assert list(components) == ["program", "worker"]
     program, worker = components["program"], components["worker"]
-    assert (program.lives(), worker.lives()) == (3, 1)
+    assert (program.process_runs(), worker.process_runs()) == (3, 1)
     assert {name: (pod.metas, pod.counters) for name, pod in program.pods.items()} == {"pod-1": (1, 2), "pod-2": (1, 1)}
     assert program.problems == worker.problems == []
     assert make_profile(program.programs, program.mode).totals() != make_profile(worker.programs, "atomic").totals()
@@ -66,7 +66,7 @@ def test_components_are_kept_apart(data: Path) -> None:
 def test_files_in_the_root_belong_to_the_service(data: Path) -> None:
     components = read(data / "worker" / "pod-1")
     assert list(components) == ["program"]
-    assert components["program"].lives() == 1
+    assert components["program"].process_runs() == 1
 
 
 def test_an_empty_folder_has_no_components(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_covmeta_without_counters_is_said_by_pod(data: Path) -> None:
     program = read(data)["program"]
     assert kinds(program) == ["meta-without-counters"]
     assert "pod-2" in program.problems[0].sentence
-    assert program.lives() == 2
+    assert program.process_runs() == 2
     assert not program.withheld
 
 
@@ -105,7 +105,7 @@ def test_a_pod_may_use_the_covmeta_of_another(data: Path) -> None:
     one(data / "program" / "pod-2", "covmeta.*").unlink()
     program = read(data)["program"]
     assert program.problems == []
-    assert program.lives() == 3
+    assert program.process_runs() == 3
 
 
 DAMAGE: list[tuple[str, t.Callable[[bytes], bytes]]] = [
@@ -129,7 +129,7 @@ def test_a_bad_counter_file_is_set_aside_and_the_rest_counts(
     assert kinds(program) == [kind]
     assert program.problems[0].file == str(bad)
     assert program.problems[0].severity == "warning"
-    assert program.lives() == 2
+    assert program.process_runs() == 2
     assert not program.withheld
     assert profile_of(program) == expected
 
@@ -146,7 +146,7 @@ def test_a_bad_covmeta_is_set_aside_where_another_copy_is_good(
         program = read(data)["program"]
         assert kinds(program) == [kind]
         assert program.problems[0].file == str(bad)
-        assert program.lives() == 3
+        assert program.process_runs() == 3
         assert profile_of(program) == expected
         bad.write_bytes(good)
 
@@ -157,7 +157,7 @@ def test_a_file_that_cannot_be_read_is_set_aside(data: Path) -> None:
     bad.symlink_to(data / "nowhere")
     program = read(data)["program"]
     assert kinds(program) == ["unreadable"]
-    assert program.lives() == 2
+    assert program.process_runs() == 2
 
 
 def test_a_file_under_another_name_is_set_aside(data: Path) -> None:
@@ -169,7 +169,7 @@ def test_a_file_under_another_name_is_set_aside(data: Path) -> None:
     meta.rename(meta.with_name("covmeta." + "0" * 32))
     program = read(data)["program"]
     assert sorted(kinds(program)) == ["renamed", "renamed"]
-    assert program.lives() == 2
+    assert program.process_runs() == 2
 
 
 def test_counters_that_do_not_fit_their_covmeta_are_set_aside(data: Path) -> None:
@@ -179,7 +179,7 @@ def test_counters_that_do_not_fit_their_covmeta_are_set_aside(data: Path) -> Non
         path.write_bytes(covcounters.write_counters(file))
     program = read(data)["program"]
     assert kinds(program) == ["foreign", "foreign"]
-    assert program.lives() == 1
+    assert program.process_runs() == 1
 
 
 def test_leftovers_of_a_write_that_was_interrupted_are_said(data: Path) -> None:
@@ -187,7 +187,7 @@ def test_leftovers_of_a_write_that_was_interrupted_are_said(data: Path) -> None:
     good.with_name(f"tmp.{good.name}").write_bytes(good.read_bytes()[:50])
     program = read(data)["program"]
     assert kinds(program) == ["leftover"]
-    assert program.lives() == 3
+    assert program.process_runs() == 3
 
 
 def test_a_file_that_is_there_twice_counts_once(data: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_file_that_is_there_twice_counts_once(data: Path) -> None:
     shutil.copy(good, data / "program" / "pod-2" / good.name)
     program = read(data)["program"]
     assert kinds(program) == ["duplicate"]
-    assert program.lives() == 3
+    assert program.process_runs() == 3
     assert profile_of(program) == expected
 
 
@@ -231,7 +231,7 @@ def test_two_builds_from_different_sources_withhold_the_percentage(data: Path) -
     assert kinds(program) == ["two-builds"]
     assert program.problems[0].severity == "error"
     assert "two builds are mixed" in program.withheld
-    assert program.lives() == 3
+    assert program.process_runs() == 3
     assert not components["worker"].withheld
 
 
@@ -285,7 +285,7 @@ def test_a_copy_whose_contents_are_not_those_of_its_hashes_does_not_count(data: 
     if pod == "pod-0":  # otherwise two good ones agreed before it came up, and only its header was looked at
         assert kinds(program) == ["damaged"]
         assert program.problems[0].file == str(bad)
-    assert program.lives() == 3
+    assert program.process_runs() == 3
     assert profile_of(program) == expected
     assert not program.withheld
 
@@ -315,7 +315,7 @@ def test_a_good_copy_that_comes_last_counts(data: Path) -> None:
     assert set(kinds(program)) == {"damaged"}
     assert {problem.severity for problem in program.problems} == {"warning"}
     assert {Path(problem.file).parent.name for problem in program.set_aside} == {"pod-0", "pod-00", "pod-000", "pod-3"}
-    assert (program.lives(), program.withheld) == (3, "")
+    assert (program.process_runs(), program.withheld) == (3, "")
     assert profile_of(program) == expected
 
 
@@ -333,7 +333,7 @@ def set_time(path: Path, nanoseconds: int) -> Path:
 def test_what_is_older_than_the_run_does_not_count(data: Path) -> None:
     fresh = set_time(one(data / "program" / "pod-2", "covcounters.*"), YEAR_2100 + 5)
     (program,) = read_collection(str(data / "program"), "program", layered=False, not_before=YEAR_2100)
-    assert program.lives() == 1
+    assert program.process_runs() == 1
     assert program.programs[0].nanoseconds == YEAR_2100 + 5
     stale = [problem for problem in program.set_aside if problem.kind == "stale"]
     assert len(stale) == 2
@@ -354,7 +354,7 @@ def test_a_program_of_an_earlier_run_does_not_clash_with_this_one(data: Path) ->
     (program,) = read_collection(str(data / "program"), "program", layered=False, not_before=YEAR_2100)
     assert set(kinds(program)) == {"stale"}
     assert len(program.set_aside) == 2  # the counters, and their covmeta
-    assert (len(program.programs), program.lives(), program.withheld) == (1, 2, "")
+    assert (len(program.programs), program.process_runs(), program.withheld) == (1, 2, "")
     (program,) = read_collection(str(data / "program"), "program", layered=False)
     assert "two-builds" in kinds(program)
 
@@ -369,7 +369,7 @@ def test_a_covmeta_that_is_new_lost_its_counters(data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("expected", "lives"),
+    ("expected", "process_runs"),
     [
         (["example.com/program/cmd/..."], 4),
         (["example.com/program"], 4),
@@ -377,11 +377,11 @@ def test_a_covmeta_that_is_new_lost_its_counters(data: Path) -> None:
         (["example.com/other/...", "example.com/program/cmd/program"], 4),
     ],
 )
-def test_a_foreign_program_does_not_count(data: Path, expected: list[str], lives: int) -> None:
+def test_a_foreign_program_does_not_count(data: Path, expected: list[str], process_runs: int) -> None:
     (found,) = read_collection(str(data), "data", layered=False, expected=expected)
-    assert found.lives() == lives
-    assert set(kinds(found)) == (set() if lives else {"foreign-program"})
-    assert len(found.set_aside) == (0 if lives else 7)
+    assert found.process_runs() == process_runs
+    assert set(kinds(found)) == (set() if process_runs else {"foreign-program"})
+    assert len(found.set_aside) == (0 if process_runs else 7)
 
 
 # -- snapshots --------------------------------------------------------------------------------------------------------
@@ -404,19 +404,19 @@ def snapshots(folder: Path, process: int) -> list[int]:
         (1, {}, True, ["snapshots"]),
         (1, {"snapshots": "last"}, False, ["snapshots"]),
         (4711, {"snapshots": "sum"}, True, []),
-        (1, {"lives": {"pod-7": 1}}, False, ["snapshots"]),
-        (1, {"lives": {"pod-7": 3}}, True, []),
-        (1, {"lives": {"pod-8": 1}}, True, ["snapshots"]),
+        (1, {"process_runs": {"pod-7": 1}}, False, ["snapshots"]),
+        (1, {"process_runs": {"pod-7": 3}}, True, []),
+        (1, {"process_runs": {"pod-8": 1}}, True, ["snapshots"]),
     ],
 )
-def test_snapshots_of_one_life_count_once(
+def test_snapshots_of_one_process_run_count_once(
     tmp_path: Path, process: int, how: dict[str, t.Any], summed: bool, kind: list[str]
 ) -> None:
     folder = tmp_path / "program" / "pod-7"
     folder.parent.mkdir()
     last = snapshots(folder, process)
     (program,) = read_collection(str(tmp_path), "program", **how)
-    assert program.lives() == (3 if summed else 1)
+    assert program.process_runs() == (3 if summed else 1)
     assert program.programs[0].counts.tolist() == ([3 + 2 * 1] * (UNITS - 1) + [10] if summed else last)
     assert kinds(program) == kind
     assert all(problem.severity == "note" for problem in program.problems)
@@ -428,26 +428,26 @@ def test_snapshots_of_one_life_count_once(
 def test_several_folders_and_files_are_read_together(data: Path) -> None:
     pods = [str(data / "program" / "pod-1"), str(one(data / "program" / "pod-2", "covcounters.*"))]
     (found,) = read_collection(pods, "all", layered=False)
-    assert (found.name, found.lives(), found.problems) == ("all", 3, [])
+    assert (found.name, found.process_runs(), found.problems) == ("all", 3, [])
     assert {name: (pod.metas, pod.counters) for name, pod in found.pods.items()} == {
         str(data / "program" / "pod-1"): (1, 2),
         str(data / "program" / "pod-2"): (1, 1),  # the covmeta beside the file was found
     }
     # what two of them share is read once
     (again,) = read_collection([*pods, pods[0], str(data / "program")], "all", layered=False)
-    assert (again.lives(), again.problems) == (3, [])
+    assert (again.process_runs(), again.problems) == (3, [])
 
 
 def test_without_layers_all_is_one_component(data: Path) -> None:
     (found,) = read_collection(str(data), "all", layered=False)
-    assert found.lives() == 4
+    assert found.process_runs() == 4
     assert set(found.pods) == {"program/pod-1", "program/pod-2", "worker/pod-1"}
 
 
 def test_what_is_not_there_is_said(data: Path) -> None:
     (found,) = read_collection([str(data / "nowhere"), str(data)], "all", layered=False)
     assert kinds(found) == ["unreadable"]
-    assert found.lives() == 4
+    assert found.process_runs() == 4
 
 
 def test_a_folder_that_cannot_be_listed_is_said(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -462,7 +462,7 @@ def test_a_folder_that_cannot_be_listed_is_said(data: Path, monkeypatch: pytest.
     program = read(data)["program"]
     assert kinds(program) == ["unreadable"]
     assert "Permission denied" in program.problems[0].sentence
-    assert program.lives() == 2
+    assert program.process_runs() == 2
 
 
 # -- policies ---------------------------------------------------------------------------------------------------------
@@ -497,7 +497,7 @@ def test_fail_lets_good_data_pass(data: Path, kind: str | None) -> None:
     if kind:
         shutil.copy(one(data / "program" / "pod-1", "covcounters.*"), data / "program" / "pod-2")
     components = read_collection(str(data), "program", policy="fail")
-    assert [component.lives() for component in components] == [3, 1]
+    assert [component.process_runs() for component in components] == [3, 1]
 
 
 def test_fail_refuses_an_empty_folder(tmp_path: Path) -> None:
@@ -512,7 +512,7 @@ def test_reading_moves_nothing(data: Path, policy: str) -> None:
     before = listing(data)
     program = read_collection(str(data), "program", policy=policy)[0]
     assert [problem.file for problem in program.set_aside] == [str(path) for path in bad]
-    assert program.lives() == 2
+    assert program.process_runs() == 2
     assert listing(data) == before
 
 
@@ -532,7 +532,7 @@ def test_quarantine_moves_what_does_not_count_and_says_why(data: Path, tmp_path:
         (bad[1].name, str(bad[1]), "truncated"),
     ]
     again = read(data)["program"]
-    assert (again.problems, again.lives()) == ([], 2)
+    assert (again.problems, again.process_runs()) == ([], 2)
     assert quarantine(program.set_aside, str(aside)) == []
     # a second file of one name does not take the place of the first
     bad[1].write_bytes(b"other")
@@ -554,15 +554,15 @@ def test_quarantine_that_cannot_write_says_so(data: Path, tmp_path: Path) -> Non
 
 META = covmeta.read_meta(one(RECORDED / "worker" / "pod-1", "covmeta.*").read_bytes())
 UNITS = META.units.shape[1]
-lives = st.lists(
+process_runs = st.lists(
     st.lists(st.one_of(st.just(0), st.integers(0, 5), st.integers(0, 2**32 - 1)), min_size=UNITS, max_size=UNITS),
     min_size=1,
     max_size=4,
 )
 
 
-def write_life(folder: Path, number: int, counts: list[int], mode: str) -> None:
-    """Write one life as Go's runtime would: functions of which nothing ran are left out."""
+def write_process_run(folder: Path, number: int, counts: list[int], mode: str) -> None:
+    """Write one process run as Go's runtime would: functions of which nothing ran are left out."""
     array = np.asarray(counts, dtype=np.uint32)
     if mode == "set":
         array = np.minimum(array, 1)
@@ -586,11 +586,11 @@ def merge(folder: Path, numbered: t.Iterable[tuple[int, list[int]]], mode: str) 
     raw = covmeta_writer.write_meta(replace(META, mode=mode))
     folder.joinpath(f"covmeta.{META.hash.hex()}").write_bytes(raw)
     for number, counts in numbered:
-        write_life(folder, number, counts, mode)
+        write_process_run(folder, number, counts, mode)
     return read(folder)["program"]
 
 
-@given(lives, st.sampled_from(["set", "count", "atomic"]), st.randoms())
+@given(process_runs, st.sampled_from(["set", "count", "atomic"]), st.randoms())
 def test_merging_is_a_sum_that_stops_and_its_order_does_not_matter(
     tmp_path_factory: pytest.TempPathFactory, all_counts: list[list[int]], mode: str, random: t.Any
 ) -> None:
@@ -608,7 +608,7 @@ def test_merging_is_a_sum_that_stops_and_its_order_does_not_matter(
     assert np.array_equal(other.counts, expected)
 
 
-@given(lives, st.sampled_from(["set", "count", "atomic"]), st.integers(0, 3))
+@given(process_runs, st.sampled_from(["set", "count", "atomic"]), st.integers(0, 3))
 def test_merged_data_can_be_merged_again(
     tmp_path_factory: pytest.TempPathFactory, all_counts: list[list[int]], mode: str, cut: int
 ) -> None:
@@ -644,4 +644,4 @@ def test_all_segments_count(tmp_path: Path) -> None:
     path.write_bytes(covcounters.write_counters(file))
     again = read(tmp_path / "data")["program"]
     assert np.array_equal(again.programs[0].counts, 2 * component.programs[0].counts)
-    assert again.lives() == 1
+    assert again.process_runs() == 1

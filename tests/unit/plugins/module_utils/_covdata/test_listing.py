@@ -27,7 +27,7 @@ TEXT = b"mode: atomic\nexample.com/other/a.go:1.2,3.4 5 1\nexample.com/other/a.g
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Recorded data of four lives in three folders, and a text profile beside them."""
+    """Recorded data of four is in three folders, and a text profile beside them."""
     folder = tmp_path / "data"
     shutil.copytree(RECORDED, folder)
     (tmp_path / "unit.txt").write_bytes(TEXT)
@@ -45,9 +45,9 @@ def test_folders_files_and_globs(data: Path) -> None:
     assert expand([str(root / "*")]) == ([str(data)], [str(root / "unit.txt")])
     assert expand([str(counters), str(counters), str(root / "unit.txt")]) == ([str(counters)], [str(root / "unit.txt")])
     assert len(expand([str(root / "**" / "covcounters.*")])[0]) == 4
-    assert load([str(data)], Reading()).component.lives() == 4
-    assert load([str(root / "**" / "pod-1")], Reading()).component.lives() == 3
-    assert load([str(counters)], Reading()).component.lives() == 1
+    assert load([str(data)], Reading()).component.process_runs() == 4
+    assert load([str(root / "**" / "pod-1")], Reading()).component.process_runs() == 3
+    assert load([str(counters)], Reading()).component.process_runs() == 1
 
 
 @pytest.mark.parametrize("given", ["nowhere", "no*where"])
@@ -98,7 +98,7 @@ def test_a_changed_bit_of_a_lone_covmeta_withholds_the_percentage(data: Path, mo
     found = load([str(data)], Reading())
     assert kinds(found.problems) == ["hash-mismatch"]
     assert found.problems[0].file == str(path)
-    assert found.component.lives() == 1
+    assert found.component.process_runs() == 1
     assert found.profile(strict=False) is None
     with pytest.raises(DataError) as caught:
         load([str(data)], Reading(policy="fail"))
@@ -113,7 +113,7 @@ def test_what_is_there(data: Path) -> None:
     described = describe(load([str(data), str(data.parent / "unit.txt")], Reading()))
     (program,) = described["programs"]
     assert program["main"] == ["example.com/program/cmd/program"]
-    assert (program["lives"], program["covered"], program["statements"]) == (4, 40, 58)
+    assert (program["process_runs"], program["covered"], program["statements"]) == (4, 40, 58)
     assert program["arguments"]["GOOS"] == "linux"
     assert len(program["packages"]) == 5
     (text,) = described["text_profiles"]
@@ -124,12 +124,12 @@ def test_what_is_there(data: Path) -> None:
         10,
         50.0,
     )
-    assert (described["mode"], described["lives"], described["withheld"]) == ("atomic", 4, "")
+    assert (described["mode"], described["process_runs"], described["withheld"]) == ("atomic", 4, "")
     assert [(folder["covmeta"], folder["covcounters"]) for folder in described["folders"]] == [(1, 2), (1, 1), (1, 1)]
     lines = describe_lines(described)
     assert (
         lines[0]
-        == "example.com/program/cmd/program: 69.0 % of statements, 4 lives, mode atomic, 5 packages, 58 statements"
+        == "example.com/program/cmd/program: 69.0 % of statements, 4 process runs, mode atomic, 5 packages, 58 statements"
     )
     assert "unit.txt: 50.0 % of statements" in lines[1]
 
@@ -139,7 +139,7 @@ def test_a_program_without_counters_is_not_at_zero(data: Path) -> None:
         path.unlink()
     loaded = load([str(data)], Reading())
     (program,) = describe(loaded)["programs"]
-    assert (program["lives"], program["percent"]) == (0, None)
+    assert (program["process_runs"], program["percent"]) == (0, None)
     with pytest.raises(DataError) as caught:
         loaded.need_counts([str(data)])
     assert caught.value.cause == "no-counters"

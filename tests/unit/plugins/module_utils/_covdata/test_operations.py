@@ -26,7 +26,7 @@ Programs = list[Program]
 
 
 def read(folder: Path) -> Programs:
-    components = read_collection(str(folder), "data", each_life=True)
+    components = read_collection(str(folder), "data", each_process_run=True)
     return [program for component in components for program in component.programs]
 
 
@@ -55,8 +55,10 @@ def few_packages(go: Go, mode: str) -> Path:
 
 
 @pytest.fixture(scope="module", params=MODES)
-def lives(request: pytest.FixtureRequest, go: Go, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folders one and two with lives of the program, folder other with those of another build, each without layers."""
+def process_runs(request: pytest.FixtureRequest, go: Go, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folders one and two with process runs of the program, folder other with those of another build, each without
+    layers.
+    """
     root = tmp_path_factory.mktemp(f"operations-{request.param}")
     program, few = go.program(request.param), few_packages(go, request.param)
     for folder, binary, arguments in (
@@ -79,35 +81,35 @@ def covdata(go: Go, command: str, folders: t.Sequence[Path], output: Path, *more
     return output
 
 
-def test_merge_is_that_of_go(go: Go, lives: Path, tmp_path: Path) -> None:
-    folders = [lives / "one", lives / "two", lives / "other"]
+def test_merge_is_that_of_go(go: Go, process_runs: Path, tmp_path: Path) -> None:
+    folders = [process_runs / "one", process_runs / "two", process_runs / "other"]
     gos = covdata(go, "merge", folders, tmp_path / "gos")
     ours = write(operations.merge([program for folder in folders for program in read(folder)]), tmp_path / "ours")
     same_content(go, ours, gos, tmp_path)
     assert len(metas(ours)) == 2
 
 
-def test_combining_programs_is_that_of_go(go: Go, lives: Path, tmp_path: Path) -> None:
-    folders = [lives / "one", lives / "other", lives / "two"]
+def test_combining_programs_is_that_of_go(go: Go, process_runs: Path, tmp_path: Path) -> None:
+    folders = [process_runs / "one", process_runs / "other", process_runs / "two"]
     gos = covdata(go, "merge", folders, tmp_path / "gos", "-pcombine")
     programs = operations.merge([program for folder in folders for program in read(folder)], combine=True)
     ours = write(programs, tmp_path / "ours")
     same_content(go, ours, gos, tmp_path)
     assert len(metas(ours)) == 1
-    assert programs[0].lives == 8
+    assert programs[0].process_runs == 8
 
 
 @pytest.mark.parametrize("pattern", ["example.com/program/internal/...", "example.com/program/cmd/program"])
-def test_a_filter_is_that_of_go(go: Go, lives: Path, tmp_path: Path, pattern: str) -> None:
-    folders = [lives / "one", lives / "other"]
+def test_a_filter_is_that_of_go(go: Go, process_runs: Path, tmp_path: Path, pattern: str) -> None:
+    folders = [process_runs / "one", process_runs / "other"]
     gos = covdata(go, "merge", folders, tmp_path / "gos", f"-pkg={pattern}")
     programs = [program for folder in folders for program in read(folder)]
     ours = write(operations.select_packages(programs, [pattern]), tmp_path / "ours")
     same_content(go, ours, gos, tmp_path)
 
 
-def test_a_filter_and_a_combination_are_that_of_go(go: Go, lives: Path, tmp_path: Path) -> None:
-    folders = [lives / "one", lives / "other"]
+def test_a_filter_and_a_combination_are_that_of_go(go: Go, process_runs: Path, tmp_path: Path) -> None:
+    folders = [process_runs / "one", process_runs / "other"]
     pattern = ".../shapes,.../text"
     gos = covdata(go, "merge", folders, tmp_path / "gos", f"-pkg={pattern}", "-pcombine")
     programs = operations.select_packages([program for folder in folders for program in read(folder)], [pattern])
@@ -119,28 +121,28 @@ def test_a_filter_and_a_combination_are_that_of_go(go: Go, lives: Path, tmp_path
 @pytest.mark.parametrize("command", ["intersect", "subtract"])
 @pytest.mark.parametrize("folders", [("one", "two"), ("two", "one")], ids="-".join)
 def test_intersect_and_subtract_are_those_of_go(
-    go: Go, lives: Path, tmp_path: Path, command: str, folders: tuple[str, str]
+    go: Go, process_runs: Path, tmp_path: Path, command: str, folders: tuple[str, str]
 ) -> None:
-    """Several lives in each: Go intersects with each file of the second folder, and so does this."""
-    one, two = (lives / folder for folder in folders)
+    """Several is in each: Go intersects with each file of the second folder, and so does this."""
+    one, two = (process_runs / folder for folder in folders)
     gos = covdata(go, command, [one, two], tmp_path / "gos")
     first, second = read(one), read(two)
     result = operations.intersect([first, second]) if command == "intersect" else operations.subtract(first, second)
     same_content(go, write(result, tmp_path / "ours"), gos, tmp_path)
 
 
-def test_intersect_of_three_is_that_of_go(go: Go, lives: Path, tmp_path: Path) -> None:
+def test_intersect_of_three_is_that_of_go(go: Go, process_runs: Path, tmp_path: Path) -> None:
     third = tmp_path / "three"
-    live(go.program(read(lives / "one")[0].meta.mode), third, "largest")
-    folders = [lives / "one", lives / "two", third]
+    live(go.program(read(process_runs / "one")[0].meta.mode), third, "largest")
+    folders = [process_runs / "one", process_runs / "two", third]
     gos = covdata(go, "intersect", folders, tmp_path / "gos")
     ours = write(operations.intersect([read(folder) for folder in folders]), tmp_path / "ours")
     same_content(go, ours, gos, tmp_path)
 
 
-def test_several_programs_in_both_inputs(go: Go, lives: Path) -> None:
+def test_several_programs_in_both_inputs(go: Go, process_runs: Path) -> None:
     """Go's tool panics here, so each program is held against what it gives for it alone (above)."""
-    one, two, other = (read(lives / folder) for folder in ("one", "two", "other"))
+    one, two, other = (read(process_runs / folder) for folder in ("one", "two", "other"))
     both = operations.subtract(one + other, two + other)
     assert [program.counts.any() for program in both] == [True, False]
     assert np.array_equal(both[0].counts, operations.subtract(one, two)[0].counts)
@@ -148,9 +150,9 @@ def test_several_programs_in_both_inputs(go: Go, lives: Path) -> None:
     assert [program.counts.any() for program in both] == [True, False]
 
 
-def test_across_programs_functions_are_matched(go: Go, lives: Path) -> None:
+def test_across_programs_functions_are_matched(go: Go, process_runs: Path) -> None:
     """The other build is not the same program, but has the same functions."""
-    one, other = read(lives / "one"), read(lives / "other")
+    one, other = read(process_runs / "one"), read(process_runs / "other")
     assert np.array_equal(operations.subtract(one, other)[0].counts, one[0].counts)
     (left,) = operations.subtract(one, other, combine=True)
     whole = covered(operations.merge(one, combine=True))

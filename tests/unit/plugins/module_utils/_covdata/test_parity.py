@@ -19,7 +19,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_w
 from go_programs import MODES, Go, live, live_until
 from go_texts import compare_texts
 
-LIVES = (["area"], ["largest", "text"], ["many", "many"], ["generated"], ["text"])
+PROCESS_RUNS = (["area"], ["largest", "text"], ["many", "many"], ["generated"], ["text"])
 
 
 def read(root: Path) -> Component:
@@ -36,9 +36,9 @@ def compare(go: Go, folders: t.Sequence[Path], component: Component, tmp_path: P
 
 @pytest.fixture(scope="module", params=MODES)
 def program_data(request: pytest.FixtureRequest, go: Go, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five lives of the fixture program in three pods."""
-    root = tmp_path_factory.mktemp(f"lives-{request.param}")
-    for number, arguments in enumerate(LIVES):
+    """Five process runs of the fixture program in three pods."""
+    root = tmp_path_factory.mktemp(f"processes-{request.param}")
+    for number, arguments in enumerate(PROCESS_RUNS):
         live(go.program(request.param), root / "program" / f"pod-{number % 3}", *arguments)
     return root
 
@@ -46,7 +46,7 @@ def program_data(request: pytest.FixtureRequest, go: Go, tmp_path_factory: pytes
 def test_the_program(go: Go, program_data: Path, tmp_path: Path) -> None:
     folders = sorted((program_data / "program").iterdir())
     component = read(program_data)
-    assert component.lives() == len(LIVES)
+    assert component.process_runs() == len(PROCESS_RUNS)
     assert component.problems == []
     compare(go, folders, component, tmp_path)
 
@@ -110,7 +110,7 @@ def test_ends_that_write_counters_and_ends_that_do_not(go: Go, tmp_path: Path) -
     live(program, folder / "panic", "panic", status=2)
     live(program, folder / "exit", "no such name", status=2)
     component = read(tmp_path)
-    assert component.lives() == 2
+    assert component.process_runs() == 2
     assert {name for name, pod in component.pods.items() if not pod.counters} == {"kill", "panic"}
     assert [problem.kind for problem in component.problems] == ["meta-without-counters"] * 2
     compare(go, sorted(folder.iterdir()), component, tmp_path)

@@ -29,18 +29,18 @@ FEW = {"covdata-prog1", "covdata-prog1-atomic", "covdata-prog2", "script"}
 
 @pytest.fixture(scope="module", params=NAMES)
 def subject(request: pytest.FixtureRequest, go: Go, tmp_path_factory: pytest.TempPathFactory) -> Subject:
-    """A program's data, made by some lives of it."""
+    """A program's data, made by some process runs of it."""
     made = MAKE[request.param](go, tmp_path_factory.mktemp(request.param))
     assert made.name == request.param
     return made
 
 
-def read(subject: Subject, *, each_life: bool = False, folders: t.Sequence[Path] = ()) -> list[Program]:
+def read(subject: Subject, *, each_process_run: bool = False, folders: t.Sequence[Path] = ()) -> list[Program]:
     """The merged programs of a subject, or of some pods."""
     programs = []
     for folder in folders or [subject.root]:
         # the folder's name is that of the component, or the folder is a pod
-        for component in read_collection(str(folder.parent), subject.name, each_life=each_life):
+        for component in read_collection(str(folder.parent), subject.name, each_process_run=each_process_run):
             if component.name == folder.name:
                 assert [problem.kind for problem in component.problems if problem.severity != "note"] == []
                 programs += component.programs
@@ -130,7 +130,7 @@ def test_merge_into_one_program(go: Go, subject: Subject, tmp_path: Path) -> Non
 def test_intersect_and_subtract(go: Go, subject: Subject, tmp_path: Path, command: str) -> None:
     one, other = subject.folders[0], subject.folders[-1]
     gos = covdata(go, command, [one, other], tmp_path / "gos")
-    programs = [read(subject, folders=[folder], each_life=True) for folder in (one, other)]
+    programs = [read(subject, folders=[folder], each_process_run=True) for folder in (one, other)]
     result = operations.intersect(programs) if command == "intersect" else operations.subtract(*programs)
     same(go, write(result, tmp_path / "ours"), gos, subject, tmp_path)
 

@@ -43,10 +43,10 @@ def test_every_release_is_recorded() -> None:
 
 
 @pytest.mark.parametrize("folder", RECORDED, ids=lambda path: f"{path.parent.name}-{path.name}")
-@pytest.mark.parametrize("inputs", [("pod-0", "pod-1"), ("merged",)], ids=["lives", "merged"])
+@pytest.mark.parametrize("inputs", [("pod-0", "pod-1"), ("merged",)], ids=["process_runs", "merged"])
 def test_the_texts_of_a_release(folder: Path, inputs: tuple[str, ...]) -> None:
     component = read(*(folder / name for name in inputs))
-    assert component.lives() == (3 if len(inputs) > 1 else 1)
+    assert component.process_runs() == (3 if len(inputs) > 1 else 1)
     assert component.mode == PROGRAMS[folder.name][0]
     profile = make_profile(component.programs, component.mode)
     assert text_profile(profile) == (folder / "profile.txt").read_text(encoding="utf-8")

@@ -84,12 +84,12 @@ def test_profiles_one_behind_the_other(go: Go, tested: tuple[Path, Path, str], t
 
 
 def test_counters_and_a_text_profile_of_the_same_program(go: Go, tmp_path: Path) -> None:
-    """Joined they are what Go's own tool makes of both lives."""
+    """Joined they are what Go's own tool makes of both process runs."""
     subject = make_cover_tests(go, tmp_path)
     (component,) = read_collection(str(subject.root.parent), subject.name)
     base = make_profile(component.programs, component.mode)
     # the text of the same data: every count is there twice
-    text = tmp_path / "lives.txt"
+    text = tmp_path / "process_runs.txt"
     go.textfmt(subject.folders, text)
     joined, problems = join(base, [read_text_profile(str(text))])
     assert problems == []

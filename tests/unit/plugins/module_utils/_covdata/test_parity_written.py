@@ -66,7 +66,7 @@ def compare(go: Go, folders: t.Sequence[Path], root: Path, tmp_path: Path, expec
 
 @pytest.mark.parametrize("mode", MODES)
 def test_large_counters(go: Go, tmp_path: Path, mode: str) -> None:
-    """The sum of two lives stops at 2^32-1 in both, and merged data say the same again."""
+    """The sum of two process runs stops at 2^32-1 in both, and merged data say the same again."""
     root = tmp_path / "data"
     values = np.asarray(LARGE, dtype=np.uint32)
     for pod in ("pod-1", "pod-2"):
@@ -168,7 +168,7 @@ def test_damaged_counters_that_are_accepted_are_what_go_reads(go: Go, tmp_path: 
             refused += 1
             continue
         meta = covmeta.read_meta(good.data)
-        profile = make_profile([Program(meta, "", added.astype(np.uint32), lives=1)], meta.mode)
+        profile = make_profile([Program(meta, "", added.astype(np.uint32), process_runs=1)], meta.mode)
         assert text_profile(profile).encode("utf-8", "surrogateescape") == output.read_bytes(), case.mutations
         same += 1
     assert same > 50

@@ -66,7 +66,7 @@ def program(packages: t.Mapping[str, t.Sequence[Function]], mode: str) -> Progra
         units=np.asarray([unit for unit, _count in blocks], dtype=np.uint32).reshape(-1, 5).T.copy(),
     )
     counts = np.asarray([count for _unit, count in blocks], dtype=np.uint32)
-    return Program(meta, "", np.minimum(counts, 1) if mode == "set" else counts, lives=1)
+    return Program(meta, "", np.minimum(counts, 1) if mode == "set" else counts, process_runs=1)
 
 
 def plain(given_programs: t.Sequence[t.Mapping[str, t.Sequence[Function]]], mode: str) -> dict[str, dict[t.Any, int]]:

@@ -32,15 +32,17 @@ LARGEST = 2**32 - 1
 
 
 @dataclass
-class Lives:
-    """Some lives of one or two programs that share a package: each as a list of programs, as an input of operations."""
+class RunSets:
+    """Some process runs of one or two programs that share a package: each as a list of programs, as an input of
+    operations.
+    """
 
     inputs: list[list[Program]]
     mode: str
 
 
 @st.composite
-def lives(draw: st.DrawFn, modes: t.Sequence[str] = MODES) -> Lives:
+def process_runs(draw: st.DrawFn, modes: t.Sequence[str] = MODES) -> RunSets:
     shape = draw(shapes())
     mode, granularity = draw(st.sampled_from(modes)), draw(st.sampled_from(["perblock", "perfunc"]))
     metas = [make_meta(shape, mode, granularity)]
@@ -52,8 +54,8 @@ def lives(draw: st.DrawFn, modes: t.Sequence[str] = MODES) -> Lives:
         meta = draw(st.sampled_from(metas))
         size = meta.units.shape[1]
         counts = np.asarray(draw(st.lists(number, min_size=size, max_size=size)), dtype=np.uint32)
-        inputs.append([Program(meta, f"covmeta.{meta.hash.hex()}", counts, lives=1, nanoseconds=index)])
-    return Lives(inputs, mode)
+        inputs.append([Program(meta, f"covmeta.{meta.hash.hex()}", counts, process_runs=1, nanoseconds=index)])
+    return RunSets(inputs, mode)
 
 
 def flat(inputs: t.Iterable[t.Sequence[Program]]) -> list[Program]:
@@ -102,8 +104,8 @@ def test_a_covmeta_that_is_written_is_read(shape: t.Any, mode: str, granularity:
     assert covmeta_writer.write_meta(read) == data
 
 
-@given(lives())
-def test_programs_that_are_written_are_read(tmp_path_factory: pytest.TempPathFactory, some: Lives) -> None:
+@given(process_runs())
+def test_programs_that_are_written_are_read(tmp_path_factory: pytest.TempPathFactory, some: RunSets) -> None:
     programs = operations.merge(flat(some.inputs))
     root = tmp_path_factory.mktemp("written")
     write(programs, root / "data" / "pod")
@@ -116,8 +118,8 @@ def test_programs_that_are_written_are_read(tmp_path_factory: pytest.TempPathFac
     )
 
 
-@given(lives(), st.booleans(), st.randoms())
-def test_merging_does_not_depend_on_order_or_grouping(some: Lives, combine: bool, random: t.Any) -> None:
+@given(process_runs(), st.booleans(), st.randoms())
+def test_merging_does_not_depend_on_order_or_grouping(some: RunSets, combine: bool, random: t.Any) -> None:
     whole = operations.merge(flat(some.inputs), combine=combine)
     shuffled = list(some.inputs)
     random.shuffle(shuffled)
@@ -131,14 +133,14 @@ def test_merging_does_not_depend_on_order_or_grouping(some: Lives, combine: bool
         assert content(whole) == content(again) == content(first)
 
 
-@given(lives(modes=["set"]), st.booleans())
-def test_merging_sets_again_changes_nothing(some: Lives, combine: bool) -> None:
+@given(process_runs(modes=["set"]), st.booleans())
+def test_merging_sets_again_changes_nothing(some: RunSets, combine: bool) -> None:
     whole = operations.merge(flat(some.inputs), combine=combine)
     assert content(operations.merge([*whole, *whole], combine=combine)) == content(whole)
 
 
-@given(lives())
-def test_what_is_covered_goes_the_right_way(some: Lives) -> None:
+@given(process_runs())
+def test_what_is_covered_goes_the_right_way(some: RunSets) -> None:
     """Merging never lowers, intersecting and subtracting never raise it; nothing is left of a thing less itself."""
     programs = operations.merge(flat(some.inputs))
     for one, *rest in (some.inputs, some.inputs[::-1]):
@@ -153,8 +155,8 @@ def test_what_is_covered_goes_the_right_way(some: Lives) -> None:
         assert content(operations.intersect([one, one])) == content(one)
 
 
-@given(lives())
-def test_a_text_profile_says_the_same_when_it_is_read(some: Lives) -> None:
+@given(process_runs())
+def test_a_text_profile_says_the_same_when_it_is_read(some: RunSets) -> None:
     profile = make_profile(operations.merge(flat(some.inputs)), some.mode)
     text = text_profile(profile)
     read, problems = join(None, [parse_text_profile(text.encode("utf-8", "surrogateescape"), "text")])

@@ -188,7 +188,7 @@ def test_a_text_profile_is_told_by_its_first_bytes() -> None:
 
 @pytest.fixture(scope="module")
 def base(go: Go, tmp_path_factory: pytest.TempPathFactory) -> Profile:
-    """What two lives of the fixture program covered."""
+    """What two process runs of the fixture program covered."""
     root = tmp_path_factory.mktemp("join")
     live(go.program("count"), root / "program" / "pod", "area")
     live(go.program("count"), root / "program" / "pod", "text")

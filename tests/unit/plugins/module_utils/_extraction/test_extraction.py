@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kubernaut.coverage authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The record of lives, what is older than the run, and builds, over files."""
+"""The record of process runs, what is older than the run, and builds, over files."""
 
 from __future__ import annotations
 
@@ -25,19 +25,27 @@ def recorded(name: str) -> lib.Ending:
 
 
 def test_what_is_recorded_is_read_back(tmp_path: Path) -> None:
-    record = tmp_path / "lives.json"
+    record = tmp_path / "process_runs.json"
     assert lib.recorded(str(record)) == []
     ending = recorded("one-life-panicked")
     source = lib.Source("Deployment", "demo", "program", "program", "program", ("node",), "/coverdata/run/program")
-    found = lib.lives_of(source, ending.pods, ending.expected)
+    found = lib.process_runs_of(source, ending.pods, ending.expected)
     extraction._write_json(record, [dataclasses.asdict(item) for item in found])
     assert lib.recorded(str(record)) == found
-    assert [path.name for path in tmp_path.iterdir()] == ["lives.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["process_runs.json"]
 
 
 def test_a_record_of_an_older_release_is_read(tmp_path: Path) -> None:
-    record = tmp_path / "lives.json"
-    old = {"component": "c", "pod": "p", "node": "n", "container": "c", "lives": 1, "exit_codes": [0], "counters": 1}
+    record = tmp_path / "process_runs.json"
+    old = {
+        "component": "c",
+        "pod": "p",
+        "node": "n",
+        "container": "c",
+        "process_runs": 1,
+        "exit_codes": [0],
+        "counters": 1,
+    }
     record.write_text(json.dumps([old]), encoding="utf-8")
     (item,) = lib.recorded(str(record))
     assert (item.pod, item.uid, item.cause, item.lost) == ("p", "", "", 0)
@@ -45,7 +53,7 @@ def test_a_record_of_an_older_release_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "{}", '[{"pod": "a"}]', '[{"nonsense": 1}]'])
 def test_a_record_that_is_none_is_named(tmp_path: Path, text: str) -> None:
-    record = tmp_path / "lives.json"
+    record = tmp_path / "process_runs.json"
     record.write_text(text)
     with pytest.raises(CoverageError) as caught:
         lib.recorded(str(record))

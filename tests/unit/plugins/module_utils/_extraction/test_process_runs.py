@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kubernaut.coverage authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lives and what became of them, over pods and files that were recorded when real programs were told to end."""
+"""Process runs and what became of them, over pods and files that were recorded when real programs were told to end."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import endings as known
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils import _extraction as lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.process_runs import (
-    Life,
-    known_lives,
+    ProcessRun,
+    known_process_runs,
     written,
 )
 
@@ -32,43 +32,43 @@ def only(name: str) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
     return pod, status
 
 
-def test_a_container_that_waits_for_its_next_start_has_not_begun_another_life() -> None:
+def test_a_container_that_waits_for_its_next_start_has_not_begun_another_process_run() -> None:
     pod, status = only("one-life-panicked")
     assert status["restartCount"] == 1
     status["lastState"], status["state"] = status["state"], {"waiting": {"reason": "CrashLoopBackOff"}}
-    (item,) = lib.lives_of(SOURCE, [pod], [])
-    assert item.lives == 1
+    (item,) = lib.process_runs_of(SOURCE, [pod], [])
+    assert item.process_runs == 1
     assert item.exit_codes == [0]
 
 
-def test_a_container_that_never_started_had_no_life() -> None:
+def test_a_container_that_never_started_had_no_process_run() -> None:
     pod, _status = only("returns")
     status = {"name": "program", "state": {"waiting": {"reason": "ContainerCreating"}}, "restartCount": 0}
     pod["status"]["containerStatuses"] = [status]
-    (item,) = lib.lives_of(SOURCE, [pod], [])
-    assert (item.lives, item.exit_codes, item.reason) == (0, [], "")
+    (item,) = lib.process_runs_of(SOURCE, [pod], [])
+    assert (item.process_runs, item.exit_codes, item.reason) == (0, [], "")
     del pod["status"]["containerStatuses"]
-    assert lib.lives_of(SOURCE, [pod], []) == [item]
+    assert lib.process_runs_of(SOURCE, [pod], []) == [item]
 
 
-def test_a_running_container_has_a_life_whose_end_was_not_seen() -> None:
+def test_a_running_container_has_a_process_run_whose_end_was_not_seen() -> None:
     pod, status = only("returns")
     status["state"] = {"running": {"startedAt": status["state"]["terminated"]["startedAt"]}}
-    (item,) = lib.lives_of(SOURCE, [pod], [])
-    assert (item.lives, item.exit_codes) == (1, [])
+    (item,) = lib.process_runs_of(SOURCE, [pod], [])
+    assert (item.process_runs, item.exit_codes) == (1, [])
 
 
-def test_other_containers_have_no_lives_of_ours() -> None:
+def test_other_containers_have_no_process_runs_of_ours() -> None:
     pod, _status = only("returns")
-    before = lib.lives_of(SOURCE, [pod], [])
+    before = lib.process_runs_of(SOURCE, [pod], [])
     pod["status"]["containerStatuses"].append({"name": "proxy", "restartCount": 9, "state": {"running": {}}})
-    assert lib.lives_of(SOURCE, [pod], []) == before
+    assert lib.process_runs_of(SOURCE, [pod], []) == before
 
 
 def test_a_pod_that_the_gate_saw_and_that_is_gone_is_counted() -> None:
     ending = recorded("returns")
     gone = {"pod": "program-gone", "node": "node-2", "restarts": 2}
-    found = lib.lives_of(SOURCE, ending.pods, [*ending.expected, gone])
+    found = lib.process_runs_of(SOURCE, ending.pods, [*ending.expected, gone])
     lib.count_files(found, ending.files)
     assert [item.lost for item in found] == [0, 3]
     assert (found[1].pod, found[1].node) == ("program-gone", "node-2")
@@ -79,25 +79,25 @@ def test_a_pod_of_the_same_name_is_another_pod() -> None:
     pod, _status = only("returns")
     name = pod["metadata"]["name"]
     before = {"pod": name, "uid": "another", "node": "n", "restarts": 0}
-    found = lib.lives_of(SOURCE, [pod], [before])
+    found = lib.process_runs_of(SOURCE, [pod], [before])
     assert [item.uid for item in found] == [pod["metadata"]["uid"], "another"]
     files = [f"{name}/covmeta.a", f"{name}/covcounters.a.1.1"]
     lib.count_files(found, files)
     assert [item.lost for item in found] == [0, 1]
     lib.count_files(found, [*files, f"{name}/covcounters.a.1.2"])
     assert [item.lost for item in found] == [0, 0]
-    assert len(lib.lives_of(SOURCE, [pod], [{**before, "uid": pod["metadata"]["uid"]}])) == 1
-    assert len(lib.lives_of(SOURCE, [pod], [{"pod": name}])) == 1
+    assert len(lib.process_runs_of(SOURCE, [pod], [{**before, "uid": pod["metadata"]["uid"]}])) == 1
+    assert len(lib.process_runs_of(SOURCE, [pod], [{"pod": name}])) == 1
 
 
 def test_a_pod_that_is_gone_is_not_lost_when_its_files_came_home() -> None:
-    found = lib.lives_of(SOURCE, [], [{"pod": "a"}])
+    found = lib.process_runs_of(SOURCE, [], [{"pod": "a"}])
     lib.count_files(found, ["a/covmeta.1", "a/covcounters.1.1.1"])
     assert (found[0].metas, found[0].counters, found[0].lost) == (1, 1, 0)
 
 
 def test_files_are_those_of_their_pod_alone() -> None:
-    found = [lib.PodLives("c", name, "n", "c", lives=1) for name in ("web-1", "web-10", "web")]
+    found = [lib.PodProcessRuns("c", name, "n", "c", process_runs=1) for name in ("web-1", "web-10", "web")]
     names = [
         "web-1/covmeta.a",
         "web-10/covmeta.a",
@@ -113,10 +113,10 @@ def test_files_are_those_of_their_pod_alone() -> None:
 
 @pytest.mark.parametrize(("lived", "came", "lost"), [(1, 1, 0), (3, 1, 2), (1, 2, 0), (0, 0, 0)])
 def test_lost_is_never_less_than_nothing(lived: int, came: int, lost: int) -> None:
-    assert lib.PodLives("c", "p", "n", "c", lives=lived, counters=came).lost == lost
+    assert lib.PodProcessRuns("c", "p", "n", "c", process_runs=lived, counters=came).lost == lost
 
 
-# ---- single lives ----
+# ---- single process runs ----
 
 
 def test_when_counters_were_written_is_in_their_name() -> None:
@@ -127,16 +127,16 @@ def test_when_counters_were_written_is_in_their_name() -> None:
 
 
 @pytest.mark.parametrize(("when", "mine"), [(99.0, False), (100.0, True), (109.9, True), (111.9, True), (113.0, False)])
-def test_a_file_is_of_the_life_in_which_it_was_written(when: float, mine: bool) -> None:
+def test_a_file_is_of_the_process_run_in_which_it_was_written(when: float, mine: bool) -> None:
     name = f"covcounters.{DIGEST}.1.{round(when * 1e9)}"
-    assert Life(last=True, started=100, ended=110).wrote([name]) is mine
-    assert Life(last=True, started=100).wrote([name]) is (when >= 100)
+    assert ProcessRun(last=True, started=100, ended=110).wrote([name]) is mine
+    assert ProcessRun(last=True, started=100).wrote([name]) is (when >= 100)
 
 
-def test_both_lives_that_kubernetes_remembers() -> None:
+def test_both_process_runs_that_kubernetes_remembers() -> None:
     ending = recorded("one-life-panicked")
     (pod,) = ending.pods
-    first, last = known_lives(ending, pod["metadata"]["name"])
+    first, last = known_process_runs(ending, pod["metadata"]["name"])
     assert (first.code, first.last, last.code, last.last) == (2, False, 0, True)
     assert "panic: told to panic once" in first.log
     assert "told to end" in last.log
@@ -149,6 +149,6 @@ def test_both_lives_that_kubernetes_remembers() -> None:
 def test_how_long_the_end_took_is_measured(name: str) -> None:
     ending = recorded(name)
     (pod,) = ending.pods
-    (life,) = known_lives(ending, pod["metadata"]["name"])
+    (process_run,) = known_process_runs(ending, pod["metadata"]["name"])
     wanted = 3 if name == "takes-three-seconds" else 2
-    assert wanted - 1 <= life.ended - life.asked <= wanted + 1.5
+    assert wanted - 1 <= process_run.ended - process_run.asked <= wanted + 1.5

@@ -98,7 +98,7 @@ def test_what_the_kubelet_takes_away_at_the_end_is_kept() -> None:
 
 
 @pytest.mark.parametrize("what", ["uid", "restartCount", "nothing"])
-def test_what_another_pod_or_life_was_is_not_kept(what: str) -> None:
+def test_what_another_pod_or_process_run_was_is_not_kept(what: str) -> None:
     before = pod_of("one-life-was-killed")
     now = copy.deepcopy(before)
     status = now["status"]["containerStatuses"][0]

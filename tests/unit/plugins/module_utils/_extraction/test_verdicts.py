@@ -36,17 +36,17 @@ def recorded(name: str) -> lib.Ending:
     return lib.Ending.from_dict(json.loads(_read(name)))
 
 
-def judged(ending: lib.Ending) -> tuple[t.Optional[verdicts.Verdict], list[lib.PodLives]]:
+def judged(ending: lib.Ending) -> tuple[t.Optional[verdicts.Verdict], list[lib.PodProcessRuns]]:
     source = lib.Source(
         ending.kind, ending.namespace, ending.name, ending.container, ending.component, (), ending.volume_directory
     )
-    lives = lib.lives_of(source, ending.pods, ending.expected)
-    lib.count_files(lives, [name for name in ending.files if name not in ending.set_aside])
-    return lib.verdict_of(ending, lives), lives
+    process_runs = lib.process_runs_of(source, ending.pods, ending.expected)
+    lib.count_files(process_runs, [name for name in ending.files if name not in ending.set_aside])
+    return lib.verdict_of(ending, process_runs), process_runs
 
 
 def cause(ending: lib.Ending) -> str:
-    verdict, _lives = judged(ending)
+    verdict, _process_runs = judged(ending)
     return "" if verdict is None else verdict.cause
 
 
@@ -67,31 +67,31 @@ def test_every_ending_was_recorded() -> None:
 @pytest.mark.parametrize("name", sorted(known.ENDINGS))
 def test_the_verdict_is_the_right_one(name: str) -> None:
     wanted = known.ENDINGS[name]
-    verdict, lives = judged(recorded(name))
+    verdict, process_runs = judged(recorded(name))
     assert (verdict.cause if verdict else "") == wanted.cause
     assert [item.cause for item in verdict.also] == list(wanted.also) if verdict else not wanted.also
-    assert sum(item.lives for item in lives) == wanted.lives
-    assert sum(item.lost for item in lives) == wanted.lost
-    assert any(item.counters for item in lives) == wanted.home
+    assert sum(item.process_runs for item in process_runs) == wanted.process_runs
+    assert sum(item.lost for item in process_runs) == wanted.lost
+    assert any(item.counters for item in process_runs) == wanted.home
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_the_verdict_says_what_was_seen(name: str) -> None:
     wanted = known.ENDINGS[name]
-    verdict, lives = judged(recorded(name))
+    verdict, process_runs = judged(recorded(name))
     assert verdict is not None
     for words in wanted.says:
         assert words in verdict.sentence
     for words in wanted.quotes:
         assert any(words in line for line in verdict.evidence), verdict.evidence
     assert verdict.remedy.endswith(".")
-    lost = [item for item in lives if item.lost]
-    assert len([line for line in verdict.evidence if re.match(r"pod \S+: \d+ of \d+ (life|lives) home", line)]) == len(
-        lost
-    )
+    lost = [item for item in process_runs if item.lost]
+    assert len(
+        [line for line in verdict.evidence if re.match(r"pod \S+: \d+ of \d+ (process run|process runs) home", line)]
+    ) == len(lost)
     assert all(item.cause in {verdict.cause, *wanted.also} for item in lost)
     assert all(item.why for item in lost)
-    assert not any(item.cause or item.why for item in lives if not item.lost)
+    assert not any(item.cause or item.why for item in process_runs if not item.lost)
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -99,8 +99,8 @@ def test_a_verdict_can_be_replayed_from_its_file(name: str) -> None:
     ending = recorded(name)
     again = lib.Ending.from_dict(json.loads(json.dumps(ending.as_dict())))
     assert again.as_dict() == ending.as_dict()
-    first, _lives = judged(ending)
-    second, _lives = judged(again)
+    first, _process_runs = judged(ending)
+    second, _process_runs = judged(again)
     assert first == second
 
 
@@ -134,10 +134,10 @@ def test_nothing_is_lost_where_all_came_home_and_all_where_nothing_did(name: str
     ending = recorded(name)
     assert cause(ending) == ""
     ending.files = {name: file for name, file in ending.files.items() if "covcounters" not in name}
-    verdict, lives = judged(ending)
+    verdict, process_runs = judged(ending)
     assert verdict is not None
     assert verdict.cause in {"no-counters", "crash", "pod-replaced", "sigterm-not-forwarded"}
-    assert all(item.lost == item.lives for item in lives)
+    assert all(item.lost == item.process_runs for item in process_runs)
 
 
 @pytest.mark.parametrize("first_line", ["panic: oh no", "fatal error: all goroutines are asleep - deadlock!"])
@@ -176,10 +176,10 @@ def test_sigkill_before_the_grace_period_is_over_is_someone_else() -> None:
     assert pod["metadata"]["deletionGracePeriodSeconds"] == 2
     later = datetime.datetime.fromtimestamp(asked + 30, datetime.UTC).isoformat()
     pod["metadata"].update(deletionGracePeriodSeconds=30, deletionTimestamp=later)
-    verdict, _lives = judged(ending)
+    verdict, _process_runs = judged(ending)
     assert verdict is not None
     assert verdict.cause == "killed"
-    assert "2 s after it was told to end" in verdict.sentence
+    assert "2 s after SIGTERM" in verdict.sentence
 
 
 def test_a_pod_that_was_killed_because_of_a_probe() -> None:
@@ -187,7 +187,7 @@ def test_a_pod_that_was_killed_because_of_a_probe() -> None:
     (pod,) = ending.pods
     message = "Container program failed liveness probe, will be restarted"
     ending.events.append({"reason": "Killing", "message": message, "involvedObject": {"name": pod["metadata"]["name"]}})
-    verdict, _lives = judged(ending)
+    verdict, _process_runs = judged(ending)
     assert verdict is not None
     assert verdict.cause == "killed"
     assert "probe failed" in verdict.sentence
@@ -207,7 +207,7 @@ def test_a_wrapper_in_go_that_does_not_pass_the_signal_on() -> None:
     pod = next(iter(ending.processes))
     (program,) = ending.processes[pod]
     ending.processes[pod].append(dataclasses.replace(program, first=False, command="/usr/local/bin/service"))
-    verdict, _lives = judged(ending)
+    verdict, _process_runs = judged(ending)
     assert verdict is not None
     assert verdict.cause == "sigterm-not-forwarded"
     assert any("/usr/local/bin/service" in line for line in verdict.evidence)
@@ -241,7 +241,7 @@ def test_a_node_on_which_nobody_looked() -> None:
     (pod,) = ending.pods
     ending.searched = [node for node in ending.searched if node != pod["spec"]["nodeName"]]
     ending.unreachable = {pod["spec"]["nodeName"]: "no such container"}
-    verdict, _lives = judged(ending)
+    verdict, _process_runs = judged(ending)
     assert verdict is not None
     assert verdict.cause == "node-unreachable"
     assert "no such container" in verdict.evidence
@@ -300,22 +300,22 @@ def test_two_programs_are_not_two_builds() -> None:
     assert cause(ending) == ""
 
 
-def test_lives_of_which_nothing_is_known_any_more() -> None:
+def test_process_runs_of_which_nothing_is_known_any_more() -> None:
     ending = recorded("one-life-was-killed")
     (pod,) = ending.pods
     (status,) = pod["status"]["containerStatuses"]
     status["restartCount"] = 4
-    verdict, lives = judged(ending)
+    verdict, process_runs = judged(ending)
     assert verdict is not None
-    assert lives[0].lost == 4
+    assert process_runs[0].lost == 4
     assert verdict.cause == "killed"
-    assert [item.cause for item in verdict.also] == ["lives-lost"]
-    assert "3 lives" in verdict.also[0].sentence
+    assert [item.cause for item in verdict.also] == ["processes-lost"]
+    assert "3 process runs" in verdict.also[0].sentence
     status["lastState"] = {}
-    verdict, _lives = judged(ending)
+    verdict, _process_runs = judged(ending)
     assert verdict is not None
-    assert verdict.cause == "lives-lost"
-    assert "4 lives" in verdict.sentence
+    assert verdict.cause == "processes-lost"
+    assert "4 process runs" in verdict.sentence
 
 
 def test_many_pods_with_one_cause_are_one_verdict() -> None:
@@ -328,14 +328,14 @@ def test_many_pods_with_one_cause_are_one_verdict() -> None:
         other["metadata"]["uid"] = str(number)
         ending.pods.append(other)
         ending.files[f"other-{number}/covmeta.x"] = File(1, 1.0)
-    verdict, lives = judged(ending)
+    verdict, process_runs = judged(ending)
     assert verdict is not None
     assert verdict.cause == "no-sigterm-handler"
     assert "(and so in 40 more)" in verdict.sentence
     assert name in verdict.sentence
     assert verdict.also == ()
     assert len(verdict.evidence) <= 2 * verdicts.EVIDENCE_LINES
-    assert len(lives) == 41
+    assert len(process_runs) == 41
 
 
 def test_the_first_cause_is_the_one_that_concerns_most() -> None:
@@ -343,7 +343,7 @@ def test_the_first_cause_is_the_one_that_concerns_most() -> None:
     one.pods += other.pods
     one.processes.update(other.processes)
     one.logs.update(other.logs)
-    verdict, _lives = judged(one)
+    verdict, _process_runs = judged(one)
     assert verdict is not None
     assert verdict.cause == "coverage-not-writable"
     assert [item.cause for item in verdict.also] == ["no-sigterm-handler"]
@@ -353,7 +353,7 @@ def test_secrets_do_not_get_into_a_verdict() -> None:
     ending = recorded("panics-at-the-end")
     for pod in ending.logs:
         ending.logs[pod] = "panic: cannot log in with --db-password=hunter2"
-    verdict, lives = judged(ending)
+    verdict, process_runs = judged(ending)
     assert verdict is not None
-    assert "hunter2" not in json.dumps([dataclasses.asdict(verdict), *map(dataclasses.asdict, lives)])
+    assert "hunter2" not in json.dumps([dataclasses.asdict(verdict), *map(dataclasses.asdict, process_runs)])
     assert "hunter2" not in json.dumps(ending.as_dict())

@@ -270,7 +270,7 @@ def test_snapshots_of_several_processes_stay(go: Go, tmp_path: Path) -> None:
             taken = take(reader, program.pid, str(tmp_path))
     assert len(list(tmp_path.glob("covcounters.*"))) == 2
     summary = sum_up(str(tmp_path))
-    assert summary["programs"][0]["lives"] == 2
+    assert summary["programs"][0]["process_runs"] == 2
     assert summary["covered"] == taken.covered
 
 

@@ -100,7 +100,7 @@ def test_a_program_that_cannot_reach_what_it_needs_and_is_about_to_end_is_waited
     assert replay.asked[:2] == [False, True]
 
 
-def test_and_one_that_lives_on_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_and_one_that_process_runs_on_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lib, "SETTLING", 0.02)
     replay = Replay(monkeypatch, [dependency_down()])
     with pytest.raises(lib.NotReady) as caught:
@@ -191,18 +191,21 @@ def test_evidence_is_written_whole_and_can_be_replayed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "restarts"), [("at-once", [0]), ("after-one-restart", [1]), ("three-replicas", [0] * 3)]
 )
-def test_the_lives_of_ready_pods(name: str, restarts: list[int]) -> None:
+def test_the_process_runs_of_ready_pods(name: str, restarts: list[int]) -> None:
     seen = moments(name)[-1]
-    lives = lib.pod_lives(seen)
-    assert [life["restarts"] for life in lives] == restarts
-    assert all(life["ready"] and life["uid"] and life["node"] == "units-rec-worker" for life in lives)
-    assert sorted(life["pod"] for life in lives) == sorted(seen.coverage)
+    process_runs = lib.pod_process_runs(seen)
+    assert [process_run["restarts"] for process_run in process_runs] == restarts
+    assert all(
+        process_run["ready"] and process_run["uid"] and process_run["node"] == "units-rec-worker"
+        for process_run in process_runs
+    )
+    assert sorted(process_run["pod"] for process_run in process_runs) == sorted(seen.coverage)
 
 
 def test_restarts_are_those_of_the_instrumented_container() -> None:
     seen = moments("after-one-restart")[-1]
     seen.container = "another"
-    assert [life["restarts"] for life in lib.pod_lives(seen)] == [0]
+    assert [process_run["restarts"] for process_run in lib.pod_process_runs(seen)] == [0]
 
 
 # what is remembered from one look to the next
@@ -314,7 +317,7 @@ def test_a_startup_probe_is_proposed_from_the_slowest_start() -> None:
     (pod,) = seen.pods
     pod["status"]["containerStatuses"][0]["state"]["running"]["startedAt"] = "2026-11-23T17:00:00Z"
     condition(pod, "Ready")["lastTransitionTime"] = "2026-11-23T17:00:50Z"
-    assert lib.pod_lives(seen)[0]["start_seconds"] == 50.0
+    assert lib.pod_process_runs(seen)[0]["start_seconds"] == 50.0
     probe = lib.suggested_startup_probe(seen)
     assert probe["failureThreshold"] == 150
     assert probe["httpGet"]["path"] == "/ready"

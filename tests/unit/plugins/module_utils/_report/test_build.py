@@ -63,14 +63,14 @@ def test_the_numbers(run: Path) -> None:
         f"{MODULE}/internal/shapes": 68.4211,
         f"{MODULE}/internal/text": 86.6667,
     }
-    assert [(row["name"], row["lives"], len(row["pods"])) for row in summary["components"]] == [
+    assert [(row["name"], row["process_runs"], len(row["pods"])) for row in summary["components"]] == [
         ("program", 3, 2),
         ("worker", 1, 1),
     ]
     # its positions are said to be those of another file, by a //line directive
     assert {problem["kind"] for problem in summary["problems"]} == {"source-differs"}
     assert "generated.go" in summary["problems"][0]["sentence"]
-    assert made.lines[0] == "program: 63.8 % of statements (37 of 58), 3 lives, mode atomic"
+    assert made.lines[0] == "program: 63.8 % of statements (37 of 58), 3 process runs, mode atomic"
     assert made.lines[-1] == f"HTML: {run / 'e2e-coverage.html'}"
     assert set(summary["files"]) == FILES | {"summary.json", "summary.md"} | {
         f"components/worker/{name}" for name in FILES if not name.endswith(".html")
@@ -84,7 +84,7 @@ def test_a_second_report_of_the_same_data_changes_nothing(run: Path) -> None:
         "history": str(run.parent / "history.jsonl"),
         "latest": str(run.parent / "latest"),
         "stages": {"cluster": 12.5},
-        "lives": [{"component": "program", "pod": "pod-1", "container": "c", "lives": 2, "counters": 2}],
+        "process_runs": [{"component": "program", "pod": "pod-1", "container": "c", "process_runs": 2, "counters": 2}],
     }
     assert report(run, **options).changed
     before = everything(run.parent)
@@ -165,13 +165,20 @@ def two_builds(pod: Path) -> None:
         counters.with_name(counters.name.replace(old.hex(), meta.hash.hex())).write_bytes(raw)
 
 
-def test_lives_that_did_not_come_home_are_said(run: Path) -> None:
-    lives = [
-        {"component": "program", "pod": "pod-1", "container": "c", "lives": 3, "counters": 2, "exit_codes": [0, 137, 0]}
+def test_process_runs_that_did_not_come_home_are_said(run: Path) -> None:
+    process_runs = [
+        {
+            "component": "program",
+            "pod": "pod-1",
+            "container": "c",
+            "process_runs": 3,
+            "counters": 2,
+            "exit_codes": [0, 137, 0],
+        }
     ]
-    made = report(run, lives=lives)
-    (problem,) = [problem for problem in made.summary["problems"] if problem["kind"] == "lost-lives"]
-    assert "3 lives, and the counters of 2 came home (exit codes 0, 137, 0)" in problem["sentence"]
+    made = report(run, process_runs=process_runs)
+    (problem,) = [problem for problem in made.summary["problems"] if problem["kind"] == "lost-process-runs"]
+    assert "3 process runs, and the counters of 2 came home (exit codes 0, 137, 0)" in problem["sentence"]
     assert made.summary["percent"] is not None
 
 
@@ -397,11 +404,21 @@ def test_sources_that_are_missing_or_differ_are_said(run: Path, tmp_path: Path) 
     assert {problem["severity"] for problem in problems.values()} == {"note"}
 
 
-def test_why_a_life_was_lost_is_said_where_it_is_known(run: Path) -> None:
-    lives = [
-        {"component": "program", "pod": "pod-1", "lives": 3, "counters": 2, "why": "It was killed for its memory."}
+def test_why_a_process_run_was_lost_is_said_where_it_is_known(run: Path) -> None:
+    process_runs = [
+        {
+            "component": "program",
+            "pod": "pod-1",
+            "process_runs": 3,
+            "counters": 2,
+            "why": "It was killed for its memory.",
+        }
     ]
-    (problem,) = [entry for entry in report(run, lives=lives).summary["problems"] if entry["kind"] == "lost-lives"]
+    (problem,) = [
+        entry
+        for entry in report(run, process_runs=process_runs).summary["problems"]
+        if entry["kind"] == "lost-process-runs"
+    ]
     assert problem["sentence"].endswith("2 came home. It was killed for its memory.")
     assert problem["remedy"] == ""
 
@@ -499,8 +516,10 @@ def test_tiers_that_are_refused(run: Path, unit: Path) -> None:
 
 def test_nothing_from_the_data_becomes_markup(run: Path) -> None:
     name = "<img src=x onerror=alert(1)>"
-    lives = [{"component": name, "pod": name, "container": name, "lives": 2, "counters": 1, "exit_codes": [name]}]
-    report(run, lives=lives, stages={name: 1.0}, run_id=name)
+    process_runs = [
+        {"component": name, "pod": name, "container": name, "process_runs": 2, "counters": 1, "exit_codes": [name]}
+    ]
+    report(run, process_runs=process_runs, stages={name: 1.0}, run_id=name)
     page = (run / "e2e-coverage.html").read_text()
     assert "<img" not in page
     assert "&lt;img" in page

@@ -32,7 +32,7 @@ def everything(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Recorded data of four lives."""
+    """Recorded data of four process runs."""
     return Path(shutil.copytree(RECORDED, tmp_path / "data"))
 
 
@@ -76,7 +76,7 @@ def test_no_outputs_are_numbers_only(data: Path, tmp_path: Path) -> None:
     before = everything(tmp_path)
     made = run([data], {})
     assert not made.changed
-    assert made.lines[0] == "coverage: 69.0 % of statements (40 of 58), 4 lives, mode atomic"
+    assert made.lines[0] == "coverage: 69.0 % of statements (40 of 58), 4 process runs, mode atomic"
     assert everything(tmp_path) == before
 
 
@@ -88,7 +88,7 @@ def test_text_profiles_alone_and_joined(data: Path, tmp_path: Path) -> None:
     assert "1 text profile" in (tmp_path / "page.html").read_text()
     assert (tmp_path / "func").read_text().startswith("total\t")
     both = run([data, profile], {"profile": tmp_path / "both.txt"})
-    assert both.lines[0] == "coverage: 69.0 % of statements (40 of 58), 4 lives, 1 text profile, mode atomic"
+    assert both.lines[0] == "coverage: 69.0 % of statements (40 of 58), 4 process runs, 1 text profile, mode atomic"
     only = run([data], {"profile": tmp_path / "only.txt"})
     assert only.summary["covered"] == both.summary["covered"]
     assert (tmp_path / "only.txt").read_bytes() != (tmp_path / "both.txt").read_bytes(), "counts are added"
