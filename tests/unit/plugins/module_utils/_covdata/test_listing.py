@@ -128,8 +128,8 @@ def test_what_is_there(data: Path) -> None:
     assert [(folder["covmeta"], folder["covcounters"]) for folder in described["folders"]] == [(1, 2), (1, 1), (1, 1)]
     lines = describe_lines(described)
     assert (
-        lines[0]
-        == "example.com/program/cmd/program: 69.0 % of statements, 4 process runs, mode atomic, 5 packages, 58 statements"
+        lines[0] == "example.com/program/cmd/program: 69.0 % of statements, 4 process runs, mode atomic, 5 packages,"
+        " 58 statements"
     )
     assert "unit.txt: 50.0 % of statements" in lines[1]
 
