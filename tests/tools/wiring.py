@@ -30,10 +30,10 @@ INTRO = """\
 
 <!-- written by make docs -->
 
-From a key of the contract to the variable of a role that reads it, and to the option of the module that gets it. A
-variable reads the contract in its default (`roles/<role>/defaults/main.yml`): the inventory, `vars` and `-e` come
-before that, in a journey as in a role that is used alone. A variable that is set there applies to every component of a
-run. To change one component, set the key of its contract: `coverage_services.<service>`, or
+From a key of the contract to the variable of a role that reads it, and to the option of the module that gets it.
+A variable reads the contract in its default (`roles/<role>/defaults/main.yml`): the inventory, `vars` and `-e` come
+before that, in a journey as in a role that is used alone. A variable that is set there applies to every component of
+a run. To change one component, set the key of its contract: `coverage_services.<service>`, or
 `components.<name>.overrides` in the contract of the service that needs it.
 
 """
