@@ -172,7 +172,7 @@ def _read_text(text: str, where: str, read: _Read, *, lines: bool = True) -> Non
     """Take the objects of a text; C(lines): whether they stand where a person can look."""
     items, problems = parse(text, where)
     if not items and not problems:
-        problems = [Finding("manifests", ERROR, "There is no object in it.", where=where)]
+        problems = [finding("manifests", ERROR, "There is no object in it.", where=where)]
     read.items += [item if lines else Item(item.content, where) for item in items]
     read.findings += problems
 
