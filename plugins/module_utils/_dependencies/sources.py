@@ -26,7 +26,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors im
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Object, describe
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.manifests import Item, inline, parse
-from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import ERROR, Finding
+from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import ERROR, Finding, finding
 
 KUSTOMIZATION = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 ENDINGS = (".yaml", ".yml", ".json")
