@@ -236,7 +236,7 @@ def _writable(asked: Nodes, name: str) -> t.Optional[Finding]:
             ERROR,
             f"{asked.directory} is not on node {name}: the pod cannot start, or writes nowhere.",
             "The role coverage_mode makes it.",
-            "coverage_mode#volume_directory",
+            "preflight#volume_directory",
             cause="coverage-not-writable",
         )
     if asked.user and not test("-w", "--user", asked.user):
@@ -245,7 +245,7 @@ def _writable(asked: Nodes, name: str) -> t.Optional[Finding]:
             ERROR,
             f"Uid {asked.user} cannot write in {asked.directory} on node {name}.",
             "Give it mode 1777: the role coverage_mode does.",
-            "coverage_mode#volume_directory",
+            "preflight#volume_directory",
             cause="coverage-not-writable",
         )
     return None

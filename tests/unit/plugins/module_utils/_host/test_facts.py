@@ -316,14 +316,14 @@ def test_each_thing_that_is_needed_is_named(change: dict, name: str, says: str) 
     assert [check.name for check in failed] == [name]
     assert says in failed[0].result
     assert failed[0].remedy
-    assert name in verdict([vars(check) for check in failed])
+    assert name in verdict([check.as_dict() for check in failed])
 
 
 def test_advice_does_not_stop() -> None:
     failed = _failed({**FACTS, "sysctls": {"fs.inotify.max_user_instances": 128}, "memory": {"total": 2 << 30}})
     assert [check.name for check in failed] == [*LIMITS, "memory"]
-    assert verdict([vars(check) for check in failed]) == ""
-    assert [line.split()[0] for line in table([vars(check) for check in failed])] == ["warn"] * 3
+    assert verdict([check.as_dict() for check in failed]) == ""
+    assert [line.split()[0] for line in table([check.as_dict() for check in failed])] == ["warn"] * 3
 
 
 def _user(**rootless: int) -> dict:
@@ -333,7 +333,7 @@ def _user(**rootless: int) -> dict:
 def test_not_root_and_nothing_for_it_is_one_sentence_with_all_reasons() -> None:
     failed = _failed({**_user(), "cgroup": "hybrid"})
     assert failed[0].name == "user"
-    sentence = verdict([vars(failed[0])])
+    sentence = verdict([failed[0].as_dict()])
     for part in ("anna is not root", "/etc/subuid", "uidmap", "cgroups are hybrid", "ansible_become"):
         assert part in sentence
 
