@@ -153,10 +153,10 @@ class Program:
         if len(words) < 3:
             return 0
         pointer, length, capacity = words[:-2], words[1:-1], words[2:]
-        places = np.flatnonzero((capacity <= MOST_PACKAGES) & (capacity != 0))
-        places = places[(length[places] != 0) & (length[places] <= capacity[places])]
-        places = places[(pointer[places] != 0) & (pointer[places] % self.elf.word == 0)]
-        for place in places.tolist():
+        found = np.flatnonzero((capacity <= MOST_PACKAGES) & (capacity != 0))
+        found = found[(length[found] != 0) & (length[found] <= capacity[found])]
+        found = found[(pointer[found] != 0) & (pointer[found] % self.elf.word == 0)]
+        for place in found.tolist():
             try:
                 if self._package(self.memory.read(int(pointer[place]), self._blob.size)) is not None:
                     return begin + int(place) * self.elf.word
