@@ -47,6 +47,7 @@ QUANTA = (1, 2, 4)  # bytes of the smallest instruction
 INIT_HOOK = b"runtime/coverage.initHook"  # only in programs that register all packages before main begins
 BUILD_INFO, BUILD_INFO_ALIGN, BUILD_INFO_HEADER, BUILD_INFO_INLINE = b"\xff Go buildinf:", 16, 32, 2
 VERSION_LIMIT = 256
+MAIN_PATH = re.compile(rb"path\t([^\n]+)\n")
 MOST_PACKAGES = 1 << 17
 LARGEST_PACKAGE = 1 << 28  # bytes of meta-data
 WIDE = 8  # bytes of an address of 64 bits
@@ -106,8 +107,8 @@ class Program:
         # P *byte, Len uint32, Hash [16]byte, PkgPath string, PkgID int, CounterMode, CounterGranularity uint8
         self._blob = struct.Struct(elf.order + ("Q I16s4x 16x q BB6x" if elf.word == WIDE else "I I16s 8x i BB2x"))
 
-    def go_version(self) -> str:
-        """Return the version of Go that built it (C(go1.26.8)); empty if it is no Go program."""
+    def build_info(self) -> tuple[str, str]:
+        """Return the version of Go that built it (C(go1.26.8)) and its main package's path; empty if it is not Go."""
         section = self.elf.section(".go.buildinfo")
         for begin, size in [(section.address, section.size)] if section else self.elf.writable():
             data = self._try(begin, min(size, STRETCH))
@@ -116,9 +117,11 @@ class Program:
                 flags = data[position + 15 : position + 16]
                 if not (begin + position) % BUILD_INFO_ALIGN and flags and flags[0] & BUILD_INFO_INLINE:
                     length, start = uleb128.decode_one(data, position + BUILD_INFO_HEADER)
-                    return data[start : start + min(length, VERSION_LIMIT)].decode("ascii", "replace")
+                    version = data[start : start + min(length, VERSION_LIMIT)].decode("ascii", "replace")
+                    path = MAIN_PATH.search(data, start + length)
+                    return version, path[1].decode("utf-8", "replace") if path else ""
                 position = data.find(BUILD_INFO, position + 1)
-        return ""
+        return "", ""
 
     def find_places(self) -> t.Optional[Places]:
         """Find the program's C(moduledata); None where there is none (it is no Go program)."""
@@ -153,10 +156,10 @@ class Program:
         if len(words) < 3:
             return 0
         pointer, length, capacity = words[:-2], words[1:-1], words[2:]
-        candidates = np.flatnonzero((capacity <= MOST_PACKAGES) & (capacity != 0))
-        candidates = candidates[(length[candidates] != 0) & (length[candidates] <= capacity[candidates])]
-        candidates = candidates[(pointer[candidates] != 0) & (pointer[candidates] % self.elf.word == 0)]
-        for place in candidates.tolist():
+        found = np.flatnonzero((capacity <= MOST_PACKAGES) & (capacity != 0))
+        found = found[(length[found] != 0) & (length[found] <= capacity[found])]
+        found = found[(pointer[found] != 0) & (pointer[found] % self.elf.word == 0)]
+        for place in found.tolist():
             try:
                 if self._package(self.memory.read(int(pointer[place]), self._blob.size)) is not None:
                     return begin + int(place) * self.elf.word

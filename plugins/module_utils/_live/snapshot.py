@@ -53,7 +53,7 @@ except ImportError:  # the module says so before anything here is called
 
 COPIES = 20  # of counters that change while they are copied, before it is given up
 STATEMENTS = 4  # row of a covmeta's units
-MAIN = "main"
+MAIN, TEST_SUFFIX = "main", ".test"
 PACKED = b"UPX!"
 
 
@@ -61,12 +61,14 @@ PACKED = b"UPX!"
 class Build:
     """What all processes of one build have in common.
 
+    :ivar test: it is a test binary (C(go test -c)).
     :ivar heads: where functions that ran in any of its processes have their heads (int64, ascending).
     """
 
     elf: Elf
     go_version: str
     places: Places
+    test: bool = False
     hashes: bytes = b""
     digest: bytes = b""
     mode: str = ""
@@ -166,7 +168,7 @@ def find_build(program: Program, *, packed: bool = False) -> Build:
     :arg packed: it is compressed, with UPX.
     :raises LiveError: not-go, starting, not-instrumented, unknown-layout.
     """
-    version = program.go_version()
+    version, main = program.build_info()
     if not version:
         if packed:
             raise LiveError(
@@ -198,7 +200,7 @@ def find_build(program: Program, *, packed: bool = False) -> Build:
             evidence=[f"runtime.covctrs and runtime.ecovctrs are both {places.counters[0]:#x}"],
             cause="not-instrumented",
         )
-    return Build(program.elf, version, places)
+    return Build(program.elf, version, places, test=main.endswith(TEST_SUFFIX))
 
 
 def read_snapshot(program: Program, build: Build, command_line: t.Sequence[str], pid: int) -> Snapshot:
@@ -253,9 +255,12 @@ def _read_packages(program: Program, build: Build) -> Shape:
     if build.shape is not None and hashes == build.hashes:
         return build.shape
     packages = program.read_packages(elements)
-    # main registers last; where it is not there, it is not instrumented, or it is not its turn yet
+    # main registers last; where it is not there, it is not instrumented (in a test binary it never is), or it is not
+    # its turn yet
     if not packages or (
-        not any(package.name() == MAIN for package in reversed(packages)) and program.is_hooked(places)
+        not build.test
+        and not any(package.name() == MAIN for package in reversed(packages))
+        and program.is_hooked(places)
     ):
         raise LiveError(STARTING, remedy=STARTING_REMEDY, cause="starting")
     build.places = Places(places.counters, places.bss, places.names, at)

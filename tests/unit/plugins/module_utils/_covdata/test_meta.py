@@ -126,7 +126,7 @@ def padded(strings: int) -> bytes:
     head = covmeta.PACKAGE_HEADER.pack(begin + len(function), 2, 1, 3, bytes(16), 1, 1)
     blob = head + begin.to_bytes(4, "little") + encoded + function
     meta = covmeta.read_meta(REAL)
-    return covmeta_writer.frame_packages(meta, [blob])
+    return covmeta_writer.frame_packages([blob], meta.hash, meta.mode, meta.granularity)
 
 
 def test_strings_that_nothing_is_called_by_take_no_memory() -> None:

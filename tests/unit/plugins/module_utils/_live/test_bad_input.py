@@ -88,7 +88,7 @@ def test_a_program_that_was_packed(go: Go, tmp_path: Path, monkeypatch: pytest.M
     data[0xF00:0xF04] = b"UPX!"
     packed.write_bytes(data)
     packed.chmod(0o755)
-    monkeypatch.setattr(Program, "go_version", lambda _self: "")  # its data are compressed
+    monkeypatch.setattr(Program, "build_info", lambda _self: ("", ""))  # its data are compressed
     with running(packed) as program:
         assert refused(program.pid, tmp_path).cause == "packed"
 

@@ -25,7 +25,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._live.snapshot 
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._live.take import READ, sum_up, take
 from go_programs import Go
-from live_programs import Running, build, running
+from live_programs import Running, build, build_tests, running
 
 COUNTED = ("set", "count", "atomic", "stripped", "pie", "no-build-id")
 ATOMIC = ("atomic", "stripped", "no-build-id")
@@ -123,6 +123,19 @@ def test_counters_that_were_cleared_are_left_out_as_go_leaves_them_out(go: Go, t
         assert program.ask("clear") == "<nil>"
         program.ask(f"write {tmp_path}")
         assert same_counters(snapshot_of(program), only(tmp_path, "covcounters.*"))
+
+
+def test_a_test_binary_is_read_while_its_tests_run(go: Go, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    with running(build_tests(go), f"-test.gocoverdir={own}") as program:
+        snapshot = snapshot_of(program)
+        program.say("")
+        program.process.wait()
+    assert snapshot.build.covmeta == only(own, "covmeta.*").read_bytes()
+    written = read_counters(only(own, "covcounters.*").read_bytes()).segments[0]
+    assert np.array_equal(written.function, snapshot.segment.function)
+    assert np.array_equal(written.counters, snapshot.segment.counters)
 
 
 # ---- again, and of other processes of the build ----
