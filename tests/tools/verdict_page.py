@@ -130,6 +130,11 @@ STAGES: dict[str, tuple[str, str]] = {
         " [coverage_report](../roles/coverage_report/README.md). With `policy: fail` the first of them ends"
         " the work, and is its cause.",
     ),
+    "Snapshots": (
+        "## Snapshots",
+        "Reading counters from the memory of running programs. [`not-instrumented`](#not-instrumented) and"
+        " [`no-pods`](#no-pods) are given here, too.",
+    ),
     "The runner": ("## The runner", ""),
     "Kubernetes, podman and other programs": ("## Kubernetes, podman and other programs", "Given by every stage."),
 }
