@@ -26,7 +26,14 @@ PREFIX = "kubernaut.coverage."
 # of several roles that take a key of the contract, the first one here is named by a module that has no such option
 ORDER = (
     *("kind_cluster", "instrumented_image", "coverage_mode", "readiness_gate", "e2e_tests", "coverage_extraction"),
-    *("coverage_report", "service_dependencies", "failure_evidence", "coverage_runner", "preflight"),
+    *(
+        "coverage_report",
+        "service_dependencies",
+        "failure_evidence",
+        "coverage_runner",
+        "preflight",
+        "coverage_snapshot",
+    ),
 )
 NO_SETTING = ("components",)  # a list of names that values are counted by
 KEY = re.compile(r"\b(?:contract|coverage_component(?=\.dependencies))\.([a-z_]+(?:\.[a-z_]+)*)")
@@ -127,7 +134,7 @@ def rows(root: Path = ROOT) -> list[Row]:
                     found.setdefault(row[:3], row)
     for path in sorted((root / "playbooks").glob("**/*.yml")):
         for task in nodes(yaml.safe_load(path.read_text(encoding="utf-8"))):
-            if f"{PREFIX}service_contract" in task:
+            if f"{PREFIX}service_contract_info" in task:
                 for row in _of_task(task, None, {}):
                     found.setdefault(row[:3], row)
     return list(found.values())
