@@ -171,7 +171,7 @@ def test_the_search_for_causes_finds_them() -> None:
 
 def test_every_cause_is_registered_and_no_other() -> None:
     # these are given by a constant, or made from the registered cause itself
-    made = {"containerfile-goflags", engine.NOT_READY.id}
+    made = {"containerfile-goflags", "unauthorized", engine.NOT_READY.id}
     assert sorted(causes() - CAUSES.ids) == []
     assert sorted(CAUSES.ids - causes() - made - {"below-threshold", "runner-not-ready"}) == []
 

@@ -1139,12 +1139,6 @@ CAUSES.add(
         remedy="Use another token, certificate or user.",
     ),
     Cause(
-        "unauthorized",
-        title="The API server does not accept the credentials",
-        why="The token, certificate or user is unknown or has expired.",
-        remedy="Use another token, certificate or user.",
-    ),
-    Cause(
         "certificate-refused",
         title="A certificate is not trusted",
         why="The client does not trust the API server's certificate, or the API server refused the client's.",
