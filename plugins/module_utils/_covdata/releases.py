@@ -24,7 +24,10 @@ START_LINE, START_COLUMN, END_LINE, END_COLUMN, STATEMENTS = range(5)  # rows of
 
 def blocks_by_line(units: np.ndarray) -> bool:
     """Tell of units (5, U) whether Go 1.27 or later made them; without a block of several lines it does not show."""
-    return bool(((units[END_COLUMN] == 1) & (units[END_LINE] > units[START_LINE])).any())
+    lines = (units[END_COLUMN] == 1) & (units[END_LINE] > units[START_LINE])
+    # generated code of any release can have a few such, by //line; before 1.27 many blocks begin where another ends
+    touching = (units[END_LINE, :-1] == units[START_LINE, 1:]) & (units[END_COLUMN, :-1] == units[START_COLUMN, 1:])
+    return int(lines.sum()) > int(touching.sum())
 
 
 def repeated_parts(units: np.ndarray, counts: np.ndarray, starts: np.ndarray) -> t.Optional[np.ndarray]:
