@@ -52,7 +52,7 @@ def containerfile_of(source: ImageSource) -> tuple[Path, Path, Path]:
     context = folder / Path(source.context).expanduser()
     if not context.is_dir():
         raise InputError(
-            f"The build's context {context} is no folder.",
+            f"The build context {context} is not a folder.",
             remedy="Name a folder relative to dir, or leave it out.",
             setting="source.context",
             cause="context-missing",

@@ -232,7 +232,7 @@ def nearest_version(version: str, versions: t.Sequence[str]) -> str:
 
 
 def go_version_key(version: str) -> tuple[int, ...]:
-    """Turn C(go1.26.8), C(1.21) or C(go1.27rc1) into numbers that compare; what is no release compares as newest."""
+    """Turn C(go1.26.8), C(1.21) or C(go1.27rc1) into numbers that compare; anything that is not a release compares as newest."""
     match = re.match(r"(?:go)?([0-9]+)\.([0-9]+)(?:\.([0-9]+))?", version)
     return tuple(int(part or 0) for part in match.groups()) if match else (999, 0, 0)
 
@@ -287,7 +287,7 @@ class Wrapper:
         self.dropped: list[str] = []
 
     def check(self) -> None:
-        """Write the wrapper and see that the package is there.
+        """Write the wrapper and check that the package exists.
 
         The wrapper carries over what Go heeds in a main module only: the go directive, godebug, replace and exclude. So
         the program is the one that the module's own repository builds.
@@ -352,7 +352,7 @@ class Wrapper:
         if found.get("Name"):
             text, cause = f"is a library (package {found['Name']}), not a program", "not-a-main-package"
         else:
-            text, cause = f"is no package of module {self.module.path}@{self.module.version}", "package-unknown"
+            text, cause = f"is not a package of module {self.module.path}@{self.module.version}", "package-unknown"
         raise InputError(
             f"{self.package} {text}; {has}.",
             remedy=f"Name {near[0] if near else 'one of them'}." if shown else "Name a module that has a program.",

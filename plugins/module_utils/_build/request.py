@@ -90,7 +90,7 @@ def checked(request: BuildRequest) -> BuildRequest:
         )
     if request.covermode not in COVER_MODES:
         raise InputError(
-            f"{request.covermode!r} is no coverage mode of Go.",
+            f"{request.covermode!r} is not a coverage mode of Go.",
             remedy=f"Take one of {', '.join(COVER_MODES)}.",
             setting="image.covermode",
         )

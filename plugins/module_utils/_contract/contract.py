@@ -193,7 +193,7 @@ def _validate_named(contract: dict[str, t.Any], path: str) -> list[str]:
         for name, entry in contract[key].items():
             where = f"{path}.{key}.{name}"
             if not LABEL.fullmatch(str(name)):
-                problems.append(f"{where}: {name!r} is no Kubernetes name (lower case letters, digits and '-').")
+                problems.append(f"{where}: {name!r} is not a valid Kubernetes name (lowercase letters, digits and '-').")
             result = ArgumentSpecValidator(specification).validate(entry)
             problems += [f"{where}: {message}" for message in result.error_messages]
             contract[key][name] = result.validated_parameters
@@ -261,7 +261,7 @@ def _contradictions_of_tests(tests: t.Mapping[str, t.Any], has_checkout: bool) -
     if tests["junit"].startswith("/"):
         yield "tests.junit: for a Job it is relative to the folder that E2E_RESULTS tells."
     if job["containerfile"] and not has_checkout and not job["containerfile"].startswith("/"):
-        yield "tests.job.containerfile: needs source.dir, the folder that it lies in."
+        yield "tests.job.containerfile: needs source.dir, the folder that contains it."
 
 
 def _contradictions(contract: t.Mapping[str, t.Any]) -> t.Iterator[str]:
@@ -275,7 +275,7 @@ def _contradictions(contract: t.Mapping[str, t.Any]) -> t.Iterator[str]:
         ("cluster.name", cluster["name"]),
     ):
         if not LABEL.fullmatch(name):
-            yield f"{path}: {name!r} is no Kubernetes name (lower case letters, digits and '-')."
+            yield f"{path}: {name!r} is not a valid Kubernetes name (lowercase letters, digits and '-')."
     if not contract["coverage"]["directory"].startswith("/"):
         yield "coverage.directory: must be an absolute path."
     for path, seconds in (
@@ -300,7 +300,7 @@ def _contradictions(contract: t.Mapping[str, t.Any]) -> t.Iterator[str]:
             ("migrations.job.manifests", (migrations.get("job") or {}).get("manifests", [])),
         ):
             if not has_checkout and any(file and not file.startswith("/") for file in files):
-                yield f"dependencies.{name}.{path}: needs source.dir, the folder that it lies in."
+                yield f"dependencies.{name}.{path}: needs source.dir, the folder that contains it."
     try:
         check_order({name: item["after"] for name, item in contract["dependencies"].items()}, "")
         for item in dependency_servers(contract):

@@ -185,7 +185,7 @@ def _turn_on(
     if kind.recreated:
         answer = dry_created(cluster, target)
     elif live is None:
-        # what the manifest says is owned as it is by whoever applies one: what it leaves out later on goes
+        # what the manifest says is owned as by any apply: fields that it drops later are removed
         target = applied(differences(as_defined(normal), as_defined(target)), t.cast(Object, manifest))
         answer = cluster.apply(target, dry_run=True)[0]
     else:
@@ -202,7 +202,7 @@ def _turn_on(
     outcome.changed.append(describe(target))
     if kind.recreated and live is not None:
         refuse_running(live)
-        outcome.notes.append(f"{describe(live)} cannot be changed where it is: it is deleted and created anew.")
+        outcome.notes.append(f"{describe(live)} cannot be changed in place; it is deleted and recreated.")
     if dry_run:
         return outcome
     if kind.recreated:
@@ -310,7 +310,7 @@ def _turn_off(
     if lost is not None:
         outcome.before, outcome.after = lost, lost
         outcome.changed.append(describe(lost))
-        outcome.notes.append(f"{describe(lost)} was lost when it was last switched: it is created anew.")
+        outcome.notes.append(f"{describe(lost)} was lost during the last switch; it is recreated.")
         if not dry_run:
             recreate(cluster, kind, None, lost, lost)
         return outcome
@@ -328,7 +328,7 @@ def _turn_off(
     if kind.recreated:
         dry_created(cluster, normal)
         if kind.name == "Job":
-            outcome.notes.append(f"{describe(live)} is created anew, so it runs once more, without coverage.")
+            outcome.notes.append(f"{describe(live)} is recreated, so it runs once more, without coverage.")
         if not dry_run:
             recreate(cluster, kind, live, as_defined(normal), as_defined(normal))
     else:
@@ -340,12 +340,12 @@ def _turn_off(
         own = permissions.is_own_folder(folder, node_directory, marks.get(RUN, ""), marks.get(COMPONENT, ""))
         if nodes and own:
             outcome.folders = permissions.remove_folders(podman, nodes, folder, discard=discard)
-            outcome.notes += [f"{name} has counters that were not brought home: it stays." for name in outcome.folders]
+            outcome.notes += [f"{name} has counters that were not collected; it is kept." for name in outcome.folders]
     return outcome
 
 
 def _let_go(cluster: Cluster, workload: Object) -> None:
-    """Own no field any longer: whoever applies the workload next has no conflict with coverage mode."""
+    """Give up ownership of all fields: the next apply of the workload does not conflict with coverage mode."""
     fields = workload["metadata"].get("managedFields") or []
     others = [item for item in fields if item.get("manager") != MANAGER]
     if not others or others == fields:

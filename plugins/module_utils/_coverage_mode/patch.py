@@ -284,7 +284,7 @@ def _instrument(workload: Object, container: Object, settings: Settings, image: 
 
 
 def _set_variables(container: Object, variables: t.Sequence[Object]) -> None:
-    """Set variables where they stand, or behind the others; one that stands there twice is set the last time."""
+    """Set variables in place, or append them; of one that appears twice, the last is set."""
     if not variables:
         return
     items = [dict(item) for item in container.get("env") or []]

@@ -60,7 +60,7 @@ def decide(
     """Return the mildest way that works; nothing is changed.
 
     :arg nodes: containers of the nodes; without them nothing is known of the folder.
-    :arg standing: whether the nodes are there already, and can be asked.
+    :arg standing: whether the nodes exist already and can be queried.
     :arg wanted: a way, or C(auto). :arg volume: C(auto), or the kind of volume that is wanted.
     :raises InputError: what is wanted cannot work, or was not allowed. :raises NotWritable: no way is left.
     """
@@ -113,7 +113,7 @@ def make_folders(podman: Podman, nodes: t.Sequence[str], folders: t.Sequence[str
 def remove_folders(podman: Podman, nodes: t.Sequence[str], folder: str, *, discard: bool) -> list[str]:
     """Remove a component's folder, and its run's with the last one; return C(node:folder) of those that stay.
 
-    A folder that still has counters stays: they were not brought home.
+    A folder that still has counters is kept: they were not collected.
 
     :arg discard: whether counters go, too.
     """

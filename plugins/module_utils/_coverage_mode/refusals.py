@@ -58,7 +58,7 @@ def refuse_owned(cluster: t.Optional[Cluster], workload: Object) -> None:
             break
         owner = above
     raise InputError(
-        f"{describe(workload)} belongs to {owner['kind']} {owner['name']}, which would make it anew without coverage.",
+        f"{describe(workload)} belongs to {owner['kind']} {owner['name']}, which would recreate it without coverage.",
         remedy="Name that one." if owner["kind"] in KINDS else "A pod of the node's own files cannot be changed.",
         setting="workload.name",
         cause="workload-owned",
@@ -95,8 +95,8 @@ def refuse_running(live: Object) -> None:
     """
     if live["kind"] == "Job" and (live.get("status") or {}).get("active"):
         raise NotSwitched(
-            f"{describe(live)} runs; to be changed it would have to be deleted and created anew.",
-            remedy="Wait for its end, or suspend it.",
+            f"{describe(live)} is running; it cannot be changed without being deleted and recreated.",
+            remedy="Wait until it ends, or suspend it.",
             cause="job-still-runs",
         )
 

@@ -190,7 +190,7 @@ def _bring_up_one(
     result.seconds = round(time.monotonic() - patience.started, 1)
     result.version = _version(cluster, server, namespace, pod)
     if server.migrations is not None:
-        # whoever is in the middle of a schema is not cut off by another dependency's failure
+        # a migration in progress is not interrupted by another dependency's failure
         with busy:
             result.applied = migrate(cluster, server, namespace, pod, content, secret)
     return result

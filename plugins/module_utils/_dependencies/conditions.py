@@ -34,7 +34,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.engi
 )
 
 POLL = 0.15  # seconds between two looks
-WATCH = 1.0  # seconds between two looks at workloads beside conditions
+WATCH = 1.0  # seconds between two observations of workloads, next to conditions
 SHOWN = 300  # characters of a value in evidence
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod", "Job")
 TIMEOUT_SETTING = "service_dependencies#timeout"
@@ -68,7 +68,7 @@ class Until:
 
 @dataclass
 class Waiting:
-    """A condition on its way: where to look, and what was seen last."""
+    """A condition that is being waited for: where it is read, and the last observation."""
 
     until: Until
     compiled: t.Any
@@ -112,8 +112,8 @@ def compile_condition(expression: str, where: str, setting: str) -> t.Any:
         compiled = jmespath.compile(expression)
     except jmespath.exceptions.JMESPathError as error:
         raise InputError(
-            f"{where}: the condition {expression!r} is no JMESPath: {' '.join(str(error).split())}.",
-            remedy="See https://jmespath.org; text stands in single quotes, numbers and booleans in backticks.",
+            f"{where}: the condition {expression!r} is not valid JMESPath: {' '.join(str(error).split())}.",
+            remedy="See https://jmespath.org: quote text with single quotes, numbers and booleans with backticks.",
             setting=setting,
             cause="condition-unreadable",
         ) from error
@@ -166,7 +166,7 @@ def wait_until(
 
     :arg workloads: what may end the wait early, because a pod of it will never start.
     :raises NotReady: the gate's verdict over a workload. :raises DependencyError: the time is over; each condition
-        that does not hold, with what was seen last. :raises InputError: a condition that never can be evaluated.
+        that does not hold, with the last observation. :raises InputError: a condition that never can be evaluated.
     """
     waiting = [Waiting(item, compile_condition(item.condition, f"until ({item.kind})", "until")) for item in conditions]
     targets = [_target(item, namespace) for item in workloads if item["kind"] in WORKLOADS]
@@ -356,7 +356,7 @@ def wait_established(cluster: Cluster, definitions: t.Sequence[Object], patience
 
 
 def found_or_none(cluster: Cluster, item: Object, namespace: str) -> tuple[str, t.Optional[Object]]:
-    """Return an object's API path and the object as it stands; ("", None) where the cluster has no such kind."""
+    """Return an object's API path and the live object; ("", None) where the cluster has no such kind."""
     try:
         path = cluster.path(item, namespace=namespace)
         return path, cluster.get(path)

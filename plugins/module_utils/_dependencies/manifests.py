@@ -4,8 +4,8 @@
 # This module utility is PRIVATE to the collection: it can change without notice.
 """Dependencies that are nothing but manifests: applied in an order that works, waited for, and taken away again.
 
-What this collection made is marked with a label and listed in a ConfigMap beside the service, before it is made. So it
-is taken away without the manifests, and nothing else is. What stood there before is applied, not marked, and stays.
+What this collection made is marked with a label and listed in a ConfigMap in the service's namespace before it is created. So it
+can be removed without the manifests, and nothing else is. What existed before is applied, not marked, and kept.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Reference:
 
     @classmethod
     def of(cls, item: Object, namespace: str) -> Reference:
-        """Return that of an object, which lies in C(namespace) where it says none."""
+        """Return that of an object, which is in C(namespace) where it names none."""
         metadata = item["metadata"]
         return cls(item["apiVersion"], item["kind"], metadata.get("namespace") or namespace, metadata["name"])
 

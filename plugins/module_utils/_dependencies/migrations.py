@@ -59,7 +59,7 @@ class MigrationError(CoverageError):
 class Migration:
     """One file.
 
-    :ivar name: its file name. :ivar path: where it lies. :ivar checksum: SHA-256 of its bytes, hexadecimal.
+    :ivar name: its file name. :ivar path: its path. :ivar checksum: SHA-256 of its bytes, hexadecimal.
     :ivar sql: what is to be applied; other lines are blank, so that line numbers stay those of the file.
     :ivar goose: its goose version, None for a plain file. :ivar transaction: whether all of it is one transaction.
     """
@@ -163,7 +163,7 @@ def pending(migrations: t.Sequence[Migration], records: t.Mapping[str, str]) -> 
     """Return the migrations that are not applied yet.
 
     :arg records: name to checksum of those that are.
-    :raises MigrationError: one was changed since it was applied, or stands before one that is.
+    :raises MigrationError: one was changed since it was applied, or precedes one that is applied.
     """
     for migration in migrations:
         if records.get(migration.name, migration.checksum) != migration.checksum:
@@ -202,7 +202,7 @@ def script(migration: Migration) -> tuple[str, dict[str, str]]:
         variables["kubernaut_version"] = str(migration.goose)
     # a file may leave its last statement open, and a search_path of its own
     body = f"{migration.sql}\n;\nRESET search_path;\n{record}"
-    # BEGIN stands on the file's first line: the numbers stay
+    # BEGIN is on the file's first line: line numbers stay correct
     return (f"BEGIN; {body}COMMIT;\n" if migration.transaction else body), variables
 
 
@@ -217,7 +217,7 @@ def failure(migration: Migration, server: str, said: str, applied: int, left: in
     kept = "nothing of it was kept" if migration.transaction else "what came before that line was kept"
     return MigrationError(
         f"A migration of {server} failed at {where}: {why}",
-        remedy="Correct the file and run again; the database stands as it was left.",
+        remedy="Correct the file and run again; the database is left as it is.",
         setting=SETTING,
         evidence=[*said.strip().splitlines()[:12], f"{applied} before it are applied, {left} after it are not; {kept}"],
     )

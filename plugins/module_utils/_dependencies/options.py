@@ -25,7 +25,7 @@ TAKEN_BY = {
     **dict.fromkeys(("database", "user", "migrations"), (POSTGRESQL,)),
     **dict.fromkeys(("manifests", "urls", "objects", "until", "namespace"), (MANIFESTS,)),
 }
-# what an option is where nobody gave it, beside nothing at all
+# what an option is where it was not given, other than None
 NOT_GIVEN = {"database": (DEFAULT_DATABASE,)}
 
 

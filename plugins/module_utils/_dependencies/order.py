@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""What comes after what: side by side where nothing is said, and a contradiction told before anything starts."""
+"""The order of dependencies: in parallel unless C(after) is given; a contradiction is reported before anything starts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def check_order(after: t.Mapping[str, t.Sequence[str]], setting: str) -> None:
     """Refuse an order that there cannot be.
 
     :arg after: of each name those that come before it. :arg setting: what the user has written it in.
-    :raises InputError: a name that is none of them (the nearest is told), or a circle.
+    :raises InputError: an unknown name (the nearest is named), or a cycle.
     """
     for name, earlier in after.items():
         for wanted in earlier:

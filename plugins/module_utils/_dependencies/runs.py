@@ -152,7 +152,7 @@ def run_command(server: str, wanted: Migrations, secret: t.Mapping[str, str], po
         raise MigrationError(
             f"The migrations of {server} failed: {Path(wanted.command[0]).name} {why or 'cannot be started'}"
             + (f": {last}" if last else "."),
-            remedy="Correct what it says and run again; the database stands as it was left.",
+            remedy="Fix the reported error and run again; the database is left as it is.",
             setting=f"{SETTING}.timeout" if slow else f"{SETTING}.command",
             evidence=[*shown[:1], *shown[1:][-EVIDENCE_LINES:]],
         ) from None

@@ -52,7 +52,7 @@ def _records(cluster: Cluster, server: Server, namespace: str, pod: str) -> dict
 
 
 def would_migrate(cluster: Cluster, server: Server, namespace: str, pod: str, content: Content) -> list[str]:
-    """Return what would be applied: what a database that stands does not have, and all where none stands."""
+    """Return what would be applied: what an existing database does not have, and everything where there is none."""
     records = {}
     if pod:
         answer = _psql(cluster, server, namespace, pod, sql.LIST_RECORDS, {})
@@ -64,7 +64,7 @@ def would_migrate(cluster: Cluster, server: Server, namespace: str, pod: str, co
 
 
 def _pending(content: Content, records: t.Mapping[str, str]) -> list[sql.Migration]:
-    """Return the files that are to be applied; what comes before all files is no file of the folder's order."""
+    """Return the files that are to be applied; what runs before all files is not part of the folder's order."""
     first = [migration for migration in content.files if migration.name == sql.INIT]
     rest = [migration for migration in content.files if migration.name != sql.INIT]
     return [*sql.pending(first, records), *sql.pending(rest, records)]
@@ -140,7 +140,7 @@ def _run(cluster: Cluster, server: Server, namespace: str, content: Content, sec
         last = next((line.strip() for line in reversed(log) if any(map(str.isalnum, line))), "")
         raise sql.MigrationError(
             f"The migrations of {server.name} by Job {job.name} failed{f': {last}' if last else f': {error.message}'}",
-            remedy="Correct what it says and run again; the database stands as it was left.",
+            remedy="Fix the reported error and run again; the database is left as it is.",
             setting=error.setting if isinstance(error, DependencyError) else f"{sql.SETTING}.job",
             evidence=[error.message, *log, *error.evidence],
         ) from error

@@ -169,8 +169,8 @@ def _check_migrations(name: str, wanted: Migrations, where: str) -> None:
 def credentials(server: Server, kept: t.Optional[Object], make_up: t.Callable[[], str]) -> dict[str, str]:
     """Return the content of a server's Secret.
 
-    :arg kept: the Secret as it stands in the cluster, or None. What was made up once stays.
-    :raises InputError: the Secret that stands there lacks a key, and nothing is given in its place.
+    :arg kept: the Secret in the cluster, or None. What was generated once is kept.
+    :raises InputError: the existing Secret lacks a key, and no value is given for it.
     """
     data = {key: base64.b64decode(value).decode() for key, value in ((kept or {}).get("data") or {}).items()}
     if server.kind == REDIS:
@@ -183,8 +183,8 @@ def credentials(server: Server, kept: t.Optional[Object], make_up: t.Callable[[]
         half = [key for key in ("POSTGRES_USER", "POSTGRES_PASSWORD") if key not in data]
         if kept is not None and len(half) == 1:
             raise InputError(
-                f"Secret {server.secret_name} stands in the cluster without {half[0]}.",
-                remedy="Add the key, or delete the Secret: it is made anew.",
+                f"Secret {server.secret_name} in the cluster has no {half[0]}.",
+                remedy="Add the key, or delete the Secret: it is created again.",
                 setting="dependencies",
                 cause="credentials-incomplete",
             )

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
 """Manifests from wherever they are: files, folders, kustomize folders, URLs, inline. All of it is read before anything
-is applied, and each object knows where it stands."""
+is applied, and each object knows its file and line."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ AGAIN = (408, 425, 429, 500, 502, 503, 504)  # HTTP statuses that another attemp
 
 
 class SourceError(CoverageError):
-    """Manifests that cannot be had."""
+    """Manifests that cannot be obtained."""
 
     cause = "manifest-unreachable"
 
@@ -97,8 +97,8 @@ def check_sources(name: str, sources: ManifestSources) -> None:
         parts = urllib.parse.urlsplit(item.url)
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise InputError(
-                f"Dependency {name}: {item.url!r} is no URL (https://...).",
-                remedy="What lies on the runner belongs under manifests.",
+                f"Dependency {name}: {item.url!r} is not a URL (https://...).",
+                remedy="Name files on the runner under manifests.",
                 setting=sources.setting,
             )
         if item.checksum and not CHECKSUM.fullmatch(item.checksum):
@@ -111,7 +111,7 @@ def check_sources(name: str, sources: ManifestSources) -> None:
 def read_sources(name: str, sources: ManifestSources, tools: Tools) -> list[Item]:
     """Return all objects, in the order in which they stand.
 
-    :raises InputError: a file is missing, or what it holds cannot be right; all of it is told.
+    :raises InputError: a file is missing or its content is invalid; every problem is reported.
     :raises SourceError: a URL does not answer, or gives something else than its checksum says.
     """
     read = _Read()
@@ -227,7 +227,7 @@ def _kustomized(name: str, folder: Path, sources: ManifestSources, tools: Tools)
 
 
 def _fetched(name: str, url: Url, sources: ManifestSources, tools: Tools) -> str:
-    """Return what lies at a URL; with a checksum it is fetched once and kept."""
+    """Return the content of a URL; with a checksum it is fetched once and kept."""
     kept = Path(tools.cache_dir) / "manifests" / f"{url.checksum.removeprefix('sha256:')}.yaml"
     if url.checksum and kept.is_file():
         content = kept.read_bytes()
@@ -238,7 +238,7 @@ def _fetched(name: str, url: Url, sources: ManifestSources, tools: Tools) -> str
         if _digest(content) != url.checksum:
             raise SourceError(
                 f"Dependency {name}: {url.url} gives something else than its checksum says ({_digest(content)}).",
-                remedy="See what was changed there, then correct the checksum.",
+                remedy="Check what has changed there, then correct the checksum.",
                 setting=sources.setting,
                 cause="checksum-mismatch",
             )

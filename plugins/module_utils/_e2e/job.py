@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""End-to-end tests as a Job in the cluster: made, its log followed, its reports brought home, and removed."""
+"""End-to-end tests as a Job in the cluster: created, its log followed, its reports collected, and removed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SETTING = "tests.job.image"
 # whose it is; Services select by other labels, so no pod of tests is taken for one of the service
 LABELS = {"app.kubernetes.io/managed-by": "kubernaut.coverage", "app.kubernetes.io/name": NAME}
 SELECTOR = ",".join(f"{key}={value}" for key, value in LABELS.items())
-# the folder of results: in the container, in a variable that tells it, on the node, and at home
+# the folder of results: in the container, the variable that names it, on the node, and on this host
 FOLDER, VARIABLE, ON_NODE, AT_HOME = "/e2e-results", "E2E_RESULTS", "/var/lib/kubernaut-coverage", "e2e-results"
 POLL = 0.5  # seconds between two looks at the log
 FORMER = 40.0  # seconds that what an interrupted run left has to end
@@ -73,7 +73,7 @@ class InJob:
             raise InputError("The tests' command is empty.", setting="tests.command")
         if self.directory and not self.directory.startswith("/"):
             raise InputError(
-                f"The folder of the tests in the image, {self.directory}, is no absolute path.", setting="tests.dir"
+                f"The folder of the tests in the image, {self.directory}, is not an absolute path.", setting="tests.dir"
             )
         if self.cluster.get(f"/api/v1/namespaces/{self.namespace}") is None:
             raise InputError(

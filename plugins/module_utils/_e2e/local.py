@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""Run a service's end-to-end tests: any command, its output kept as it comes, its outcome told; judged in the end."""
+"""Run a service's end-to-end tests: any command, its output kept as it arrives, its outcome reported and judged."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Place(t.Protocol):
 
 @dataclass(frozen=True)
 class OnHost:
-    """This host: a folder to run in, and variables beside the host's own."""
+    """This host: a folder to run in, and variables added to the host's own."""
 
     directory: str
     environment: t.Mapping[str, str]
@@ -187,7 +187,7 @@ def run_tests(command: t.Sequence[str], place: Place, *, timeout: float, results
                 if text is None:
                     return
                 stream.write(text)
-                stream.flush()  # whoever looks on sees each line as it comes
+                stream.flush()  # a reader of the file sees each line as it arrives
             if text.strip():
                 report_progress(text.strip()[:100])
 

@@ -58,7 +58,7 @@ class ToolRequest:
     :arg bin_dir: where the program, or a link to it, is to lie.
     :arg cache_dir: where toolchains and receipts are kept.
     :arg url: URL or path of a program (kind) or of a release archive (Go), or "".
-    :arg checksum: C(sha256:...) of what lies there; required for a URL.
+    :arg checksum: C(sha256:...) of the file; required for a URL.
     """
 
     name: str
@@ -158,7 +158,7 @@ class Installer:
             return outcome
         reasons = [f"{item['way']}: {item['reason']}" for item in tried]
         raise ToolError(
-            f"{request.name} {request.version} could not be had: {'; '.join(reasons)}.",
+            f"{request.name} {request.version} could not be obtained: {'; '.join(reasons)}.",
             remedy=f"Give a file or URL of it with its checksum (coverage_runner_{request.name}_url).",
             setting=f"runner_tool#{request.name}.url",
             evidence=reasons,
@@ -229,7 +229,7 @@ class Installer:
                 with tarfile.open(fetched, "r:*") as archive:
                     archive.extractall(temporary, filter="data")
             except tarfile.TarError as error:
-                raise ToolUnavailable(f"what was given is no archive of Go ({error})") from error
+                raise ToolUnavailable(f"the given file is not an archive of Go ({error})") from error
             return self._install_go(Path(temporary) / "go", "url")
 
     def module(self) -> ToolOutcome:

@@ -120,7 +120,7 @@ class KindClusters:
         wait: int = 0,
         check_mode: bool = False,
     ) -> ClusterOutcome:
-        """Make sure that the cluster stands as described and that C(kubeconfig) opens it.
+        """Make sure that the cluster exists as described and that C(kubeconfig) opens it.
 
         :arg kubeconfig: path of a file for this cluster alone.
         :arg recreate: replace a cluster of that name that is not the one described, or not whole.
@@ -218,7 +218,7 @@ class KindClusters:
         image_id: str,
         check_mode: bool,
     ) -> ClusterOutcome:
-        """The cluster is the one described: see to its kubeconfig and its readiness."""
+        """The cluster is the one described: ensure its kubeconfig and its readiness."""
         recorded = ((found.record or {}).get("kubeconfig") or {}).get("sha256")
         changed = False
         if not text or digest(text) != recorded:
@@ -332,7 +332,7 @@ class KindClusters:
             ]
             raise ClusterError(
                 f'Not every node of cluster "{config.name}" was ready after {seconds} s.',
-                remedy="The cluster stands; look at the evidence, or give it longer.",
+                remedy="The cluster exists; read the evidence, or allow more time.",
                 setting="kind_cluster#wait",
                 evidence=conditions or error.evidence,
                 cause="nodes-not-ready",

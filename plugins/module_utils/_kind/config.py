@@ -60,7 +60,7 @@ class ClusterConfig:
                 setting="cluster.name",
             )
         if not node_image or any(character.isspace() for character in node_image):
-            raise InputError(f'"{node_image}" is no image reference.', setting="cluster.node_image")
+            raise InputError(f'"{node_image}" is not an image reference.', setting="cluster.node_image")
         if workers < 0:
             raise InputError(f"A cluster cannot have {workers} workers.", setting="cluster.workers")
         return cls(

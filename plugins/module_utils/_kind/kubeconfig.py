@@ -29,7 +29,7 @@ def read_kubeconfig(path: Path, name: str) -> str:
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no kubeconfig: {error}.", setting="kind_cluster#kubeconfig") from error
+        raise InputError(f"{path} is not a kubeconfig: {error}.", setting="kind_cluster#kubeconfig") from error
     others = foreign_entries(text, name)
     if others:
         raise InputError(

@@ -167,7 +167,7 @@ class Access:
             )
         if self.absent:
             raise InputError(
-                f"There is no kubeconfig {self.kubeconfig}: the cluster was not created, or its kubeconfig lies"
+                f"There is no kubeconfig {self.kubeconfig}: the cluster was not created, or its kubeconfig is"
                 " elsewhere.",
                 remedy="Create the cluster first (role kind_cluster), or name its kubeconfig.",
                 cause="no-kubeconfig",
@@ -252,7 +252,7 @@ def _texts(value: t.Any) -> t.Iterator[str]:
 
 
 def _secrets(value: t.Any) -> t.Iterator[str]:
-    """Yield every value that lies under the key of a secret."""
+    """Yield every value stored under a secret's key."""
     if isinstance(value, t.Mapping):
         for key, item in value.items():
             yield from _texts(item) if key in SECRETS else _secrets(item)

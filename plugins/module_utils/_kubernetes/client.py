@@ -39,7 +39,7 @@ KNOWN_FAILURES = (
         # apiserver/pkg/admission/plugin/webhook/errors/statuserror.go
         re.compile(r'admission webhook "(?P<who>[^"]+)" denied the request'),
         "admission-webhook-refused",
-        "See what the webhook {who} wants, or exempt the namespace from it.",
+        "Check what the webhook {who} requires, or exempt the namespace from it.",
     ),
     (
         # apiserver/pkg/admission/plugin/webhook/{mutating,validating}/dispatcher.go
@@ -51,7 +51,7 @@ KNOWN_FAILURES = (
         # apiserver/pkg/admission/plugin/policy/validating/dispatcher.go
         re.compile(r"ValidatingAdmissionPolicy '(?P<who>[^']+)' .*denied request"),
         "admission-policy-refused",
-        "See what the policy {who} wants, or exempt the namespace from it.",
+        "Check what the policy {who} requires, or exempt the namespace from it.",
     ),
     (
         # pkg/quota/v1 and apiserver/pkg/admission/plugin/resourcequota/controller.go
@@ -129,7 +129,7 @@ class Cluster:
     def __init__(self, access: t.Union[Access, str]) -> None:
         self.access = access if isinstance(access, Access) else Access.of({"kubeconfig": access})
         self._configuration = self.access.configuration()
-        # whoever waits asks again himself, and wants to know at once that a cluster is gone
+        # callers that wait retry themselves, and need to know at once that a cluster is gone
         self._configuration.retries = False
         self._client = self._new_client()
         self._dynamic: t.Any = None
@@ -150,7 +150,7 @@ class Cluster:
         if self.access.headers:
             # kubernetes.stream.ws_client.create_websocket passes the header Authorization and no other
             raise InputError(
-                "Programs in pods and port-forwards cannot be had as another user: the Python client for Kubernetes"
+                "Programs in pods and port-forwards are not available when impersonating: the Python client for Kubernetes"
                 " sends no Impersonate headers when it opens a stream.",
                 remedy="Use the credentials of that user itself.",
                 setting="impersonate_user",
@@ -245,7 +245,7 @@ class Cluster:
     ) -> t.Iterator[tuple[str, Object]]:
         """Yield (C(ADDED|MODIFIED|DELETED), object) under a collection's path for at most that many seconds.
 
-        Ends early when the server closes the watch: whoever waits looks at the clock and asks again.
+        Ends early when the server closes the watch: the caller checks its deadline and asks again.
         """
         response = self._response(
             "GET",

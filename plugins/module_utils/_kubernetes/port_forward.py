@@ -65,7 +65,7 @@ def parse_target(entry: t.Mapping[str, t.Any], namespace: str) -> ForwardTarget:
     elif not (entry.get("namespace") or namespace):
         wrong = f"no namespace is given for {entry['target']}"
     elif not 0 <= int(entry.get("local_port") or 0) < 65536:
-        wrong = f"{entry['local_port']} is no port"
+        wrong = f"{entry['local_port']} is not a port"
     elif not str(entry.get("variable") or ""):
         wrong = "the variable that tells the tests the address is not given"
     if wrong:
@@ -174,7 +174,7 @@ class PortForward:
 
     @property
     def address(self) -> str:
-        """What the tests are told."""
+        """What is passed to the tests."""
         before = f"{self.target.scheme}://" if self.target.scheme else ""
         return f"{before}{HOST}:{self.port}{self.target.path}"
 

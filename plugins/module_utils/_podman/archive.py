@@ -27,7 +27,7 @@ from pathlib import Path
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import replacing
 
-# The name of a function that "go build -cover" links in and calls from main's init, as it stands in the function name
+# The name of a function that "go build -cover" links in and calls from main's init, as it appears in the function name
 # table (runtime.funcnametab: names end in NUL) that stripping leaves alone. The NULs tell it from a program that only
 # mentions the name, as Go's own linker does.
 INSTRUMENTED = b"\x00runtime/coverage.initHook\x00"
@@ -136,7 +136,7 @@ class ImageArchive:
         except KeyError as error:
             raise ArchiveError(f"Image archive {self.path} is damaged: it has no {name}.") from error
         if stream is None:
-            raise ArchiveError(f"Image archive {self.path} is damaged: {name} is no file.")
+            raise ArchiveError(f"Image archive {self.path} is damaged: {name} is not a file.")
         return stream.read()
 
     def _images(self) -> list[ArchivedImage]:
@@ -144,7 +144,7 @@ class ImageArchive:
             self._tar.getmember("manifest.json")
         except KeyError as error:
             raise ArchiveError(
-                f"{self.path} is no docker archive: it has no manifest.json.",
+                f"{self.path} is not a docker archive: it has no manifest.json.",
                 remedy="Save the image with 'podman save --format docker-archive'.",
             ) from error
         images = []
@@ -261,11 +261,11 @@ class ImageArchive:
         for _link in range(LINK_LIMIT):
             if not entry.member.islnk():
                 break
-            # a hard link's target lies in the same layer, or else was copied from one below
+            # a hard link's target is in the same layer, or was copied from one below
             entry = self.files()[_clean(entry.member.linkname)]
         stream = self._layers[entry.layer].extractfile(entry.member)
         if stream is None:
-            raise ArchiveError(f"{path} in image archive {self.path} is no file.")
+            raise ArchiveError(f"{path} in image archive {self.path} is not a file.")
         return stream
 
     def copy_layers(self, archive: tarfile.TarFile) -> None:
@@ -273,14 +273,14 @@ class ImageArchive:
         for name in dict.fromkeys(self.image.layers):
             stream = self._tar.extractfile(name)
             if stream is None:
-                raise ArchiveError(f"Image archive {self.path} is damaged: {name} is no file.")
+                raise ArchiveError(f"Image archive {self.path} is damaged: {name} is not a file.")
             with stream:
                 size = stream.seek(0, os.SEEK_END)
                 stream.seek(0)
                 archive.addfile(_header(name, size), stream)
 
     def go_binary(self, path: str) -> t.Optional[GoBinary]:
-        """Read one file of the image; None when it is no Go program."""
+        """Read one file of the image; None when it is not a Go program."""
         try:
             with self.open(path) as stream:
                 return read_go_binary(stream, f"/{path}")
@@ -343,7 +343,7 @@ def command_words(argv: t.Sequence[str]) -> list[str]:
 
 
 def read_go_binary(stream: t.IO[bytes], path: str) -> t.Optional[GoBinary]:
-    """Read a program in one pass of bounded memory; None when it is no Go program for Linux (ELF).
+    """Read a program in one pass of bounded memory; None when it is not a Go program for Linux (ELF).
 
     Build information as in Go's debug/buildinfo; C(-cover=true) in it proves nothing, C(INSTRUMENTED) does.
     """

@@ -246,7 +246,7 @@ class Search:
                 self._remove_replaced()
             return outcome
         raise ImageError(
-            f"Image {self.request.name} could not be had: "
+            f"Image {self.request.name} could not be obtained: "
             + "; ".join(f"{item['way']}: {item['reason']}" for item in tried)
             + ".",
             remedy="Make one of these ways possible, or name another.",

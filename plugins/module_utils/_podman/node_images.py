@@ -169,7 +169,7 @@ def _nodes(podman: Podman, request: LoadRequest, deadline: float) -> list[str]:
         if ended:
             raise CoverageError(
                 f"Node {ended[0]} is not running: its container is {states[ended[0]]}.",
-                remedy="Start it, or make the cluster anew.",
+                remedy="Start it, or recreate the cluster.",
                 setting="kind_cluster#state",
                 evidence=[f"{name}: {state}" for name, state in sorted(states.items())],
                 cause="node-not-running",
@@ -305,7 +305,7 @@ class Node:
         with Path(archive).open("rb") as stream:
             try:
                 self.ctr(
-                    # no --digests: it would give the image a second name, and pods an image id that is no id
+                    # no --digests: it would give the image a second name, and pods an image id that is not an id
                     *["images", "import", "--all-platforms", "--snapshotter", self.snapshotter(), "-"],
                     purpose=f"import {reference} on node {self.name}",
                     stdin=stream,

@@ -362,7 +362,7 @@ def _lost_before(lint: Lint, stage: Stage, values: t.Mapping[str, str], lines: t
     name = f"stage {stage.name}" if stage.name else f"the stage that begins in line {stage.line}"
     for item in lint.file.arguments:
         if "GOFLAGS" in item.variables():
-            return f"ARG GOFLAGS in line {item.line} stands before the first FROM and reaches no stage; {name} has none"
+            return f"ARG GOFLAGS in line {item.line} comes before the first FROM and reaches no stage; {name} has none"
     for other in lint.file.stages:
         for item in other.named("ARG"):
             if "GOFLAGS" in item.variables() and other is not stage:

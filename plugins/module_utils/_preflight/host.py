@@ -42,7 +42,7 @@ GIB = 1024**3
 INODES = 20_000  # files of an unpacked image and a cluster's control plane
 READY_RUNNER = "Run playbooks/runner.yml, which readies this host."
 PORTS_SETTING = "cluster.port_mappings"
-# what is told by a check of its own
+# what a separate check reports
 PARTS = ("port-taken", "port-forbidden", "node-image-missing", "mount-source-missing")
 SYSCTLS = {"fs.inotify.max_user_instances": 512, "fs.inotify.max_user_watches": 524288}
 # measured on idle nodes of Kubernetes 1.34: control plane, and each worker
@@ -99,7 +99,7 @@ class Host:
 
     @property
     def workers(self) -> int:
-        """Nodes beside the control plane."""
+        """Nodes in addition to the control plane."""
         return self.config.workers if self.config else 0
 
     def standing(self) -> list[str]:
@@ -239,7 +239,7 @@ def check_user(gathered: Facts) -> t.Iterator[Finding]:
             yield finding("user", ERROR, f"{item.result}.", item.remedy, cause="no-root")
 
 
-CGROUPS = {"unified": "version 2", "hybrid": "version 1, version 2 beside it", "legacy": "version 1"}
+CGROUPS = {"unified": "version 2", "hybrid": "versions 1 and 2", "legacy": "version 1"}
 
 
 def check_cgroups(gathered: Facts) -> t.Iterator[Finding]:
@@ -332,7 +332,7 @@ class _Disk:
 
 
 def budget(places: t.Sequence[tuple[str, str, int]]) -> list[_Disk]:
-    """Add up what lies on the same file system.
+    """Add up what is on the same file system.
 
     :arg places: (name, folder, shares); of a folder that is not there yet, its nearest parent counts.
     """
@@ -404,11 +404,11 @@ def check_memory(host: Host, gathered: Facts) -> t.Iterator[Finding]:
 
 
 def check_cluster(host: Host, config: ClusterConfig) -> t.Iterator[Finding]:
-    """Whether the cluster stands as described, or could be made."""
+    """Whether the cluster exists as described, or can be created."""
     if not host.standing():
         # nothing to compare: what it needs are checks of their own
         read_kubeconfig(Path(host.kubeconfig), config.name)
-        yield finding("cluster", OK, f"{config.name} is to be made, {_nodes(config)}")
+        yield finding("cluster", OK, f"{config.name} will be created, {_nodes(config)}")
         return
     try:
         outcome = KindClusters(host.kind, host.podman).present(
@@ -417,16 +417,16 @@ def check_cluster(host: Host, config: ClusterConfig) -> t.Iterator[Finding]:
     except CoverageError as error:
         if error.cause not in PARTS:
             raise
-        yield finding("cluster", OK, f"{config.name} is to be made")
+        yield finding("cluster", OK, f"{config.name} will be created")
         return
     told = {
-        "none": f"{config.name} stands, {_nodes(config)}",
-        "export": f"{config.name} stands, {_nodes(config)}; its kubeconfig is to be written",
-        "create": f"{config.name} is to be made, {_nodes(config)}",
-        "replace": f"{config.name} is to be replaced: {'; '.join(outcome.difference) or 'it is not whole'}",
+        "none": f"{config.name} exists, {_nodes(config)}",
+        "export": f"{config.name} exists, {_nodes(config)}; its kubeconfig will be written",
+        "create": f"{config.name} will be created, {_nodes(config)}",
+        "replace": f"{config.name} will be replaced: {'; '.join(outcome.difference) or 'it is not whole'}",
     }
     for warning in outcome.warnings:
-        yield finding("cluster", WARNING, warning, "Delete it (playbooks/teardown.yml); the next run makes it anew.")
+        yield finding("cluster", WARNING, warning, "Delete it (playbooks/teardown.yml); the next run creates it again.")
     yield finding("cluster", OK, told[outcome.action])
 
 
@@ -440,7 +440,7 @@ def check_node_image(host: Host, config: ClusterConfig) -> t.Iterator[Finding]:
     if image is not None:
         yield finding("node-image", OK, f"{config.node_image}, {image.id[:12]}")
     elif host.standing():
-        yield finding("node-image", OK, f"{config.node_image} is not needed: the cluster stands")
+        yield finding("node-image", OK, f"{config.node_image} is not needed: the cluster exists")
     else:
         yield finding(
             "node-image",

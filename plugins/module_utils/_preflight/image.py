@@ -98,7 +98,7 @@ def check_instrumented(built: Built) -> t.Iterator[Finding]:
     if built.error is not None:
         name = "architecture" if built.error.cause == "wrong-architecture" else "instrumented"
         wrong = failed(name, built.error)
-        # a Containerfile's image is built anew: what was wrong with the last may be mended
+        # a Containerfile's image is rebuilt: what was wrong with the last may be fixed
         yield (
             wrong
             if not built.stale
@@ -140,7 +140,7 @@ def check_process(built: Built, *, replaced: bool) -> t.Iterator[Finding]:
 
 
 def _sh(archive: ImageArchive) -> str:
-    """Return which shell sh is in the image, "" where there is none or it is not told by its name."""
+    """Return which shell sh is in the image, "" where there is none or its name does not say which."""
     return posixpath.basename(archive.which("sh"))
 
 

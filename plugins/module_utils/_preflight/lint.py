@@ -134,7 +134,7 @@ def check_build_time(lint: Lint) -> t.Iterator[Finding]:
                         finding(
                             "build-time",
                             ADVICE,
-                            f"'{' '.join(update[0].split())}' takes minutes whenever this layer is built anew,"
+                            f"'{' '.join(update[0].split())}' takes minutes whenever this layer is rebuilt,"
                             f" and makes builds differ.",
                             "Take a newer base image instead.",
                             where=lint.at(script.line(update.start())),
@@ -147,8 +147,8 @@ def check_build_time(lint: Lint) -> t.Iterator[Finding]:
                 finding(
                     "build-time",
                     ADVICE,
-                    "go build -a compiles the standard library and all modules anew each time. It does"
-                    " coverage no harm.",
+                    "go build -a recompiles the standard library and all modules each time. It does"
+                    " not affect coverage.",
                     "Leave -a out.",
                     where=lint.at(build.line),
                 )

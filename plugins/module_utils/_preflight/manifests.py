@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""What in the manifests would keep the pods from starting, told before there is a cluster.
+"""What in the manifests would keep the pods from starting, reported before there is a cluster.
 
 Each object keeps the file and line that it comes from. Only what cannot work is an error; what a cluster may hold
 already is a warning, unless the cluster or the namespace is still to be made.
@@ -37,7 +37,7 @@ HOST_PATH_TYPES = frozenset(
     ("", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice")
 )
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
-NODE_PORTS = (30000, 32767)  # the API server's own range, unless told otherwise
+NODE_PORTS = (30000, 32767)  # the API server's default range
 
 
 class Located(dict[str, t.Any]):
@@ -168,7 +168,7 @@ def parse(text: str, file: str) -> tuple[list[Item], list[Finding]]:
                         finding(
                             "manifests",
                             ERROR,
-                            f"The key '{key.value}' stands twice in one mapping, first in line {lines[key.value]}:"
+                            f"The key '{key.value}' appears twice in one mapping, first in line {lines[key.value]}:"
                             " the first value is lost.",
                             "Take one of them out.",
                             "workload.manifests",
@@ -196,7 +196,7 @@ def parse(text: str, file: str) -> tuple[list[Item], list[Finding]]:
             finding(
                 "manifests",
                 ERROR,
-                f"This is no YAML: {problem}.",
+                f"This is not YAML: {problem}.",
                 "",
                 "workload.manifests",
                 cause="manifest-invalid",
@@ -244,7 +244,7 @@ def inline(objects: t.Sequence[t.Any]) -> tuple[list[Item], list[Finding]]:
 
 def _no_object(content: t.Any) -> str:
     if not isinstance(content, dict) or not content.get("kind") or not content.get("apiVersion"):
-        return "This is no Kubernetes object: apiVersion or kind is missing."
+        return "This is not a Kubernetes object: apiVersion or kind is missing."
     if not mapping(content.get("metadata")).get("name"):
         return f"This {content['kind']} has no name."
     return ""
@@ -449,7 +449,7 @@ def check_workload_image(known: Manifests) -> t.Iterator[Finding]:
             WARNING,
             f"Container {part.get('name')} needs {part.get('image')} on the nodes (imagePullPolicy: Never),"
             f" and nothing loads it.",
-            "Load it into the cluster first, or let it be pulled.",
+            "Load it into the cluster first, or change its imagePullPolicy.",
             where=item.at(part),
         )
 

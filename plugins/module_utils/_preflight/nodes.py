@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""The nodes, where the cluster stands: ready, with room, of the right architecture, with the image and the folder."""
+"""The nodes of an existing cluster: ready, with room, of the right architecture, with the image and the folder."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def conditions(items: t.Sequence[t.Mapping[str, t.Any]], names: t.Sequence[str])
                 "nodes",
                 ERROR,
                 f"Node {name} never joined its cluster.",
-                "Make the cluster anew.",
+                "Recreate the cluster.",
                 "kind_cluster#recreate",
                 cause="nodes-not-ready",
             )
@@ -110,7 +110,7 @@ def conditions(items: t.Sequence[t.Mapping[str, t.Any]], names: t.Sequence[str])
                     "nodes",
                     ERROR,
                     f"Node {name} is not ready: {condition.get('message') or condition.get('reason')}.",
-                    "Wait for it, or make the cluster anew.",
+                    "Wait for it, or recreate the cluster.",
                     "kind_cluster#wait",
                     cause="nodes-not-ready",
                 )
@@ -206,7 +206,7 @@ def check_folder(asked: Nodes, names: t.Sequence[str]) -> t.Iterator[Finding]:
                         "coverage-folder",
                         ERROR,
                         f"Node {name} does not mount {path}, which the contract asks for.",
-                        "Make the cluster anew: mounts of a node cannot be changed.",
+                        "Recreate the cluster: mounts of a node cannot be changed.",
                         "kind_cluster#recreate",
                         cause="mount-source-missing",
                     )

@@ -36,7 +36,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "kernel": "kernel limits are high enough for the nodes",
         "disk": "the disks have room for the image, which is held three times",
         "memory": "enough memory is available",
-        "cluster": "the cluster stands as described, or can be made",
+        "cluster": "the cluster exists as described, or can be created",
         "node-image": "the nodes' image is in podman's store",
         "ports": "host ports are free",
         "mounts": "what the nodes mount is there",
@@ -55,7 +55,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "build-time": "nothing in it costs time for nothing",
     },
     "manifests": {
-        "manifests": "the manifests are readable, no key stands twice",
+        "manifests": "the manifests are readable and have no duplicate keys",
         "workload": "they hold the workload and its container",
         "workload-image": "which image the workload names",
         "references": "what the pods refer to is in the manifests",

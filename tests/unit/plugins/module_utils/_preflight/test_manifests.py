@@ -123,7 +123,7 @@ def test_good_manifests_are_good(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "where", "says"),
     [
-        ("a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\n", "x.yaml:5", "'c' stands twice in one mapping, first in line 3"),
+        ("a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\n", "x.yaml:5", "'c' appears twice in one mapping, first in line 3"),
         ("- {a: 1, a: 2}\n", "x.yaml:1", "'a' stands twice"),
         ("a: [1\nb: 2\n", "x.yaml:2", "no YAML"),
         ("a: 2026-99-99\n", "x.yaml", "no YAML"),
