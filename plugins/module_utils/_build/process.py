@@ -79,7 +79,7 @@ def _inline(script: str, shell: str) -> t.Optional[Start]:
     shown = f"'{script if len(script) < 60 else script[:57] + '...'}'"
     if len(parts) == 1 and shell in REPLACING:
         return Start(
-            f"{shell} is asked to start {shown}; it gives its place to the program, other shells do not", False
+            f"{shell} starts {shown} and replaces itself with the program; other shells do not", False
         )
     if len(parts) == 1 and shell != "dash":
         return Start(f"a shell is process 1 and starts {shown}; unless it is bash or busybox, SIGTERM ends there", True)

@@ -88,7 +88,7 @@ def merged_contract(
     if not LABEL.fullmatch(service):
         raise InputError(
             f"The service's name {service!r} cannot name a folder, an image and a cluster.",
-            remedy="Use lower case letters, digits and '-'.",
+            remedy="Use lowercase letters, digits and '-'.",
             setting="service_contract_info#service",
         )
     base = copy.deepcopy(dict(shipped))
@@ -257,9 +257,9 @@ def _contradictions_of_tests(tests: t.Mapping[str, t.Any], has_checkout: bool) -
     if tests["port_forward"]:
         yield "tests.port_forward: a port-forward ends at this host; give a Job the address of the Service."
     if tests["dir"] and not tests["dir"].startswith("/"):
-        yield "tests.dir: for a Job it is a folder of its image, and has to be absolute."
+        yield "tests.dir: for a Job it is a folder of its image and must be absolute."
     if tests["junit"].startswith("/"):
-        yield "tests.junit: for a Job it is relative to the folder that E2E_RESULTS tells."
+        yield "tests.junit: for a Job it is relative to the folder in E2E_RESULTS."
     if job["containerfile"] and not has_checkout and not job["containerfile"].startswith("/"):
         yield "tests.job.containerfile: needs source.dir, the folder that contains it."
 
@@ -284,7 +284,7 @@ def _contradictions(contract: t.Mapping[str, t.Any]) -> t.Iterator[str]:
         ("tests.timeout", contract["tests"]["timeout"]),
     ):
         if seconds <= 0:
-            yield f"{path}: must be more than 0 seconds."
+            yield f"{path}: must be greater than 0 seconds."
     for item in contract["readiness"]["until"]:
         try:
             check_until(Until(**item), "readiness.until", "")
@@ -316,6 +316,6 @@ def _contradictions(contract: t.Mapping[str, t.Any]) -> t.Iterator[str]:
                 f"{_nearest(workload['name'], workloads)}"
             )
     elif workload["manifests"] and not has_checkout:
-        yield "workload.manifests: need source.dir, the folder that they lie in."
+        yield "workload.manifests: need source.dir, the folder that contains them."
     for problem in mapping_problems(cluster["port_mappings"]):
         yield f"cluster.port_mappings{problem}"

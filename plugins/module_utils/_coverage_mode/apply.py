@@ -282,7 +282,7 @@ def turn_off(
     """Put a workload back as it was; what somebody else changed meanwhile stays, and is named.
 
     :arg workload: its kind, namespace and name. :arg discard: whether counters on the nodes go that nobody took.
-    :raises InputError: the way back cannot be read. :raises KubernetesError: the API server refuses it.
+    :raises InputError: the way back cannot be read. :raises KubernetesError: the API server rejects it.
     """
     for attempt in range(ATTEMPTS):
         try:

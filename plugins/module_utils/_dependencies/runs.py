@@ -57,7 +57,7 @@ def check_command(server: str, wanted: Migrations) -> None:
         raise InputError(
             f"The command {program}, which applies the migrations of {server}, is not there"
             + (f" (from {folder})." if "/" in program else "."),
-            remedy="Install it on the runner, or give its path.",
+            remedy="Install it on the runner, or set its path.",
             setting=f"{SETTING}.command",
             cause="command-not-found",
         )

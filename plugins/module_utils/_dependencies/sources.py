@@ -165,7 +165,7 @@ def _near_file(file: Path) -> str:
     if not file.parent.is_dir():
         return f"There is no folder {file.parent}."
     near = nearest(file.name, [item.name for item in file.parent.iterdir()])
-    return f"There is {file.parent / near}." if near else ""
+    return f"The nearest is {file.parent / near}." if near else ""
 
 
 def _read_text(text: str, where: str, read: _Read, *, lines: bool = True) -> None:
@@ -198,7 +198,7 @@ def _refuse_twice(name: str, sources: ManifestSources, items: t.Sequence[Item]) 
         if key in seen:
             raise InputError(
                 f"The manifests of dependency {name} have {key[1]} twice: {seen[key].where} and {item.where}.",
-                remedy="Take one of them out.",
+                remedy="Remove one of them.",
                 setting=sources.setting,
                 cause="manifest-invalid",
             )

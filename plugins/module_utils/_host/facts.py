@@ -118,13 +118,13 @@ def _check_user(facts: t.Mapping[str, t.Any]) -> Check:
     if not rootless["newuidmap"]:
         lacks.append("newuidmap is not installed (package uidmap)")
     if facts["cgroup"] != "unified":
-        lacks.append(f"kind without root needs cgroup v2 alone, and cgroups are {facts['cgroup']}")
+        lacks.append(f"kind without root needs cgroup v2 alone; this host has {facts['cgroup']}")
     if lacks:
         return Check(
             "user",
             False,
             f"{facts['user']} is not root, and " + "; ".join(lacks),
-            "Run as root (ansible_become=true), or give the user what is missing.",
+            "Run as root (ansible_become=true), or provide what is missing.",
         )
     return Check("user", True, f"{facts['user']}, rootless with {rootless['subuid']} subordinate ids")
 
@@ -149,7 +149,7 @@ def _check_podman(facts: t.Mapping[str, t.Any]) -> list[Check]:
             Check(
                 "podman settings",
                 False,
-                f"{conf['path']} is not as this host needs it",
+                f"{conf['path']} does not match what this host needs",
                 "Run the role coverage_runner.",
             )
         )
@@ -212,7 +212,7 @@ def checks(facts: t.Mapping[str, t.Any], wanted: Wanted) -> list[Check]:
         state = (
             "not there"
             if not image["id"]
-            else f"{image['id'][:12]} of another recipe"
+            else f"{image['id'][:12]} from another recipe"
             if not image["current"]
             else image["id"][:12]
         )
@@ -248,7 +248,7 @@ def checks(facts: t.Mapping[str, t.Any], wanted: Wanted) -> list[Check]:
                 "memory",
                 total >= wanted.memory,
                 f"{total / GIB:.1f} GiB",
-                f"{wanted.memory / GIB:.0f} GiB keep a cluster and a build from being killed.",
+                f"{wanted.memory / GIB:.0f} GiB are needed, or a cluster or a build may be killed.",
                 needed=False,
             )
         )

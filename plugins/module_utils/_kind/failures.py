@@ -13,7 +13,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command i
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.config import ClusterConfig
 
-READY_RUNNER = "Run playbooks/runner.yml, which readies this host."
+READY_RUNNER = "Run playbooks/runner.yml, which prepares this host."
 
 
 class ClusterError(CoverageError):

@@ -425,6 +425,6 @@ def _errors_of(what: str) -> t.Iterator[None]:
             raise _untrusted(what, str(getattr(error, "reason", error))) from error
         raise KubernetesError(
             f"The API server does not answer ({what}): {error}.",
-            remedy="See whether the cluster still runs.",
+            remedy="Check whether the cluster still runs.",
             cause="cluster-unreachable",
         ) from error

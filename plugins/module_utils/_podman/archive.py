@@ -104,11 +104,11 @@ class ImageArchive:
             if len(chosen) != 1:
                 names = ", ".join(name for image in images for name in image.names) or "images without a name"
                 what = f"image {reference}" if reference else "exactly one image"
-                raise ArchiveError(f"Image archive {path} does not hold {what}, but {names}.")
+                raise ArchiveError(f"Image archive {path} does not contain {what}; it contains {names}.")
             self.image = chosen[0]
             raw = self._read(self.image.config_file)
             if hashlib.sha256(raw).hexdigest() != self.image.id:
-                raise ArchiveError(f"Image archive {path} is damaged: image {self.image.id} has another configuration.")
+                raise ArchiveError(f"Image archive {path} is damaged: image {self.image.id} has a different configuration.")
             self.config: dict[str, t.Any] = json.loads(raw)
         except (CoverageError, ValueError, tarfile.TarError, OSError) as error:
             self._tar.close()
@@ -188,7 +188,7 @@ class ImageArchive:
                 raise KeyError(name)
             if stream.read(4) == ZSTD:
                 raise ArchiveError(
-                    f"A layer of image archive {self.path} is compressed with zstd, which cannot be looked into.",
+                    f"A layer of image archive {self.path} is compressed with zstd, which cannot be read.",
                     remedy="Save the image with 'podman save --format docker-archive'.",
                 )
             stream.seek(0)
@@ -309,7 +309,7 @@ def _cannot_read(path: str, reason: str) -> ArchiveError:
     for magic, program in PACKED:
         if head.startswith(magic):
             return ArchiveError(
-                f"Image archive {path} is compressed by {program}; it has to be a plain tar.",
+                f"Image archive {path} is compressed by {program}; it must be a plain tar.",
                 remedy=f"Unpack it: {program} -d -c {path} > image.tar; or save the image without {program}.",
             )
     return ArchiveError(

@@ -40,7 +40,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.tabl
 
 GIB = 1024**3
 INODES = 20_000  # files of an unpacked image and a cluster's control plane
-READY_RUNNER = "Run playbooks/runner.yml, which readies this host."
+READY_RUNNER = "Run playbooks/runner.yml, which prepares this host."
 PORTS_SETTING = "cluster.port_mappings"
 # what a separate check reports
 PARTS = ("port-taken", "port-forbidden", "node-image-missing", "mount-source-missing")
@@ -193,7 +193,7 @@ def _named(gathered: Facts, *names: str) -> list[_host.Check]:
 
 
 def check_podman(gathered: Facts) -> t.Iterator[Finding]:
-    """Whether podman is there and answers, as it was set up for this host."""
+    """Whether podman is installed and works, as it was set up for this host."""
     basic, *others = _named(gathered, "podman", "podman settings")
     if not basic.ok:
         missing = basic.result == "not installed"
@@ -221,7 +221,7 @@ def check_kind(host: Host, gathered: Facts) -> t.Iterator[Finding]:
         yield finding(
             "kind",
             ERROR,
-            f"{host.kind} is not on this host.",
+            f"{host.kind} does not exist on this host.",
             READY_RUNNER,
             "kind_cluster#executable",
             cause="command-not-found",
@@ -264,7 +264,7 @@ def check_kernel(host: Host, gathered: Facts) -> t.Iterator[Finding]:
         enough = instances - used >= need
         found.append(
             (
-                f"{text}, and better are {SYSCTLS['fs.inotify.max_user_instances']}." if enough else f"{text}.",
+                f"{text}; {SYSCTLS['fs.inotify.max_user_instances']}." if enough else f"{text}.",
                 READY_RUNNER,
             )
         )
@@ -272,7 +272,7 @@ def check_kernel(host: Host, gathered: Facts) -> t.Iterator[Finding]:
     if watches is not None and watches < SYSCTLS["fs.inotify.max_user_watches"]:
         found.append(
             (
-                f"fs.inotify.max_user_watches is {watches}, better are {SYSCTLS['fs.inotify.max_user_watches']}.",
+                f"fs.inotify.max_user_watches is {watches}; {SYSCTLS['fs.inotify.max_user_watches']}.",
                 READY_RUNNER,
             )
         )
@@ -364,7 +364,7 @@ def check_disk(host: Host, gathered: Facts) -> t.Iterator[Finding]:
                 "disk",
                 ERROR,
                 f"The disk of {disk.path} has {free:.1f} GiB free, {need:.1f} GiB are needed ({what}).",
-                "Make room (podman system prune), or use another disk.",
+                "Free space (podman system prune), or use another disk.",
                 "preflight_info#disk_gib",
                 cause="disk-full",
             )
@@ -396,8 +396,8 @@ def check_memory(host: Host, gathered: Facts) -> t.Iterator[Finding]:
     yield finding(
         "memory",
         ERROR if host.memory_gib else WARNING,
-        f"{available:.1f} GiB of memory are available, and {what} need about {need:g}.",
-        "End something else (other clusters: playbooks/teardown.yml).",
+        f"{available:.1f} GiB of memory are available; {what} need about {need:g}.",
+        "Free memory: stop other programs or clusters (playbooks/teardown.yml).",
         "preflight_info#memory_gib" if host.memory_gib else "",
         cause="memory-short" if host.memory_gib else "",
     )
@@ -492,7 +492,7 @@ def check_mounts(config: ClusterConfig) -> t.Iterator[Finding]:
             "mounts",
             ERROR,
             f"{path}{why or ', which kind mounts into each node,'} does not exist on this host.",
-            "Create it: podman mounts only what is there." if why else READY_RUNNER,
+            "Create it: podman only mounts what exists." if why else READY_RUNNER,
             "cluster.extra_mounts" if why else "",
             cause="mount-source-missing",
         )
@@ -508,7 +508,7 @@ def cluster_config(options: t.Mapping[str, t.Any]) -> t.Optional[ClusterConfig]:
     if not options.get("name"):
         return None
     if not options.get("node_image"):
-        raise InputError("A cluster needs the image of its nodes.", setting="cluster.node_image")
+        raise InputError("A cluster needs a node image.", setting="cluster.node_image")
     return ClusterConfig.from_options(
         name=options["name"],
         node_image=options["node_image"],

@@ -170,7 +170,7 @@ def parse(text: str, file: str) -> tuple[list[Item], list[Finding]]:
                             ERROR,
                             f"The key '{key.value}' appears twice in one mapping, first in line {lines[key.value]}:"
                             " the first value is lost.",
-                            "Take one of them out.",
+                            "Remove one of them.",
                             "workload.manifests",
                             cause="manifest-invalid",
                             where=f"{file}:{line}",
@@ -254,7 +254,7 @@ def _near_file(file: Path) -> str:
     if not file.parent.is_dir():
         return f"There is no folder {file.parent}."
     near = difflib.get_close_matches(file.name, [item.name for item in file.parent.iterdir()], n=1)
-    return f"There is {file.parent / near[0]}." if near else ""
+    return f"The nearest is {file.parent / near[0]}." if near else ""
 
 
 def mapping(value: t.Any) -> t.Mapping[str, t.Any]:
@@ -371,7 +371,7 @@ def check_workload(known: Manifests) -> t.Iterator[Finding]:
         yield finding(
             check,
             ERROR,
-            f"{known.kind} {known.name} is in namespace '{other}', and the contract says '{known.namespace}'.",
+            f"{known.kind} {known.name} is in namespace '{other}'; the contract names '{known.namespace}'.",
             "Make them the same.",
             "workload.namespace",
             cause="manifest-invalid",
@@ -384,7 +384,7 @@ def check_workload(known: Manifests) -> t.Iterator[Finding]:
             check,
             ERROR,
             f"The selector of {known.kind} {known.name} does not match the labels of its own pods.",
-            "Make spec.selector.matchLabels a part of the template's labels.",
+            "Make spec.selector.matchLabels a subset of the template's labels.",
             "workload.objects",
             cause="manifest-invalid",
             where=item.at(mapping(item.content.get("spec")).get("selector")),
@@ -527,8 +527,8 @@ def _reference(
         yield finding(
             check,
             WARNING,
-            f"{item.kind} {item.name} needs {kind} '{name}', which {maker.kind} {maker.name} makes.",
-            f"The controller of {maker.kind} has to run in the cluster first.",
+            f"{item.kind} {item.name} needs {kind} '{name}', which {maker.kind} {maker.name} creates.",
+            f"The controller of {maker.kind} must run in the cluster first.",
             where=item.at(part),
         )
         return
@@ -538,9 +538,9 @@ def _reference(
             check,
             WARNING,
             f"{item.kind} {item.name} needs {kind} '{name}', which is not in the manifests{near}.",
-            "It has to be in the cluster already."
+            "It must exist in the cluster beforehand."
             if known.existing is None
-            else "Something else has to make it first.",
+            else "Something else must create it first.",
             where=where,
         )
     elif (kind, name) not in known.existing:
@@ -570,7 +570,7 @@ def _keys(known: Manifests, item: Item, kind: str, name: str, part: t.Any) -> t.
             yield finding(
                 "references",
                 ERROR,
-                f"{item.kind} {item.name} takes the key '{key}' from {kind} '{name}', which has"
+                f"{item.kind} {item.name} reads the key '{key}' from {kind} '{name}', which has"
                 f" {', '.join(keys) or 'none'}.",
                 "Name a key that it has, or add it.",
                 "workload.objects",
@@ -643,8 +643,8 @@ def check_services(known: Manifests) -> t.Iterator[Finding]:
                     check,
                     ERROR,
                     f"NodePort {node_port} of Service {item.name} is outside {NODE_PORTS[0]}-{NODE_PORTS[1]}:"
-                    f" the API server refuses it.",
-                    "Take one inside, and map it to the host port.",
+                    f" the API server rejects it.",
+                    "Choose one in that range, and map it to the host port.",
                     "workload.objects",
                     cause="manifest-invalid",
                     where=item.at(port),
@@ -653,7 +653,7 @@ def check_services(known: Manifests) -> t.Iterator[Finding]:
                 yield finding(
                     check,
                     ERROR,
-                    f"NodePort {node_port} is that of Service {taken[node_port].name} already.",
+                    f"NodePort {node_port} is already used by Service {taken[node_port].name}.",
                     "Take another.",
                     "workload.objects",
                     cause="manifest-invalid",
@@ -665,7 +665,7 @@ def check_services(known: Manifests) -> t.Iterator[Finding]:
                     WARNING,
                     f"NodePort {node_port} of Service {item.name} is not mapped to the host"
                     + (f"; mapped are {', '.join(map(str, sorted(mapped)))}." if mapped else "."),
-                    "Map it, if something outside the cluster asks for it.",
+                    "Map it if anything outside the cluster uses it.",
                     "cluster.port_mappings",
                     where=item.at(port),
                 )
@@ -678,7 +678,7 @@ def check_services(known: Manifests) -> t.Iterator[Finding]:
                 WARNING,
                 f"Host port {entry['host_port']} leads to NodePort {node_port}, which no Service of these"
                 f" manifests has.",
-                "Give the Service that nodePort." if services else "Something else has to listen there.",
+                "Give the Service that nodePort." if services else "Something else must listen there.",
                 "cluster.port_mappings",
             )
     yield finding(check, OK, f"{len(services)} looked at" if services else "there are none")
@@ -716,7 +716,7 @@ def check_probes(known: Manifests) -> t.Iterator[Finding]:
                         WARNING,
                         f"The {key} of container {container.get('name')} asks port {port}; the container says"
                         f" it listens on {', '.join(map(str, numbers))}.",
-                        "See which of them is right.",
+                        "Check which of them is right.",
                         where=item.at(ask),
                     )
     yield finding(check, OK, f"{count} looked at" if count else "there are none")
@@ -790,4 +790,4 @@ def checked(name: str, known: Manifests) -> list[Finding]:
 def require_items(items: t.Sequence[Item]) -> None:
     """Raise where nothing could be read, so that the other checks do not repeat it."""
     if not items:
-        raise InputError("There is no object in the manifests.", setting="workload.manifests", cause="manifest-invalid")
+        raise InputError("The manifests contain no objects.", setting="workload.manifests", cause="manifest-invalid")

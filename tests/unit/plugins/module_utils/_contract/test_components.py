@@ -150,7 +150,7 @@ def test_a_component_that_needs_itself_is_told(shipped: Path) -> None:
 
 def test_a_component_without_a_contract_is_told_with_those_that_are_known(shipped: Path) -> None:
     error = refused(shipped, cart={"components": {"stok": {}}})
-    assert error.message == "cart needs the component stok, of which there is no contract."
+    assert error.message == "cart needs the component stok, which has no contract."
     assert "cart, orders, stock" in error.remedy
 
 

@@ -438,7 +438,7 @@ def test_if_no_way_serves_the_error_has_every_reason(name: str, tmp_path: Path) 
     assert caught.value.evidence == [
         "present: podman has no image of that name",
         f"archive: there is no file {tmp_path}/none.tar",
-        "registry: no registry reference is given, and the name is one of this host alone",
+        "registry: no registry reference is given, and the name is local to this host",
         "build: no recipe is given",
     ]
     for reason in caught.value.evidence:
