@@ -232,7 +232,7 @@ def nearest_version(version: str, versions: t.Sequence[str]) -> str:
 
 
 def go_version_key(version: str) -> tuple[int, ...]:
-    """Turn C(go1.26.8), C(1.21) or C(go1.27rc1) into numbers that compare; anything that is not a release compares as newest."""
+    """Turn C(go1.26.8), C(1.21) or C(go1.27rc1) into numbers that compare; anything else is newest."""
     match = re.match(r"(?:go)?([0-9]+)\.([0-9]+)(?:\.([0-9]+))?", version)
     return tuple(int(part or 0) for part in match.groups()) if match else (999, 0, 0)
 

@@ -78,12 +78,14 @@ def _inline(script: str, shell: str) -> t.Optional[Start]:
         return None
     shown = f"'{script if len(script) < 60 else script[:57] + '...'}'"
     if len(parts) == 1 and shell in REPLACING:
-        return Start(
-            f"{shell} starts {shown} and replaces itself with the program; other shells do not", False
-        )
+        return Start(f"{shell} starts {shown} and replaces itself with the program; other shells do not", False)
     if len(parts) == 1 and shell != "dash":
-        return Start(f"a shell is process 1 and starts {shown}; unless it is bash or busybox, SIGTERM ends there", True)
-    return Start(f"a shell is process 1 and starts {shown}: SIGTERM ends there, and no counters are written", True)
+        return Start(
+            f"a shell is process 1 and starts {shown}; unless it is bash or busybox, it does not forward SIGTERM", True
+        )
+    return Start(
+        f"a shell is process 1 and starts {shown}: it does not forward SIGTERM, and no counters are written", True
+    )
 
 
 def _replaces(words: t.Sequence[str]) -> bool:
@@ -102,7 +104,7 @@ def _script(path: str, text: str) -> t.Optional[Start]:
             "Make sure the trap forwards SIGTERM and the script waits for the program.",
         )
     return Start(
-        f"the script {path} is process 1 and starts the program without 'exec': SIGTERM ends in the shell",
+        f"the script {path} is process 1 and starts the program without 'exec': the shell does not forward SIGTERM",
         True,
-        'Let its last command be: exec PROGRAM "$@"',
+        'Make its last command: exec PROGRAM "$@"',
     )

@@ -199,7 +199,7 @@ def _port_mappings(service: str, contracts: t.Sequence[tuple[str, Contract]]) ->
             for other, owner in taken:
                 if other.overlaps(port):
                     raise InputError(
-                        f"The components {owner} and {name} of {service} both want the port {mapping['host_port']} of"
+                        f"The components {owner} and {name} of {service} both map port {mapping['host_port']} of"
                         " the host.",
                         remedy="Map another port for the component.",
                         setting=f"{TOP}.{service}.components.{name}.overrides.cluster.port_mappings",

@@ -193,7 +193,9 @@ def _validate_named(contract: dict[str, t.Any], path: str) -> list[str]:
         for name, entry in contract[key].items():
             where = f"{path}.{key}.{name}"
             if not LABEL.fullmatch(str(name)):
-                problems.append(f"{where}: {name!r} is not a valid Kubernetes name (lowercase letters, digits and '-').")
+                problems.append(
+                    f"{where}: {name!r} is not a valid Kubernetes name (lowercase letters, digits and '-')."
+                )
             result = ArgumentSpecValidator(specification).validate(entry)
             problems += [f"{where}: {message}" for message in result.error_messages]
             contract[key][name] = result.validated_parameters

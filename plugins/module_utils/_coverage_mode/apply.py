@@ -130,7 +130,7 @@ def turn_on(
     start, _kept = in_normal_mode(live) if manifest is None and live is not None else (manifest, [])
     if start is None:
         raise missing(cluster, kind, wanted.namespace, wanted.name)
-    settings, permission = _permitted(podman, wanted, standing=cluster is not None)
+    settings, permission = _permitted(podman, wanted, nodes_exist=cluster is not None)
     patched(start, settings)  # what is in the way is said before anything is touched
 
     outcome = CoverageOutcome(settings=settings, permission=permission)
@@ -152,7 +152,7 @@ def turn_on(
         except KubernetesError as error:
             if error.status != CONFLICT or attempt == ATTEMPTS - 1:
                 raise
-            report_progress(f"somebody else changed {wanted.name}: once more")
+            report_progress(f"{wanted.name} was changed concurrently: trying again")
     raise AssertionError  # the last attempt returns or raises
 
 
@@ -399,7 +399,9 @@ def _live(cluster: Cluster, kind: WorkloadKind, wanted: CoverageRequest) -> t.Op
     return cluster.get(cluster.path(reference)) or (saved(cluster, kind, reference) if kind.recreated else None)
 
 
-def _permitted(podman: Podman, wanted: CoverageRequest, *, standing: bool) -> tuple[Settings, permissions.Permission]:
+def _permitted(
+    podman: Podman, wanted: CoverageRequest, *, nodes_exist: bool
+) -> tuple[Settings, permissions.Permission]:
     permission = permissions.decide(
         podman,
         wanted.nodes,
@@ -408,7 +410,7 @@ def _permitted(podman: Podman, wanted: CoverageRequest, *, standing: bool) -> tu
         volume=wanted.volume,
         init_image=wanted.settings.init_image,
         allow_root=wanted.allow_root,
-        standing=standing,
+        nodes_exist=nodes_exist,
     )
     settings = dataclasses.replace(
         wanted.settings, permission=permission.way, folder_prepared=bool(wanted.nodes), volume=HOST_PATH
@@ -447,13 +449,13 @@ def _with_volume(
     first = refusals[0]
     if first.cause == "quota-exceeded" or _refusal(cluster, normal) is not None:
         # a quota counts the pods that will have gone; and what is refused without coverage mode, too, is the gate's
-        outcome.notes.append(f"The API server would not take another pod now: {first.reason}")
+        outcome.notes.append(f"The API server would not accept another pod now: {first.reason}")
         return choices[0]
     setting = "coverage.permission" if wanted.volume == permissions.AUTO else "coverage.volume"
     if first.status == INVALID:  # about values, not about what is allowed
         setting = "coverage.resources" if settings.resources else ""
     raise NotSwitched(
-        f"The API server takes pods of {describe(normal)}, but not in coverage mode: {first.reason}",
+        f"The API server accepts pods of {describe(normal)}, but not in coverage mode: {first.reason}",
         remedy=first.remedy,
         evidence=[refusal.message for refusal in refusals],
         setting=setting,

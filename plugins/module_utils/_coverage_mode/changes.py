@@ -92,7 +92,7 @@ class Kept:
         return _present(coverage=self.coverage, now=self.now)
 
     def __str__(self) -> str:
-        return f"{self.field} is {_shown(self.now)}, not {_shown(self.coverage)} as coverage mode had it: it stays."
+        return f"{self.field} is {_shown(self.now)}, not {_shown(self.coverage)} as coverage mode set it: it is kept."
 
 
 def as_field(path: t.Sequence[Step]) -> str:

@@ -75,7 +75,7 @@ def kind_of(name: str) -> WorkloadKind:
     meant = f" Did you mean {near}?" if near and name not in WORKLOADS else ""
     raise InputError(
         f"A {name} cannot be run in coverage mode.{meant}",
-        remedy=f"Name what made it; possible are {', '.join(KINDS)}.",
+        remedy=f"Name its owner; supported kinds are {', '.join(KINDS)}.",
         setting="workload.kind",
         cause="workload-kind-unsupported",
     )

@@ -69,7 +69,7 @@ def recreate(cluster: Cluster, kind: WorkloadKind, live: t.Optional[Object], nor
         cluster.create(old)
         raise NotSwitched(
             f"{describe(new)} could not be recreated: {error.reason or error.message}",
-            remedy="Its normal one was created again.",
+            remedy="The normal workload was created again.",
             evidence=[error.message],
         ) from error
     _forget(cluster, kind, new)
@@ -90,7 +90,8 @@ def _delete(cluster: Cluster, live: Object) -> None:
         if left <= 0:
             raise NotSwitched(
                 f"{describe(live)} was deleted {grace + GONE_TIMEOUT:.0f} s ago and is still there.",
-                remedy="Check its finalizers and whether its node runs. Its definition is saved in a Secret in the same namespace.",
+                remedy="Check its finalizers and whether its node runs. Its definition is saved in a Secret in the"
+                " same namespace.",
                 evidence=[str(item) for item in current["metadata"].get("finalizers") or []],
                 cause="workload-not-deleted",
             )

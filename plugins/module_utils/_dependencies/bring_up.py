@@ -218,8 +218,8 @@ def _wait_for_answer(cluster: Cluster, server: Server, namespace: str, patience:
                     return pod
                 said = (done.stderr or done.stdout).strip()
     raise DependencyError(
-        f"{server.name} runs, and its Service does not answer a query: {said or 'no pod is ready'}",
-        remedy="See whether the Service's selector finds the pod, and whether cluster DNS works.",
+        f"{server.name} runs, but its Service does not answer a query: {said or 'no pod is ready'}",
+        remedy="Check that the Service's selector matches the pod and that cluster DNS works.",
         setting=patience.setting,
         evidence=said.splitlines(),
     )

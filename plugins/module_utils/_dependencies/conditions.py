@@ -74,7 +74,7 @@ class Waiting:
     compiled: t.Any
     path: str = ""
     last: t.Any = None
-    said: str = "nothing was seen yet"
+    said: str = "no observation yet"
 
 
 @dataclass
@@ -104,7 +104,7 @@ def compile_condition(expression: str, where: str, setting: str) -> t.Any:
     except ImportError as error:
         raise InputError(
             f"{where} has a condition, which needs the Python library jmespath on the host where the module runs.",
-            remedy="Install it (python3-jmespath, or pip install jmespath), or do without conditions.",
+            remedy="Install it (python3-jmespath, or pip install jmespath), or remove the condition.",
             setting=setting,
             cause="library-missing",
         ) from error
@@ -135,9 +135,7 @@ def check_until(until: Until, where: str, setting: str) -> None:
     :raises InputError: neither or both of name and selector, or no JMESPath.
     """
     if bool(until.name) == bool(until.selector):
-        raise InputError(
-            f"{where} ({until.kind}): an object is named by name or by selector, one of them.", setting=setting
-        )
+        raise InputError(f"{where} ({until.kind}): set either name or selector, not both.", setting=setting)
     compile_condition(until.condition, f"{where} ({until.kind})", setting)
 
 
@@ -183,8 +181,8 @@ def wait_until(
         if over:
             more = f" ({len(waiting) - 1} more below)" if len(waiting) > 1 else ""
             raise DependencyError(
-                f"This did not come true within {patience.seconds:g} s: {waiting[0].until}{more}.",
-                remedy="See the object's status, or give it more time.",
+                f"This condition was not met within {patience.seconds:g} s: {waiting[0].until}{more}.",
+                remedy="Check the object's status, or allow more time.",
                 setting=patience.setting,
                 evidence=[f"{item.until}: {item.said}" for item in waiting],
             )
@@ -246,7 +244,7 @@ def preferred_version(cluster: Cluster, kind: str) -> str:
     found = [item for item in cluster.dynamic.resources.search(kind=kind) if item.preferred or not item.group]
     if not found:
         raise KubernetesError(
-            f"The cluster knows no kind {kind}.",
+            f"The cluster does not know the kind {kind}.",
             remedy="Install its CustomResourceDefinition first.",
             cause="crd-missing",
         )
@@ -312,7 +310,7 @@ def wait_for_job(cluster: Cluster, item: Object, namespace: str, patience: Patie
         if over or failed:
             raise DependencyError(
                 f"{describe(item)} is not complete after {patience.seconds:g} s: its pods still run.",
-                remedy="See its log, or give it more time.",
+                remedy="Check its log, or allow more time.",
                 setting=patience.setting,
                 evidence=job_log(cluster, target.namespace, target.name),
             )
@@ -349,7 +347,9 @@ def wait_established(cluster: Cluster, definitions: t.Sequence[Object], patience
             if refused or patience.left <= 0:
                 raise DependencyError(
                     f"The CustomResourceDefinition {name} is not established.",
-                    remedy="See its status." if not refused else "Correct it, or take away what has its names already.",
+                    remedy="See its status."
+                    if not refused
+                    else "Correct it, or remove the definition that already uses its names.",
                     setting=patience.setting if not refused else "",
                     evidence=[f"{found.get('type')}: {found.get('message')}" for found in wrong if found],
                 )

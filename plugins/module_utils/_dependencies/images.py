@@ -43,7 +43,7 @@ def have_images(servers: t.Sequence[Server], settings: ImageSettings, *, check: 
     for server in {server.local_image: server for server in servers}.values():
         outcome = obtain(podman, _image_request(server, settings), check_mode=check)
         if outcome.changed:
-            changed[server.local_image] = f"by way of {outcome.way}"
+            changed[server.local_image] = f"from {outcome.way}"
     return changed
 
 

@@ -44,7 +44,7 @@ def _records(cluster: Cluster, server: Server, namespace: str, pod: str) -> dict
     answer = _psql(cluster, server, namespace, pod, sql.MAKE_RECORDS + sql.LIST_RECORDS, {})
     if answer.returncode:
         raise sql.MigrationError(
-            f"The records of migrations of {server.name} cannot be made: {answer.stderr.strip()}",
+            f"The migration records of {server.name} cannot be created: {answer.stderr.strip()}",
             setting=sql.SETTING,
             evidence=answer.stderr.splitlines(),
         )
@@ -108,7 +108,7 @@ def migrate(
         done = _psql(cluster, server, namespace, pod, runs.RECORD, variables)
         if done.returncode:
             raise sql.MigrationError(
-                f"{name} has migrated {server.name}, and that cannot be recorded: {done.stderr.strip()}",
+                f"{name} has migrated {server.name}, but that cannot be recorded: {done.stderr.strip()}",
                 setting=sql.SETTING,
             )
         applied.append(name)
@@ -124,7 +124,7 @@ def _run(cluster: Cluster, server: Server, namespace: str, content: Content, sec
                 runs.run_command(server.name, migrations, secret, forward.port)
             except sql.MigrationError as error:
                 error.amend(
-                    evidence=[*error.evidence, *[f"the way to the database: {forward.said}"] * bool(forward.said)]
+                    evidence=[*error.evidence, *[f"port-forward to the database: {forward.said}"] * bool(forward.said)]
                 )
                 raise
         return
@@ -157,10 +157,10 @@ def _check_tables(cluster: Cluster, server: Server, namespace: str, pod: str, ap
         missing = done.stdout.split()
         if missing or done.returncode:
             raise sql.MigrationError(
-                f"All migrations of {server.name} are applied, and these tables are not there: {', '.join(missing)}."
+                f"All migrations of {server.name} are applied, but these tables do not exist: {', '.join(missing)}."
                 if missing
                 else f"The tables of {server.name} cannot be looked up: {done.stderr.strip()}",
-                remedy="See which migration should make them.",
+                remedy="Check which migration should create them.",
                 setting=sql.SETTING,
                 evidence=[f"migration {name}" for name in dict.fromkeys(applied)],
                 cause="tables-missing",

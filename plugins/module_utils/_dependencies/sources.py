@@ -89,7 +89,7 @@ def check_sources(name: str, sources: ManifestSources) -> None:
     if not (sources.paths or sources.urls or sources.objects):
         raise InputError(
             f"Dependency {name} is of kind manifests and has none.",
-            remedy="Give it manifests, urls or objects.",
+            remedy="Set manifests, urls or objects.",
             setting=sources.setting,
             cause="manifest-invalid",
         )
@@ -172,7 +172,7 @@ def _read_text(text: str, where: str, read: _Read, *, lines: bool = True) -> Non
     """Take the objects of a text; C(lines): whether they stand where a person can look."""
     items, problems = parse(text, where)
     if not items and not problems:
-        problems = [finding("manifests", ERROR, "There is no object in it.", where=where)]
+        problems = [finding("manifests", ERROR, "It contains no object.", where=where)]
     read.items += [item if lines else Item(item.content, where) for item in items]
     read.findings += problems
 
@@ -183,7 +183,7 @@ def _refuse_findings(name: str, sources: ManifestSources, findings: t.Sequence[F
     found = [item.located().replace("workload.objects", "objects") for item in findings]
     more = f" ({len(found) - 1} more below)" if len(found) > 1 else ""
     raise InputError(
-        f"The manifests of dependency {name} are not right: {found[0]}{more}",
+        f"The manifests of dependency {name} are not valid: {found[0]}{more}",
         remedy=findings[0].remedy,
         setting=sources.setting,
         evidence=found,
@@ -211,13 +211,13 @@ def _kustomized(name: str, folder: Path, sources: ManifestSources, tools: Tools)
             [tools.kubectl, "kustomize", str(folder)],
             purpose=f"build the kustomization {folder} of dependency {name}",
             timeout=KUSTOMIZE_TIMEOUT,
-            remedy="Correct it: 'kubectl kustomize' says the same.",
+            remedy="Correct it: 'kubectl kustomize' shows the same error.",
             setting=sources.setting,
         )
     except CommandError as error:
         if error.cause == "command-not-found":
             error.amend(
-                remedy="Install kubectl on the runner, or name it; or give what the kustomization builds as a file.",
+                remedy="Install kubectl on the runner, or name it; or pass the output of the kustomization as a file.",
                 setting="service_dependencies#kubectl",
             )
         else:
@@ -237,7 +237,7 @@ def _fetched(name: str, url: Url, sources: ManifestSources, tools: Tools) -> str
     if url.checksum:
         if _digest(content) != url.checksum:
             raise SourceError(
-                f"Dependency {name}: {url.url} gives something else than its checksum says ({_digest(content)}).",
+                f"Dependency {name}: {url.url} does not match its checksum ({_digest(content)}).",
                 remedy="Check what has changed there, then correct the checksum.",
                 setting=sources.setting,
                 cause="checksum-mismatch",
@@ -282,7 +282,7 @@ def _fetch(name: str, url: Url, sources: ManifestSources) -> bytes:
             said.append(str(getattr(error, "reason", "") or error))
     raise SourceError(
         f"Dependency {name}: {url.url} cannot be fetched: {said[-1]}.",
-        remedy="See whether it is right and in reach; or lay the manifest down as a file and name it under manifests.",
+        remedy="Check the address and the network; or save the manifest as a file and name it under manifests.",
         setting=sources.setting,
         evidence=[f"attempt {number}: {what}" for number, what in enumerate(said, 1)],
     )

@@ -87,8 +87,8 @@ class InJob:
         """What is in the image cannot be looked at: it writes a report where it is asked to, or none."""
         if junit and not self.nodes:
             raise InputError(
-                "The reports of a Job are fetched from its node, and no nodes are given.",
-                remedy="Give the nodes' names, or no junit: then the exit code says whether the tests passed.",
+                "The reports of a Job are copied from its node, but no nodes are given.",
+                remedy="Name the nodes, or omit junit: the exit code then decides whether the tests passed.",
                 setting="node_image#nodes",
             )
         return Command(list(command), junit=str(Path(results, AT_HOME, junit)) if junit else "")
@@ -176,11 +176,11 @@ class InJob:
                 end = _state(pod).get("terminated")
                 if end is not None:
                     if end.get("reason") not in ("Completed", "Error"):
-                        keep(f"Kubernetes says of their end: {end.get('reason')}")
+                        keep(f"Kubernetes' reason: {end.get('reason')}")
                     return Ended(int(end["exitCode"]), lived)
                 if (pod.get("status") or {}).get("phase") == "Failed":
                     status = pod["status"]
-                    why = ": ".join(filter(None, (status.get("reason"), status.get("message")))) or "it says not why"
+                    why = ": ".join(filter(None, (status.get("reason"), status.get("message")))) or "no reason is given"
                     return Ended(None, lived, f"Kubernetes ended the pod of the tests: {why}")
         return Ended(None, timeout)
 
@@ -211,7 +211,7 @@ class InJob:
         if not folder:
             yield
             return
-        self._on_nodes("mkdir", "--parents", "--mode=1777", folder, purpose="make the folder of the tests' results")
+        self._on_nodes("mkdir", "--parents", "--mode=1777", folder, purpose="create the folder for the tests' results")
         try:
             yield
         finally:

@@ -155,8 +155,8 @@ def check_command(
     )
     if not found:
         raise InputError(
-            f"The tests' command {program!r} is not to be found on this host.",
-            remedy="Install it, or give its full path.",
+            f"The tests' command {program!r} was not found on this host.",
+            remedy="Install it, or set its full path.",
             setting="tests.command",
             cause="tests-command-missing",
         )
@@ -237,16 +237,16 @@ def judge(results: str) -> None:
         outcome = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(
-            f"There is no outcome of tests in {results}: {error}.",
-            remedy="Run the tests first; they leave it there.",
+            f"No outcome of tests was found in {results}: {error}.",
+            remedy="Run the tests first; they write it there.",
             setting="e2e_tests#results",
             cause="tests-outcome-missing",
         ) from error
     cause, sentence = outcome["cause"], outcome["sentence"]
     if not outcome["passed"]:
         raise TestsNotPassed(
-            f"The end-to-end tests did not pass: {sentence}; the coverage is home all the same.",
-            remedy=f"They were: {' '.join(outcome['command'])}. Their output: {outcome['log']}",
+            f"The end-to-end tests did not pass: {sentence}; the coverage data was collected.",
+            remedy=f"Command: {' '.join(outcome['command'])}. Output: {outcome['log']}",
             evidence=outcome["last_lines"],
             cause=cause,
         )

@@ -86,7 +86,7 @@ def read_junit(path: str) -> Results:
             results.add(name.removeprefix("[It] "), ended)
 
     def refuse(*_arguments: t.Any) -> None:
-        raise ReportError(f"The tests' report {path} has a document type, which no JUnit file has.")
+        raise ReportError(f"The tests' report {path} has a document type, which a JUnit file must not have.")
 
     parser.StartElementHandler = start
     parser.EndElementHandler = end
@@ -110,7 +110,7 @@ class GoTestEvents:
         self.seen = False
 
     def feed(self, line: str) -> t.Optional[str]:
-        """Return the output that a line carries, None for an event without; a line that is not an event is output itself."""
+        """Return the output that a line carries, None for an event without; any other line is output itself."""
         event: t.Any = None
         if line.startswith("{"):
             try:

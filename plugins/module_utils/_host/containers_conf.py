@@ -88,19 +88,19 @@ def containers_conf(
                 PODMAN_LIMIT if limit < 0 else min(limit, PODMAN_LIMIT) for limit in (host.nofile, host.nproc)
             )
             value = f'["nofile={nofile}:{nofile}", "nproc={nproc}:{nproc}"]'
-        lines.append((*ulimits, value, "No CAP_SYS_RESOURCE: podman cannot raise limits here."))
+        lines.append((*ulimits, value, "No CAP_SYS_RESOURCE here: limits cannot be raised, as podman does by itself."))
     if host.init != "systemd":
         lines.append(
-            ("engine", "cgroup_manager", '"cgroupfs"', "systemd is not process 1: it cannot manage cgroups here.")
+            ("engine", "cgroup_manager", '"cgroupfs"', "systemd is not process 1 here: it cannot be asked for cgroups.")
         )
         lines.append(("engine", "events_logger", '"file"', "No systemd, no journal."))
     if host.cgroup == "hybrid" and host.has_runc:
-        lines.append(("engine", "runtime", '"runc"', "cgroups v1 and v2 are both mounted: crun does not support that."))
+        lines.append(("engine", "runtime", '"runc"', "cgroups v1 and v2 side by side here: crun refuses them."))
     lines = [line for line in lines if line[:2] not in own]
     if not lines:
         return ""
     text = (
-        "# Written by the role kubernaut.coverage.coverage_runner: what podman needs on this host and does not detect.\n"
+        "# Written by the role kubernaut.coverage.coverage_runner: what podman needs on this host and does not see.\n"
     )
     for table in dict.fromkeys(line[0] for line in lines):
         text += f"\n[{table}]\n"

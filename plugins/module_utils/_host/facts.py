@@ -133,8 +133,8 @@ def _check_podman(facts: t.Mapping[str, t.Any]) -> list[Check]:
     podman, conf = facts["podman"], facts["containers_conf"]
     if not podman["version"]:
         return [Check("podman", False, podman["error"] or "not installed", "Install the package podman.")]
-    told = f"{podman['version']}, {podman['runtime']}, {podman['cgroup_manager']}, {podman['storage_driver']}"
-    checks = [Check("podman", not podman["error"], podman["error"] or told, "Read what podman says: podman info.")]
+    found = f"{podman['version']}, {podman['runtime']}, {podman['cgroup_manager']}, {podman['storage_driver']}"
+    checks = [Check("podman", not podman["error"], podman["error"] or found, "Read what podman says: podman info.")]
     if conf["unheeded"]:
         checks.append(
             Check(
@@ -169,10 +169,10 @@ def _check_tool(name: str, tool: t.Mapping[str, str], wanted: str, *, exact: boo
     if not tool["path"]:
         return Check(name, False, "not installed", remedy)
     ok = tool["version"] == wanted if exact else version_key(tool["version"]) >= version_key(wanted)
-    told = f"{tool['version'] or 'no version'} at {tool['path']}"
+    found = f"{tool['version'] or 'no version'} at {tool['path']}"
     if ok and not tool["on_path"]:
-        return Check(name, False, f"{told}, which is not on PATH", f"Put {Path(tool['path']).parent} on PATH.")
-    return Check(name, ok, told if ok else f"{told}, {'not' if exact else 'older than'} {wanted}", remedy)
+        return Check(name, False, f"{found}, which is not on PATH", f"Put {Path(tool['path']).parent} on PATH.")
+    return Check(name, ok, found if ok else f"{found}, {'not' if exact else 'older than'} {wanted}", remedy)
 
 
 def checks(facts: t.Mapping[str, t.Any], wanted: Wanted) -> list[Check]:

@@ -127,7 +127,7 @@ class Installer:
     def _may_replace(self, path: Path) -> None:
         if (path.exists() or path.is_symlink()) and self._owned().get(str(path)) != self._identity(path):
             raise ToolUnavailable(
-                f"{path} is there already and not what this collection put there;"
+                f"{path} already exists and was not installed by this collection;"
                 " remove it, or name another folder (coverage_runner_bin_dir)"
             )
 

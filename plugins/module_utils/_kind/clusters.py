@@ -301,7 +301,7 @@ class KindClusters:
             ["logs", "--tail", "12", node],
         ):
             try:
-                answer = self.podman.run(*arguments, purpose=f"ask node {node} what happened", timeout=20)
+                answer = self.podman.run(*arguments, purpose=f"inspect node {node}", timeout=20)
             except CommandError:
                 continue
             lines = last_lines(answer.stdout + answer.stderr, 12)
@@ -322,7 +322,7 @@ class KindClusters:
             )
         except CommandError as error:
             seen = self.podman.exec(
-                *[node, *kubectl, "get", "nodes", "--output", "json"], purpose="see the nodes' conditions", timeout=30
+                *[node, *kubectl, "get", "nodes", "--output", "json"], purpose="read the nodes' conditions", timeout=30
             )
             conditions = [
                 f"{item['metadata']['name']}: {condition.get('reason')}: {condition.get('message')}"
@@ -353,7 +353,7 @@ class KindClusters:
         if found is not None and not found.ours and not force and not lock.path.exists():
             raise ClusterError(
                 f'Cluster "{name}" was not created by this collection and is not deleted.',
-                remedy="Choose another name, or insist with force.",
+                remedy="Choose another name, or use force.",
                 setting="kind_cluster#force",
                 evidence=[*(node.name for node in found.nodes), *found.evidence],
                 cause="cluster-foreign",

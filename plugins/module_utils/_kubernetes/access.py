@@ -161,8 +161,8 @@ class Access:
     def _refuse_missing(self) -> None:
         if self.empty_kubeconfig and not self.given:
             raise InputError(
-                "The option kubeconfig is empty, and no other option says which cluster is meant.",
-                remedy="Name the cluster's kubeconfig, or leave the option out to use the default one.",
+                "The option kubeconfig is empty, and no other option names the cluster.",
+                remedy="Name the cluster's kubeconfig, or omit the option to use the default one.",
                 cause="no-kubeconfig",
             )
         if self.absent:

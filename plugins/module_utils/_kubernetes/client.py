@@ -45,7 +45,7 @@ KNOWN_FAILURES = (
         # apiserver/pkg/admission/plugin/webhook/{mutating,validating}/dispatcher.go
         re.compile(r'failed calling webhook "(?P<who>[^"]+)"'),
         "admission-webhook-unreachable",
-        "See whether the program behind the webhook {who} runs, or remove its configuration.",
+        "Check whether the program behind the webhook {who} is running, or remove its configuration.",
     ),
     (
         # apiserver/pkg/admission/plugin/policy/validating/dispatcher.go
@@ -57,19 +57,19 @@ KNOWN_FAILURES = (
         # pkg/quota/v1 and apiserver/pkg/admission/plugin/resourcequota/controller.go
         re.compile(r"exceeded quota: (?P<who>[^,\s]+)"),
         "quota-exceeded",
-        "Raise the quota {who}, or lower what the workload asks for.",
+        "Raise the quota {who}, or lower the workload's requests.",
     ),
     (
         # staging/src/k8s.io/pod-security-admission/admission/admission.go
         re.compile(r'violates PodSecurity "(?P<who>[^"]+)"'),
         "pod-security-refused",
-        "Let the pod keep to the level {who}, or label the namespace with a milder one.",
+        "Make the pod comply with the level {who}, or label the namespace with a less restrictive one.",
     ),
     (
         # plugin/pkg/auth/authorizer, apiserver/pkg/endpoints/handlers/responsewriters/errors.go
         re.compile(r'is forbidden: User "(?P<who>[^"]+)" cannot '),
         "rbac-forbidden",
-        "Give {who} that right, or use another kubeconfig.",
+        "Grant {who} that permission, or use another kubeconfig.",
     ),
 )
 
@@ -150,8 +150,8 @@ class Cluster:
         if self.access.headers:
             # kubernetes.stream.ws_client.create_websocket passes the header Authorization and no other
             raise InputError(
-                "Programs in pods and port-forwards are not available when impersonating: the Python client for Kubernetes"
-                " sends no Impersonate headers when it opens a stream.",
+                "Programs in pods and port-forwards are not available when impersonating: the Python client for"
+                " Kubernetes sends no Impersonate headers when it opens a stream.",
                 remedy="Use the credentials of that user itself.",
                 setting="impersonate_user",
                 cause="impersonation-unsupported",
@@ -281,7 +281,7 @@ class Cluster:
                 resource = self.dynamic.resources.get(api_version=item["apiVersion"], kind=item["kind"])
         except ResourceNotFoundError as error:
             raise KubernetesError(
-                f"The cluster knows no kind {item['kind']} of {item['apiVersion']}.",
+                f"The cluster does not know the kind {item['kind']} of {item['apiVersion']}.",
                 remedy="Install its CustomResourceDefinition first.",
                 cause="crd-missing",
             ) from error

@@ -108,7 +108,9 @@ class ImageArchive:
             self.image = chosen[0]
             raw = self._read(self.image.config_file)
             if hashlib.sha256(raw).hexdigest() != self.image.id:
-                raise ArchiveError(f"Image archive {path} is damaged: image {self.image.id} has a different configuration.")
+                raise ArchiveError(
+                    f"Image archive {path} is damaged: image {self.image.id} has a different configuration."
+                )
             self.config: dict[str, t.Any] = json.loads(raw)
         except (CoverageError, ValueError, tarfile.TarError, OSError) as error:
             self._tar.close()

@@ -259,7 +259,9 @@ class Search:
         if not file:
             return
         if self.request.recipe:
-            raise InputError("An image is built from a recipe or from a Containerfile, not from both.", setting="recipe")
+            raise InputError(
+                "An image is built from a recipe or from a Containerfile, not from both.", setting="recipe"
+            )
         if not Path(file).is_file():
             raise InputError(
                 f"There is no Containerfile {file}to build image {self.request.name} from.",

@@ -259,7 +259,7 @@ def check_kernel(host: Host, gathered: Facts) -> t.Iterator[Finding]:
     if instances is not None and instances < SYSCTLS["fs.inotify.max_user_instances"]:
         used, need = inotify_used(Path("/proc"), os.geteuid()), host.needs(INOTIFY)
         text = (
-            f"fs.inotify.max_user_instances is {instances}, of which {used} are in use; the nodes take about {need:g}"
+            f"fs.inotify.max_user_instances is {instances}, of which {used} are in use; the nodes need about {need:g}"
         )
         enough = instances - used >= need
         found.append(
@@ -280,14 +280,14 @@ def check_kernel(host: Host, gathered: Facts) -> t.Iterator[Finding]:
     if 0 <= limits["nproc"] < threads:
         found.append(
             (
-                f"The limit of processes (ulimit -u) is {limits['nproc']}, and the nodes take about {threads:g}.",
+                f"The limit of processes (ulimit -u) is {limits['nproc']}; the nodes need about {threads:g}.",
                 "Raise it.",
             )
         )
     if 0 <= limits["nofile"] < files:
         found.append(
             (
-                f"The limit of open files (ulimit -n) is {limits['nofile']}, and a node takes about {files:g}.",
+                f"The limit of open files (ulimit -n) is {limits['nofile']}; a node needs about {files:g}.",
                 "Raise it.",
             )
         )
@@ -363,7 +363,7 @@ def check_disk(host: Host, gathered: Facts) -> t.Iterator[Finding]:
             yield finding(
                 "disk",
                 ERROR,
-                f"The disk of {disk.path} has {free:.1f} GiB free, {need:.1f} GiB are needed ({what}).",
+                f"The disk of {disk.path} has {free:.1f} GiB free; {need:.1f} GiB are needed ({what}).",
                 "Free space (podman system prune), or use another disk.",
                 "preflight_info#disk_gib",
                 cause="disk-full",
@@ -372,8 +372,7 @@ def check_disk(host: Host, gathered: Facts) -> t.Iterator[Finding]:
             yield finding(
                 "disk",
                 ERROR,
-                f"The disk of {disk.path} has room for {status.f_favail} more files only (inodes), {INODES}"
-                f" are needed.",
+                f"The disk of {disk.path} has room for {status.f_favail} more files (inodes); {INODES} are needed.",
                 "Remove small files: old containers, caches.",
                 "preflight_info#disk_gib",
                 cause="disk-full",

@@ -448,7 +448,7 @@ def check_workload_image(known: Manifests) -> t.Iterator[Finding]:
             check,
             WARNING,
             f"Container {part.get('name')} needs {part.get('image')} on the nodes (imagePullPolicy: Never),"
-            f" and nothing loads it.",
+            f" but nothing loads it.",
             "Load it into the cluster first, or change its imagePullPolicy.",
             where=item.at(part),
         )
@@ -703,8 +703,8 @@ def check_probes(known: Manifests) -> t.Iterator[Finding]:
                     yield finding(
                         check,
                         ERROR,
-                        f"The {key} of container {container.get('name')} asks port '{port}', which the"
-                        f" container does not name{called(port, names)}.",
+                        f"The {key} of container {container.get('name')} uses port '{port}', which the"
+                        f" container does not declare{called(port, names)}.",
                         "Name one of its ports, or give the number.",
                         "workload.objects",
                         cause="manifest-invalid",
@@ -714,8 +714,8 @@ def check_probes(known: Manifests) -> t.Iterator[Finding]:
                     yield finding(
                         check,
                         WARNING,
-                        f"The {key} of container {container.get('name')} asks port {port}; the container says"
-                        f" it listens on {', '.join(map(str, numbers))}.",
+                        f"The {key} of container {container.get('name')} uses port {port}; the container declares"
+                        f" {', '.join(map(str, numbers))}.",
                         "Check which of them is right.",
                         where=item.at(ask),
                     )
@@ -723,7 +723,7 @@ def check_probes(known: Manifests) -> t.Iterator[Finding]:
 
 
 def check_host_paths(known: Manifests) -> t.Iterator[Finding]:
-    """Whether folders of the node that pods ask for are there: a node is a fresh container."""
+    """Whether hostPath folders exist: a node is a fresh container."""
     check, count = "host-paths", 0
     for item, _labels, spec in pods(known.items):
         for volume in map(mapping, sequence(spec.get("volumes"))):
@@ -750,8 +750,8 @@ def check_host_paths(known: Manifests) -> t.Iterator[Finding]:
                 yield finding(
                     check,
                     WARNING,
-                    f"The volume '{volume.get('name')}' needs {path} on the node (type {kind}), and nothing"
-                    f" here puts it there.",
+                    f"The volume '{volume.get('name')}' needs {path} on the node (type {kind}), but nothing"
+                    f" creates it there.",
                     "Mount it into the nodes, or use DirectoryOrCreate.",
                     "cluster.extra_mounts",
                     where=where,

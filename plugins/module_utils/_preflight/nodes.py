@@ -124,7 +124,9 @@ def conditions(items: t.Sequence[t.Mapping[str, t.Any]], names: t.Sequence[str])
                     cause=PRESSURES[kind],
                 )
         if known[name]["spec"].get("unschedulable"):
-            yield finding("nodes", WARNING, f"Node {name} is cordoned: no pods are scheduled on it.", f"kubectl uncordon {name}")
+            yield finding(
+                "nodes", WARNING, f"Node {name} is cordoned: no pods are scheduled on it.", f"kubectl uncordon {name}"
+            )
 
 
 def _disk(asked: Nodes, name: str) -> t.Optional[Finding]:
@@ -139,7 +141,7 @@ def _disk(asked: Nodes, name: str) -> t.Optional[Finding]:
             "nodes",
             WARNING,
             f"The disk of node {name} is full to {used} %: the kubelet evicts pods.",
-            "Make room on this host.",
+            "Free space on this host.",
         )
     return None
 

@@ -210,7 +210,7 @@ def check_image_user(lint: Lint) -> t.Iterator[Finding]:
         yield finding(
             check,
             ERROR,
-            f"USER {user} is a name, and the workload sets runAsNonRoot: Kubernetes cannot tell that it is not"
+            f"USER {user} is a name, and the workload sets runAsNonRoot: Kubernetes cannot verify that it is not"
             f" root, and will not start it.",
             "Use the number (USER 1001), or set runAsUser in the manifest.",
             "source.containerfile",

@@ -180,7 +180,7 @@ def check_names(names: t.Iterable[str]) -> frozenset[str]:
     unknown = [name for name in names if name not in CHECKS]
     if unknown:
         raise InputError(
-            f"There is no check {unknown[0]!r} to leave out.{did_you_mean(unknown[0], CHECKS)}",
+            f"There is no check {unknown[0]!r} to skip.{did_you_mean(unknown[0], CHECKS)}",
             setting="preflight_info#skip",
             evidence=[f"checks: {', '.join(CHECKS)}"],
         )

@@ -131,14 +131,14 @@ def test_a_failure_names_file_and_line(tmp_path: Path) -> None:
     said = 'psql:<stdin>:5: ERROR:  type "bigimt" does not exist\nLINE 1: CREATE TABLE a (b bigimt);\n'
     error = lib.failure(migration, "postgresql", said, applied=3, left=2)
     assert error.message.endswith('1_a.sql, line 5: type "bigimt" does not exist')
-    assert error.evidence[-1] == "3 before it are applied, 2 after it are not; nothing of it was kept"
+    assert error.evidence[-1] == "3 before it are applied, 2 after it are not; it was rolled back"
 
 
 def test_a_failure_without_a_line_has_what_was_said(tmp_path: Path) -> None:
     (migration,) = lib.read_migrations(folder_of(tmp_path, init="SELECT 1"))
     error = lib.failure(migration, "postgresql", "server closed the connection\n", applied=0, left=0)
     assert error.message.endswith("init.sql: server closed the connection")
-    assert "what came before that line was kept" in error.evidence[-1]
+    assert "statements before that line were kept" in error.evidence[-1]
 
 
 def test_a_folder_that_a_command_applies_is_not_read(tmp_path: Path) -> None:
