@@ -7,8 +7,7 @@
 Own, because no maintained library fits: C(dockerfile-parse) knows no heredocs (its issue 145) and gives an instruction
 as one joined line, so that what is in the middle of a long RUN has no line of its own. Lenient: lines that
 are not instructions are skipped; whether the file builds is for podman to decide. Source of truth: the Dockerfile
-reference, and
-where podman differs from it (arguments of a stage that builds on another), what podman 4.3 did.
+reference, and where podman differs from it (arguments of a stage that builds on another), what podman 4.3 did.
 """
 
 from __future__ import annotations
