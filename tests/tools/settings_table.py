@@ -127,7 +127,7 @@ def rows(root: Path = ROOT) -> list[Row]:
                     found.setdefault(row[:3], row)
     for path in sorted((root / "playbooks").glob("**/*.yml")):
         for task in nodes(yaml.safe_load(path.read_text(encoding="utf-8"))):
-            if f"{PREFIX}service_contract" in task:
+            if f"{PREFIX}service_contract_info" in task:
                 for row in _of_task(task, None, {}):
                     found.setdefault(row[:3], row)
     return list(found.values())

@@ -226,5 +226,10 @@ ROWS = (
     Row("preflight_memory_gib", "preflight_info", "memory_gib"),
     Row("preflight_groups", "preflight_info", "groups"),
     Row("preflight_kind", "preflight_info", "kind"),
+    Row("coverage_service", "service_contract_info", "service"),
+    Row("coverage_services", "service_contract_info", "overrides"),
+    Row("coverage_cache_dir", "service_contract_info", "sources"),
+    Row("coverage_results_dir", "service_contract_info", "results"),
+    Row("coverage_run_id", "service_contract_info", "run_id"),
 )
 # fmt: on

@@ -131,7 +131,7 @@ def test_the_ports_of_all_are_those_of_the_cluster(shipped: Path) -> None:
 
 def test_two_that_want_a_port_of_the_host_are_refused(shipped: Path) -> None:
     error = refused(shipped, orders={"cluster": {"port_mappings": [mapping(30081, 8080)]}})
-    assert error.message == "The components cart and orders of cart both want the port 8080 of the host."
+    assert error.message == "The components cart and orders of cart both map port 8080 of the host."
     assert error.setting == "coverage_services.cart.components.orders.overrides.cluster.port_mappings"
 
 

@@ -79,7 +79,7 @@ def test_plain_can_be_asked_for_in_spite_of_marks(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "words", "cause"),
     [
-        ({}, "There is no .sql file", "migrations-missing"),
+        ({}, "contains no .sql file", "migrations-missing"),
         ({"init": GOOSE}, "no number at the beginning", "migration-unreadable"),
         ({"1_a": "-- +goose Down\nSELECT 1;"}, "has no '-- \\+goose Up'", "migration-unreadable"),
         ({"1_a": "-- +goose Up\n-- +goose Up\n"}, "has 2 '-- \\+goose Up'", "migration-unreadable"),
@@ -114,14 +114,14 @@ def test_only_what_is_not_applied_is_pending(tmp_path: Path) -> None:
 
 def test_a_migration_changed_after_it_was_applied_is_refused(tmp_path: Path) -> None:
     (only,) = lib.read_migrations(folder_of(tmp_path, **{"1_a": "SELECT 1"}))
-    with pytest.raises(lib.MigrationError, match="another than the one of that name") as caught:
+    with pytest.raises(lib.MigrationError, match="has changed since it was applied") as caught:
         lib.pending([only], {only.name: "0" * 64})
     assert caught.value.cause == "migration-changed"
 
 
 def test_a_new_migration_before_an_applied_one_is_refused(tmp_path: Path) -> None:
     first, second = lib.read_migrations(folder_of(tmp_path, **{"1_a": "SELECT 1", "2_b": "SELECT 2"}))
-    with pytest.raises(lib.MigrationError, match="later ones are applied already") as caught:
+    with pytest.raises(lib.MigrationError, match="later ones are already applied") as caught:
         lib.pending([first, second], {second.name: second.checksum})
     assert str(tmp_path / "1_a.sql") in caught.value.message
 
