@@ -83,7 +83,7 @@ def expected(text: str, spec: Specification) -> str:
 
 
 def main(arguments: t.Sequence[str]) -> int:
-    """Write or check the page; return 1 if it is wrong and was not or could not be mended."""
+    """Write or check the page; return 1 if it is wrong and was not, or could not be, fixed."""
     text = PAGE.read_text(encoding="utf-8")
     try:
         wanted = expected(text, specification())

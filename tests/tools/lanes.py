@@ -24,7 +24,7 @@ from pathlib import Path
 import step
 
 LONGEST_LAST_LINE = 60
-# what a playbook prints after each task says less than the task's name, which stands above
+# what a playbook prints after each task says less than the task's name above it
 RESULTS = ("ok: ", "changed: ", "skipping: ", "included: ", "...ignoring")
 ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|\r")
 

@@ -5,7 +5,7 @@
 
     PYTHONPATH=.ansible/collections python tests/tools/replay_verdict.py FILE...
 
-Exit code: 0 where each file was read, whatever the verdict; 1 where one is no observation.
+Exit code: 0 where each file was read, whatever the verdict; 1 if one is not an observation.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def replayed(path: Path) -> list[str]:
     try:
         seen = Observation.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except (TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is no observation: {error}") from error
+        raise ValueError(f"{path} is not an observation: {error}") from error
     terminal = terminal_verdict(seen)
     verdict = terminal or timeout_verdict(seen, seen.waited)
     when = "at once" if terminal else "only when the time is over"

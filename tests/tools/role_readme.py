@@ -129,7 +129,7 @@ def write_or_check(page: Path, wanted: str, arguments: t.Sequence[str]) -> int:
 
 
 def main(arguments: t.Sequence[str]) -> int:
-    """Write or check the README of each role; return 1 if one is wrong and was not or could not be mended."""
+    """Write or check the README of each role; return 1 if one is wrong and was not, or could not be, fixed."""
     status = 0
     for role in roles():
         readme = role / "README.md"

@@ -3,13 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the parts of the test suite and say in one closing line how many checks passed: ``suite.py [--all] [PART ...]``.
 
-Parts that wait (clusters) run beside parts that compute, in lanes. A part that fails does not keep the others from
-being run. What each part counts: lint: one for each tool. sanity: one for each of ansible-test's tests. units,
+Parts that wait for clusters run in parallel with parts that compute, in lanes. A part that fails does not stop the
+others. What each part counts: lint: one for each tool. sanity: one for each of ansible-test's tests. units,
 browser: one for each of pytest's tests. runner: one, this machine made ready by the collection's own playbook. data,
 roles and journey: one for each Molecule scenario. faults: one for each fault that is injected, and for each healthy
 workload that must not look like one. fuzz: one.
 
-How long each part took is printed beside what it took in the run before, and kept in .cache/suite/history.jsonl.
+The time of each part is printed with its difference from the previous run, and kept in .cache/suite/history.jsonl.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ def make_sanity_home() -> Path:
         key, _equals, value = line.partition("=")
         # later lines do not win: pip lists the environment, which does, first
         settings.setdefault(key.rpartition(".")[2], value.strip("'\""))
-    # what is fetched is no news; errors still are
+    # downloads are not worth showing; errors still are
     settings["quiet"] = "1"
     configuration = home / ".config" / "pip" / "pip.conf"
     configuration.parent.mkdir(parents=True, exist_ok=True)
@@ -232,7 +232,7 @@ def units(suite: Suite) -> Count:
 
 
 def browser(suite: Suite) -> Count:
-    """The report's page in a real browser, which Debian brings."""
+    """The report's page in a real browser, from Debian's package."""
     if suite.command("tests/browser/prepare.yml", [tool("ansible-playbook"), "tests/browser/prepare.yml"]):
         return Count.one("tests/browser/prepare.yml", ok=False)
     return run_pytest(suite, "browser", "tests/browser")  # in one process: there is one browser
@@ -269,14 +269,14 @@ def roles(suite: Suite) -> Count:
 
 
 def journey(suite: Suite) -> Count:
-    """The whole way of a service, with its second run and its failing tests."""
+    """A whole run of a service, a second run, and failing tests."""
     if not suite.everything:
         return run_scenarios(suite, ["httpbin"], "--", "--skip-tags=every_combination")
     return run_scenarios(suite, ["httpbin", "notification"])
 
 
 def faults(suite: Suite) -> Count:
-    """Every fault of tests/faults on a real cluster, and what is said of it."""
+    """Every fault of tests/faults on a real cluster, and how it is diagnosed."""
     reports = fresh("faults")
     returncode = suite.command(
         "faults",
@@ -293,7 +293,7 @@ def run_scenarios(suite: Suite, names: t.Sequence[str], *arguments: str) -> Coun
         # molecule stops at the first scenario that fails, so each is a run of its own; a shared cluster stays
         ok = run_molecule(suite, "test", name, "--destroy=never", *arguments)
         if not ok:
-            # molecule leaves a failed scenario as it is; what it holds (a node port, say) would fail the next ones
+            # molecule does not clean up a failed scenario; what it occupies (a node port) would fail the next ones
             run_molecule(suite, "cleanup", name)
         count += Count.one(f"molecule {name}", ok=ok)
     return count
@@ -308,9 +308,9 @@ def run_molecule(suite: Suite, command: str, scenario: str, *arguments: str) -> 
 class Part(t.NamedTuple):
     """A part of the suite.
 
-    :ivar lane: parts of one lane run one after the other, lanes side by side.
-    :ivar after: a part that has to end before this one can begin, if it is run at all.
-    :ivar rare: left out of C(make test).
+    :ivar lane: parts of one lane run one after the other, lanes in parallel.
+    :ivar after: a part that must end before this one starts, if it runs at all.
+    :ivar rare: skipped by C(make test).
     """
 
     run: t.Callable[[Suite], Count]
@@ -378,7 +378,7 @@ def run_parts(suite: Suite, parts: t.Mapping[str, Part]) -> list[Row]:
         thread.start()
     for thread in threads:
         thread.join()
-    # a lane that broke off has left parts out, which must not look like success
+    # parts skipped by an aborted lane must not look like success
     lost = Count.one("was not run", ok=False)
     return [rows.get(name, Row(name, lost, 0.0)) for name in parts]
 
@@ -443,7 +443,7 @@ def main(arguments: t.Sequence[str]) -> int:
     if unknown:
         step.say(f"unknown part {', '.join(unknown)}; there are: {', '.join(PARTS)}")
         return 2
-    # whoever ends this run wants its commands ended
+    # ending this run also ends its commands
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     wanted = options.parts or [name for name, part in PARTS.items() if options.everything or not part.rare]
     parts = {name: part for name, part in PARTS.items() if name in wanted}

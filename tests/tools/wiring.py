@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kubernaut.coverage authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write docs/wiring.md, which variable reads which key of the contract, and which option gets it.
+"""Write docs/wiring.md: which variable reads each key of the contract, and which option receives it.
 
 It is read from the defaults and the tasks of the roles. With C(--check) nothing is written: the exit code is 1 if the
 page is not what would be written.
@@ -30,10 +30,10 @@ INTRO = """\
 
 <!-- written by make docs -->
 
-From a key of the contract to the variable of a role that reads it, and to the option of the module that gets it.
-A variable reads the contract in its default (`roles/<role>/defaults/main.yml`): the inventory, `vars` and `-e` come
-before that, in a journey as in a role that is used alone. A variable that is set there applies to every component of
-a run. To change one component, set the key of its contract: `coverage_services.<service>`, or
+Each contract key, the role variable that reads it, and the module option that receives it. Role variables read the
+contract in their defaults (`roles/<role>/defaults/main.yml`), so the inventory, `vars` and `-e` override it, both in a
+whole run and when a role is used alone. A variable set there applies to every component of a run. To change only one
+component, set the key in its contract: `coverage_services.<service>`, or
 `components.<name>.overrides` in the contract of the service that needs it.
 
 """
@@ -126,15 +126,15 @@ def page(wiring: t.Mapping[str, t.Sequence[Edge]], spec: Specification) -> str:
     lines = [row((code(edge.record), f"`{edge.variable}`", code(edge.options))) for edge in every if edge.record]
     head = [row(("Record", "Role variable", "Module option")), row(["---"] * 3)]
     text = (
-        "What earlier stages made, in the fact `coverage_run` (saved as `run.json`), and what the contract's components"
-        " and dependencies were resolved to, in `coverage_component`."
+        "Results of earlier stages are in the fact `coverage_run` (saved as `run.json`); the resolved components and"
+        " dependencies of the contract are in `coverage_component`."
     )
     parts.append("\n".join(["## The record of a run", "", text, "", *head, *lines]))
     return INTRO + "\n\n".join(parts) + "\n"
 
 
 def main(arguments: t.Sequence[str]) -> int:
-    """Write or check the page; return 1 if it is wrong and was not mended."""
+    """Write or check the page; return 1 if it is wrong and was not fixed."""
     PAGE.touch()
     return write_or_check(PAGE, page(edges(), specification()), arguments)
 

@@ -92,7 +92,7 @@ class Diagnosis:
         }
 
     def message(self, module: str = "") -> str:
-        """Return it in one line, without its evidence: whoever prints a failure prints both."""
+        """Return it in one line, without its evidence: a caller that prints a failure prints both."""
         text = " ".join(filter(None, [self.sentence, self.remedy]))
         place = place_of(self.setting, module)
         if place.variable:

@@ -28,7 +28,7 @@ def containerfile_of(source: ImageSource) -> tuple[Path, Path, Path]:
         parent = next(path for path in folder.parents if path.is_dir())
         near = nearest(folder.name, [item.name for item in parent.iterdir() if item.is_dir()])
         raise InputError(
-            f"There is no folder {folder}." + (f" There is {parent / near}." if near else ""),
+            f"There is no folder {folder}." + (f" The nearest is {parent / near}." if near else ""),
             remedy="Check it out there, or name the folder that has the service's sources.",
             setting="source.dir",
             cause="dir-missing",
@@ -52,8 +52,8 @@ def containerfile_of(source: ImageSource) -> tuple[Path, Path, Path]:
     context = folder / Path(source.context).expanduser()
     if not context.is_dir():
         raise InputError(
-            f"The build's context {context} is no folder.",
-            remedy="Name a folder relative to dir, or leave it out.",
+            f"The build context {context} is not a folder.",
+            remedy="Name a folder relative to dir, or omit it.",
             setting="source.context",
             cause="context-missing",
         )

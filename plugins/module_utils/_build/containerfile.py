@@ -5,9 +5,9 @@
 """A Containerfile read as podman reads it, with the line of everything, and the shell code of its RUN instructions.
 
 Own, because no maintained library fits: C(dockerfile-parse) knows no heredocs (its issue 145) and gives an instruction
-as one joined line, so that what stands in the middle of a long RUN has no line of its own. Forgiving: what is no
-instruction is left out, for whether it builds is podman's question. Source of truth: the Dockerfile reference, and
-where podman differs from it (arguments of a stage that builds on another), what podman 4.3 did.
+as one joined line, so that what is in the middle of a long RUN has no line of its own. Lenient: lines that
+are not instructions are skipped; whether the file builds is for podman to decide. Source of truth: the Dockerfile
+reference, and where podman differs from it (arguments of a stage that builds on another), what podman 4.3 did.
 """
 
 from __future__ import annotations

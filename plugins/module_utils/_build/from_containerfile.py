@@ -67,7 +67,7 @@ def image_from_containerfile(request: BuildRequest, check: bool) -> BuildOutcome
         return BuildOutcome(changed, {**common, **nothing, "reference": reference, "build_command": command})
 
     before = podman.image(request.reference) if request.reference else None
-    # a name of this run's own until the image is proved: the old one stays in place if the new one is no good
+    # a name unique to this run until the image is proved: the old image keeps its name if the new one is unusable
     passing = f"localhost/{request.service}:building-{os.getpid()}"
     log: list[str] = []
     steps = _Steps(log)
@@ -109,7 +109,7 @@ def image_from_containerfile(request: BuildRequest, check: bool) -> BuildOutcome
 
 
 def _take_back(podman: Podman, reference: str, known: t.Optional[Image]) -> None:
-    """Let a name mean again what it meant before an image that is no good."""
+    """Point a name back at its previous image after the new one proved unusable."""
     if known is None:
         podman.remove_image(reference)
     else:

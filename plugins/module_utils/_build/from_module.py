@@ -214,7 +214,7 @@ def _base_id(request: BuildRequest, podman: Podman) -> str:
     if base is None:
         raise InputError(
             f"There is no image {request.base} to put the program on.",
-            remedy="Pull, load or build it first, or take the base scratch: a Go program needs none.",
+            remedy="Pull, load or build it first, or use scratch: a Go program needs no base.",
             setting="image.base",
             cause="base-missing",
         )

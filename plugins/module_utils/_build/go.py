@@ -74,7 +74,7 @@ class Go:
         if found is None:
             raise InputError(
                 f"Go is needed to build an instrumented program, and {executable} was not found.",
-                remedy="Install it with the role kubernaut.coverage.coverage_runner, or give its path.",
+                remedy="Install it with the role kubernaut.coverage.coverage_runner, or set its path.",
                 setting="instrumented_image#go",
                 evidence=[f"PATH={os.environ.get('PATH', '')}"],
                 cause="go-missing",
@@ -105,8 +105,8 @@ class Go:
             self._settings = json.loads(answer.stdout)
             if go_version_key(self._settings["GOVERSION"])[:2] < FIRST_GO:
                 raise InputError(
-                    f"{self.executable} is {self._settings['GOVERSION']}, and Go 1.24 or newer is needed.",
-                    remedy="Install a newer Go with the role kubernaut.coverage.coverage_runner, or give its path.",
+                    f"{self.executable} is {self._settings['GOVERSION']}; Go 1.24 or newer is required.",
+                    remedy="Install a newer Go with the role kubernaut.coverage.coverage_runner, or set its path.",
                     setting="instrumented_image#go",
                     cause="go-too-old",
                 )
@@ -168,7 +168,7 @@ class Go:
         if LOOKUP_IS_OFF in said:
             return InputError(
                 f"Go module {path}@{version} is not in Go's module cache, and GOPROXY=off forbids looking further.",
-                remedy="Name a module proxy, or fill the cache where the network is in reach.",
+                remedy="Name a module proxy, or fill the cache on a machine with network access.",
                 setting="instrumented_image#go_environment.GOPROXY",
                 evidence=evidence,
                 cause="module-proxy-unreachable",
@@ -176,7 +176,7 @@ class Go:
         if NOBODY_ANSWERED.search(said):
             return InputError(
                 f"Go module {path}@{version} could not be looked up: its proxy or host gave no usable answer.",
-                remedy="Check the network, or name a module proxy that is in reach.",
+                remedy="Check the network, or name a module proxy that can be reached.",
                 setting="instrumented_image#go_environment.GOPROXY",
                 evidence=evidence,
                 cause="module-proxy-unreachable",
@@ -185,7 +185,7 @@ class Go:
         if versions:
             near = nearest_version(version, versions)
             last = versions[-SHOWN_VERSIONS:]
-            text = f"Go module {path} has no version {version}; its last ones are {', '.join(last)}"
+            text = f"Go module {path} has no version {version}; its latest are {', '.join(last)}"
             if near not in last:
                 text += f", and the nearest is {near}"
             return InputError(
@@ -200,7 +200,7 @@ class Go:
             major = version.partition(".")[0]
             remedy = f"From version 2 on, the major version is part of a module's path: try {path}/{major}."
         return InputError(
-            f"There is no Go module {path}, or its proxy does not give it away.",
+            f"There is no Go module {path}, or its proxy does not serve it.",
             remedy=remedy,
             setting="source.module",
             evidence=evidence,
@@ -211,7 +211,7 @@ class Go:
 def too_old(path: str, version: str, wanted: str, have: str, evidence: t.Sequence[str] = ()) -> InputError:
     """Return the error of a module that wants a newer Go than there is."""
     return InputError(
-        f"Go module {path}@{version} needs Go {wanted} or newer, and here is {have}.",
+        f"Go module {path}@{version} requires Go {wanted} or newer; this host has {have}.",
         remedy="Install a newer Go with the role kubernaut.coverage.coverage_runner, give its path, or allow"
         " GOTOOLCHAIN=auto to fetch one.",
         setting="instrumented_image#go",
@@ -232,7 +232,7 @@ def nearest_version(version: str, versions: t.Sequence[str]) -> str:
 
 
 def go_version_key(version: str) -> tuple[int, ...]:
-    """Turn C(go1.26.8), C(1.21) or C(go1.27rc1) into numbers that compare; what is no release compares as newest."""
+    """Turn C(go1.26.8), C(1.21) or C(go1.27rc1) into numbers that compare; anything else is newest."""
     match = re.match(r"(?:go)?([0-9]+)\.([0-9]+)(?:\.([0-9]+))?", version)
     return tuple(int(part or 0) for part in match.groups()) if match else (999, 0, 0)
 
@@ -287,7 +287,7 @@ class Wrapper:
         self.dropped: list[str] = []
 
     def check(self) -> None:
-        """Write the wrapper and see that the package is there.
+        """Write the wrapper and check that the package exists.
 
         The wrapper carries over what Go heeds in a main module only: the go directive, godebug, replace and exclude. So
         the program is the one that the module's own repository builds.
@@ -308,7 +308,7 @@ class Wrapper:
         try:
             self.go.run(
                 *["get", "-tool", f"{self.package}@{self.module.version}"],
-                purpose=f"get {self.package}@{self.module.version} with all that it needs",
+                purpose=f"get {self.package}@{self.module.version} and its dependencies",
                 cwd=self.folder,
                 on_line=report_download,
             )
@@ -352,7 +352,7 @@ class Wrapper:
         if found.get("Name"):
             text, cause = f"is a library (package {found['Name']}), not a program", "not-a-main-package"
         else:
-            text, cause = f"is no package of module {self.module.path}@{self.module.version}", "package-unknown"
+            text, cause = f"is not a package of module {self.module.path}@{self.module.version}", "package-unknown"
         raise InputError(
             f"{self.package} {text}; {has}.",
             remedy=f"Name {near[0] if near else 'one of them'}." if shown else "Name a module that has a program.",
@@ -378,7 +378,7 @@ class Wrapper:
         if NOBODY_ANSWERED.search(said):
             return CoverageError(
                 error.message,
-                remedy="Check the network, or name a module proxy that is in reach.",
+                remedy="Check the network, or name a module proxy that can be reached.",
                 setting="instrumented_image#go_environment.GOPROXY",
                 evidence=error.evidence,
                 cause="module-proxy-unreachable",
@@ -438,7 +438,7 @@ class Wrapper:
             if not matched:
                 names = sorted({(item.get("Module") or {}).get("Path", "") for item in packages} - {""})
                 raise InputError(
-                    f"Nothing that {self.package} is made of matches the package pattern {pattern}.",
+                    f"No package of {self.package} matches the package pattern {pattern}.",
                     remedy=f"Name packages of its modules: {', '.join(names[:10])}.",
                     setting="image.coverpkg",
                     cause="coverpkg-matches-nothing",

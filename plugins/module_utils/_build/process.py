@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""Whether SIGTERM reaches a program, told from what a container starts: counters are written only when it ends well.
+"""Whether SIGTERM reaches a program, derived from what a container starts: counters are written only on a clean exit.
 
 What shells do with C(sh -c 'program') was measured: bash 5.2 and busybox 1.35 give their place to the last command,
 dash 0.5.12 (the C(sh) of Debian and Ubuntu) stays in front of it, and all of them stay in a script without C(exec).
@@ -78,12 +78,14 @@ def _inline(script: str, shell: str) -> t.Optional[Start]:
         return None
     shown = f"'{script if len(script) < 60 else script[:57] + '...'}'"
     if len(parts) == 1 and shell in REPLACING:
-        return Start(
-            f"{shell} is asked to start {shown}; it gives its place to the program, other shells do not", False
-        )
+        return Start(f"{shell} starts {shown} and replaces itself with the program; other shells do not", False)
     if len(parts) == 1 and shell != "dash":
-        return Start(f"a shell is process 1 and starts {shown}; unless it is bash or busybox, SIGTERM ends there", True)
-    return Start(f"a shell is process 1 and starts {shown}: SIGTERM ends there, and no counters are written", True)
+        return Start(
+            f"a shell is process 1 and starts {shown}; unless it is bash or busybox, it does not forward SIGTERM", True
+        )
+    return Start(
+        f"a shell is process 1 and starts {shown}: it does not forward SIGTERM, and no counters are written", True
+    )
 
 
 def _replaces(words: t.Sequence[str]) -> bool:
@@ -99,10 +101,10 @@ def _script(path: str, text: str) -> t.Optional[Start]:
         return Start(
             f"the script {path} is process 1 and has a trap for TERM instead of 'exec'",
             False,
-            "See that the trap passes SIGTERM on and that the script waits for the program.",
+            "Make sure the trap forwards SIGTERM and the script waits for the program.",
         )
     return Start(
-        f"the script {path} is process 1 and starts the program without 'exec': SIGTERM ends in the shell",
+        f"the script {path} is process 1 and starts the program without 'exec': the shell does not forward SIGTERM",
         True,
-        'Let its last command be: exec PROGRAM "$@"',
+        'Make its last command: exec PROGRAM "$@"',
     )

@@ -52,8 +52,8 @@ def prove(
         identity = opened.image.id
     if program.architecture != architecture:
         raise CoverageError(
-            f"{program.path} in image {reference} is built for {program.architecture}, and {architecture} is wanted.",
-            remedy="Take GOARCH out of the Containerfile, or set it to the nodes' architecture.",
+            f"{program.path} in image {reference} is built for {program.architecture}, but {architecture} is required.",
+            remedy="Remove GOARCH from the Containerfile, or set it to the nodes' architecture.",
             setting="instrumented_image#goarch",
             evidence=[f"image configuration: {claims}", f"program: {program.architecture}"],
             cause="wrong-architecture",
@@ -124,7 +124,7 @@ def not_instrumented(
         remedy, setting = "Use 'go build -cover' in a module that requires it.", ""
     elif containerfile and compared and goflags not in compared:
         reason = f"the Containerfile compares GOFLAGS exactly with '{compared[0]}', and it was given '{goflags}'"
-        remedy = f"Give exactly that value, or let the Containerfile use GOFLAGS as it is: '{compared[0]}'."
+        remedy = f"Pass exactly that value, or use GOFLAGS in the Containerfile without a comparison: '{compared[0]}'."
     elif containerfile and not declares_argument(containerfile, "GOFLAGS"):
         reason = "no build stage of the Containerfile declares 'ARG GOFLAGS', so the flags never reached Go"
         remedy, setting = "Add 'ARG GOFLAGS' after the FROM line of the stage that builds.", ""

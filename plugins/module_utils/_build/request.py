@@ -69,8 +69,8 @@ def checked(request: BuildRequest) -> BuildRequest:
     source = request.source
     if not re.fullmatch(r"[a-z0-9]+([._-][a-z0-9]+)*", request.service):
         raise InputError(
-            f"{request.service!r} cannot be part of an image's name.",
-            remedy="Use small letters, digits, and single dots, dashes or underscores between them.",
+            f"{request.service!r} cannot be part of an image name.",
+            remedy="Use lowercase letters and digits, separated by single dots, dashes or underscores.",
             setting="instrumented_image#service",
         )
     if bool(source.module) == bool(source.dir):
@@ -84,13 +84,13 @@ def checked(request: BuildRequest) -> BuildRequest:
     given = [name for name in foreign if getattr(source, name)]
     if given:
         raise InputError(
-            f"{' and '.join(given)} of the source mean nothing together with {'dir' if source.dir else 'module'}.",
-            remedy=f"Leave out {' and '.join(given)}.",
+            f"{' and '.join(given)} of the source cannot be combined with {'dir' if source.dir else 'module'}.",
+            remedy=f"Remove {' and '.join(given)}.",
             setting="source",
         )
     if request.covermode not in COVER_MODES:
         raise InputError(
-            f"{request.covermode!r} is no coverage mode of Go.",
+            f"{request.covermode!r} is not a coverage mode of Go.",
             remedy=f"Take one of {', '.join(COVER_MODES)}.",
             setting="image.covermode",
         )
@@ -112,7 +112,7 @@ def full_reference(reference: str) -> str:
     """
     if "@" in reference:
         raise InputError(
-            f"{reference} names an image by digest, and an image that is yet to be built has none.",
+            f"{reference} names an image by digest, which an image that is not built yet does not have.",
             remedy="Give a name with a tag.",
             setting="instrumented_image#reference",
         )

@@ -76,7 +76,7 @@ class Contracts:
         shipped = shipped_contract(self.shipped, service)
         if needed_by and not shipped and not inventory:
             raise InputError(
-                f"{needed_by} needs the component {service}, of which there is no contract.",
+                f"{needed_by} needs the component {service}, which has no contract.",
                 remedy=f"Add {TOP}.{service} to the inventory, or name one of: {', '.join(self.known())}.",
                 setting=f"{TOP}.{needed_by}.components",
                 cause="invalid-contract",
@@ -126,7 +126,7 @@ def resolve(service: str, contracts: Contracts) -> tuple[Contract, list[Componen
             elif services[other] != whose:
                 raise InputError(
                     f"The component {other} is the service {services[other]} and, for {name}, the service {whose}.",
-                    remedy="Give one of them another name.",
+                    remedy="Rename one of them.",
                     setting=f"{TOP}.{services[name]}.components.{other}",
                     cause="invalid-contract",
                 )
@@ -137,7 +137,7 @@ def resolve(service: str, contracts: Contracts) -> tuple[Contract, list[Componen
         circle = " needs ".join(reversed(error.args[1]))
         raise InputError(
             f"No component can be started first: {circle}.",
-            remedy="Take one of them out of the other's components.",
+            remedy="Remove one of them from the other's components.",
             setting=f"{TOP}.{service}.components",
             cause="invalid-contract",
         ) from error
@@ -199,9 +199,9 @@ def _port_mappings(service: str, contracts: t.Sequence[tuple[str, Contract]]) ->
             for other, owner in taken:
                 if other.overlaps(port):
                     raise InputError(
-                        f"The components {owner} and {name} of {service} both want the port {mapping['host_port']} of"
+                        f"The components {owner} and {name} of {service} both map port {mapping['host_port']} of"
                         " the host.",
-                        remedy="Map another one for the component.",
+                        remedy="Map another port for the component.",
                         setting=f"{TOP}.{service}.components.{name}.overrides.cluster.port_mappings",
                         cause="invalid-contract",
                     )
@@ -227,7 +227,7 @@ def _own_dependencies(
             raise InputError(
                 f"The dependency {dependency['name']} is one thing for {given[key][0]} and another for {name}, in the"
                 f" same namespace {namespace}.",
-                remedy="Describe it the same way for both, or give one of them another name.",
+                remedy="Describe it the same way for both, or rename one of them.",
                 setting=f"{TOP}.{name}.dependencies.{dependency['name']}",
                 cause="invalid-contract",
             )

@@ -88,7 +88,7 @@ def merged_contract(
     if not LABEL.fullmatch(service):
         raise InputError(
             f"The service's name {service!r} cannot name a folder, an image and a cluster.",
-            remedy="Use lower case letters, digits and '-'.",
+            remedy="Use lowercase letters, digits and '-'.",
             setting="service_contract_info#service",
         )
     base = copy.deepcopy(dict(shipped))
@@ -193,7 +193,9 @@ def _validate_named(contract: dict[str, t.Any], path: str) -> list[str]:
         for name, entry in contract[key].items():
             where = f"{path}.{key}.{name}"
             if not LABEL.fullmatch(str(name)):
-                problems.append(f"{where}: {name!r} is no Kubernetes name (lower case letters, digits and '-').")
+                problems.append(
+                    f"{where}: {name!r} is not a valid Kubernetes name (lowercase letters, digits and '-')."
+                )
             result = ArgumentSpecValidator(specification).validate(entry)
             problems += [f"{where}: {message}" for message in result.error_messages]
             contract[key][name] = result.validated_parameters
@@ -257,11 +259,11 @@ def _contradictions_of_tests(tests: t.Mapping[str, t.Any], has_checkout: bool) -
     if tests["port_forward"]:
         yield "tests.port_forward: a port-forward ends at this host; give a Job the address of the Service."
     if tests["dir"] and not tests["dir"].startswith("/"):
-        yield "tests.dir: for a Job it is a folder of its image, and has to be absolute."
+        yield "tests.dir: for a Job it is a folder of its image and must be absolute."
     if tests["junit"].startswith("/"):
-        yield "tests.junit: for a Job it is relative to the folder that E2E_RESULTS tells."
+        yield "tests.junit: for a Job it is relative to the folder in E2E_RESULTS."
     if job["containerfile"] and not has_checkout and not job["containerfile"].startswith("/"):
-        yield "tests.job.containerfile: needs source.dir, the folder that it lies in."
+        yield "tests.job.containerfile: needs source.dir, the folder that contains it."
 
 
 def _contradictions(contract: t.Mapping[str, t.Any]) -> t.Iterator[str]:
@@ -275,7 +277,7 @@ def _contradictions(contract: t.Mapping[str, t.Any]) -> t.Iterator[str]:
         ("cluster.name", cluster["name"]),
     ):
         if not LABEL.fullmatch(name):
-            yield f"{path}: {name!r} is no Kubernetes name (lower case letters, digits and '-')."
+            yield f"{path}: {name!r} is not a valid Kubernetes name (lowercase letters, digits and '-')."
     if not contract["coverage"]["directory"].startswith("/"):
         yield "coverage.directory: must be an absolute path."
     for path, seconds in (
@@ -284,7 +286,7 @@ def _contradictions(contract: t.Mapping[str, t.Any]) -> t.Iterator[str]:
         ("tests.timeout", contract["tests"]["timeout"]),
     ):
         if seconds <= 0:
-            yield f"{path}: must be more than 0 seconds."
+            yield f"{path}: must be greater than 0 seconds."
     for item in contract["readiness"]["until"]:
         try:
             check_until(Until(**item), "readiness.until", "")
@@ -300,7 +302,7 @@ def _contradictions(contract: t.Mapping[str, t.Any]) -> t.Iterator[str]:
             ("migrations.job.manifests", (migrations.get("job") or {}).get("manifests", [])),
         ):
             if not has_checkout and any(file and not file.startswith("/") for file in files):
-                yield f"dependencies.{name}.{path}: needs source.dir, the folder that it lies in."
+                yield f"dependencies.{name}.{path}: needs source.dir, the folder that contains it."
     try:
         check_order({name: item["after"] for name, item in contract["dependencies"].items()}, "")
         for item in dependency_servers(contract):
@@ -316,6 +318,6 @@ def _contradictions(contract: t.Mapping[str, t.Any]) -> t.Iterator[str]:
                 f"{_nearest(workload['name'], workloads)}"
             )
     elif workload["manifests"] and not has_checkout:
-        yield "workload.manifests: need source.dir, the folder that they lie in."
+        yield "workload.manifests: need source.dir, the folder that contains them."
     for problem in mapping_problems(cluster["port_mappings"]):
         yield f"cluster.port_mappings{problem}"

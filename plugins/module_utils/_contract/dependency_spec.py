@@ -24,7 +24,7 @@ UNTIL: dict[str, t.Any] = {
     "api_version": {
         "type": "str",
         "default": "",
-        "description": "Its C(apiVersion); the one that the cluster prefers where empty.",
+        "description": "Its C(apiVersion); if empty, the cluster's preferred one.",
     },
     "namespace": {
         "type": "str",
@@ -49,7 +49,7 @@ DEPENDENCY: dict[str, dict[str, t.Any]] = {
         "type": "list",
         "elements": "str",
         "default": [],
-        "description": "Names of dependencies that have to be ready first. All others start side by side.",
+        "description": "Names of dependencies that must be ready first. All others start in parallel.",
     },
     "timeout": {
         "type": "int",
@@ -61,13 +61,13 @@ DEPENDENCY: dict[str, dict[str, t.Any]] = {
         "default": "",
         "description": "Version in the registry. An image that is built on the runner has Debian's instead.",
     },
-    "image": {"type": "str", "default": "", "description": "Another image in a registry."},
-    "database": {"type": "str", "default": "coverage", "description": "Database to be made (PostgreSQL)."},
-    "user": {"type": "str", "description": "Its owner (PostgreSQL), together with the password or not at all."},
+    "image": {"type": "str", "default": "", "description": "A different image in a registry."},
+    "database": {"type": "str", "default": "coverage", "description": "Database to create (PostgreSQL)."},
+    "user": {"type": "str", "description": "Its owner (PostgreSQL); set it together with the password or not at all."},
     "password": {
         "type": "str",
         "no_log": True,
-        "description": "For test credentials that are no secret: it is seen in verbose output. Made up and kept"
+        "description": "For test credentials that are not secret: it appears in verbose output. Made up and kept"
         " in the Secret where it is missing; empty for a Redis without one.",
     },
     "secret": {
@@ -75,7 +75,7 @@ DEPENDENCY: dict[str, dict[str, t.Any]] = {
         # the name of a Secret is none
         "no_log": False,
         "default": "",
-        "description": "Name of the Secret with the credentials, which are taken from it where it stands; the"
+        "description": "Name of the Secret with the credentials, which are read from it if it exists; the"
         " name with C(-credentials) by default.",
     },
     "node_port": {"type": "int", "default": 0, "description": "NodePort of its Service; 0 for none."},
@@ -87,7 +87,7 @@ DEPENDENCY: dict[str, dict[str, t.Any]] = {
     "resources": {"type": "dict", "default": {}, "description": "Requests and limits of its container."},
     "migrations": {
         "type": "dict",
-        "description": "What makes the schema (PostgreSQL): SQL files, a command or a Job.",
+        "description": "What creates the schema (PostgreSQL): SQL files, a command or a Job.",
         "mutually_exclusive": [("command", "job")],
         "required_one_of": [("dir", "command", "job", "init_sql")],
         "options": {
@@ -108,12 +108,12 @@ DEPENDENCY: dict[str, dict[str, t.Any]] = {
                 "type": "list",
                 "elements": "str",
                 "default": [],
-                "description": "Tables that have to be there afterwards.",
+                "description": "Tables that must exist afterwards.",
             },
             "init_sql": {
                 "type": "str",
                 "default": "",
-                "description": "SQL that is run once, before all else: roles and grants.",
+                "description": "SQL that runs once, before everything else: roles and grants.",
             },
             "command": {
                 "type": "list",
@@ -132,7 +132,7 @@ DEPENDENCY: dict[str, dict[str, t.Any]] = {
             "environment": {
                 "type": "dict",
                 "default": {},
-                "description": "More variables for the command; C($NAME) in a value is one of those it has.",
+                "description": "Additional variables for the command; C($NAME) in a value is one of those it has.",
             },
             "job": {
                 "type": "dict",

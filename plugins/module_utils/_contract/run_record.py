@@ -45,7 +45,7 @@ def check_record(record: t.Any, service: str) -> Record:
             found = type(record[key]).__name__ if key in record else "missing"
             raise InputError(f"{key} of the saved state is {found}, not a {kind.__name__}.")
     if record["service"] != service:
-        raise InputError(f"The saved state is one of the service {record['service']}, not of {service}.")
+        raise InputError(f"The saved state is of the service {record['service']}, not of {service}.")
     return {key: record[key] for key in KEYS}
 
 
@@ -58,7 +58,7 @@ def read_record(path: Path, service: str) -> Record:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(content, dict) and content.get("version") != VERSION:
-            raise InputError(f"Its version is {content.get('version')!r}, and this collection reads {VERSION}.")
+            raise InputError(f"Its version is {content.get('version')!r}; this collection reads {VERSION}.")
         return check_record(content, service)
     except FileNotFoundError:
         return {}

@@ -31,7 +31,7 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
             "module": {"type": "str", "description": "Go module path."},
             "repository": {
                 "type": "str",
-                "description": "Git repository, as git takes it; checked out once for all services that name it.",
+                "description": "Git repository (URL or path); checked out once for all services that name it.",
             },
             "version": {
                 "type": "str",
@@ -42,7 +42,7 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
                 "default": "",
                 "description": "Main package: its folder inside the module; the module's root where empty.",
             },
-            "dir": {"type": "str", "description": "A checkout on the runner; it is the build context."},
+            "dir": {"type": "str", "description": "A checkout on the runner; used as the build context."},
             "containerfile": {"type": "str", "description": "Containerfile, relative to O(source.dir)."},
             "target": {"type": "str", "default": "", "description": "Stage of the Containerfile; the last if empty."},
         },
@@ -76,10 +76,10 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
     "workload": {
         "type": "dict",
         "required": True,
-        "description": "The service as Kubernetes runs it normally; without O(workload.objects) and"
-        " O(workload.manifests) as it stands in the cluster.",
+        "description": "The service as Kubernetes runs it normally. Without O(workload.objects) and"
+        " O(workload.manifests), the workload in the cluster is used.",
         "options": {
-            "namespace": {"type": "str", "required": True, "description": "Namespace; made where missing."},
+            "namespace": {"type": "str", "required": True, "description": "Namespace; created if missing."},
             "kind": {
                 "type": "str",
                 "default": "Deployment",
@@ -112,25 +112,25 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
     "components": {
         "type": "dict",
         "default": {},
-        "description": "Other instrumented services that this one needs, by name. Each is built, started before it,"
-        " and reported beside it.",
+        "description": "Other instrumented services that this one needs, by name. Each is built and started before it,"
+        " and reported with it.",
         "values": {
             "service": {
                 "type": "str",
                 "default": "",
-                "description": "The service whose contract it has; that of the component's name where empty.",
+                "description": "The service whose contract is used; if empty, the one named like the component.",
             },
             "overrides": {
                 "type": "dict",
                 "default": {},
-                "description": "Laid over that contract; its namespace is this service's unless given here.",
+                "description": "Merged over that contract; the namespace is that of this service unless set here.",
             },
         },
     },
     "coverage": {
         "type": "dict",
         "default": {},
-        "description": "How the service is run in coverage mode.",
+        "description": "How the service runs in coverage mode.",
         "options": {
             "directory": {
                 "type": "str",
@@ -140,25 +140,25 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
             "grace_period": {
                 "type": "int",
                 "default": 30,
-                "description": "Seconds that the service gets to end, at least; a longer one of its own stays.",
+                "description": "Minimum grace period of the service in seconds; a longer one of its own is kept.",
             },
             "startup_seconds": {
                 "type": "int",
                 "default": 0,
-                "description": "Seconds to start in before a probe kills it, at least; 0: probes as they are.",
+                "description": "Minimum seconds to start before a probe kills it; 0 leaves probes unchanged.",
             },
-            "environment": {"type": "dict", "default": {}, "description": "More variables for the container."},
+            "environment": {"type": "dict", "default": {}, "description": "Additional variables for the container."},
             "resources": {
                 "type": "dict",
                 "default": {},
-                "description": "Requests and limits, laid over the container's own.",
+                "description": "Requests and limits, merged over the container's own.",
             },
-            "replicas": {"type": "int", "default": -1, "description": "Number of pods; as it is where negative."},
+            "replicas": {"type": "int", "default": -1, "description": "Number of pods; unchanged if negative."},
             "other_containers": {
                 "type": "list",
                 "elements": "dict",
                 "default": [],
-                "description": "More instrumented containers of the pod.",
+                "description": "Additional instrumented containers of the pod.",
                 "options": {
                     "name": {"type": "str", "required": True, "description": "Name of the container."},
                     "image": {"type": "str", "required": True, "description": "Its instrumented image."},
@@ -168,16 +168,20 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
                 "type": "str",
                 "default": "auto",
                 "choices": ["auto", "host_path", "persistent_volume_claim"],
-                "description": "What the counters' folder is to the pod; a claim where Pod Security asks for it.",
+                "description": "Volume type of the counters' folder; use a claim where Pod Security requires one.",
             },
             "permission": {
                 "type": "str",
                 "default": "auto",
                 "choices": ["auto", "writable", "node", "fs_group", "init_container", "root"],
-                "description": "How that folder comes to be writable; the mildest way that works.",
+                "description": "How that folder is made writable; by default the way that needs the fewest rights.",
             },
-            "init_image": {"type": "str", "default": "", "description": "Image that has C(chmod), for that way."},
-            "allow_root": {"type": "bool", "default": False, "description": "Whether root is allowed as the last way."},
+            "init_image": {"type": "str", "default": "", "description": "Image with C(chmod), for the init container."},
+            "allow_root": {
+                "type": "bool",
+                "default": False,
+                "description": "Whether running as root is allowed as a last resort.",
+            },
         },
     },
     "cluster": {
@@ -186,7 +190,7 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
         "description": "The kind cluster.",
         "options": {
             "name": {"type": "str", "description": "Name; the service's name with C(-e2e) by default."},
-            "workers": {"type": "int", "default": 0, "description": "Worker nodes beside the control plane."},
+            "workers": {"type": "int", "default": 0, "description": "Worker nodes in addition to the control plane."},
             "node_image": {
                 "type": "str",
                 "default": "localhost/kindest/node:v1.34.4",
@@ -213,37 +217,37 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
                 "type": "list",
                 "elements": "dict",
                 "default": [],
-                "description": "Folders of the host that the nodes see.",
+                "description": "Folders of the host that are mounted into the nodes.",
                 "options": {
                     "host_path": {"type": "str", "required": True, "description": "Folder on the host."},
                     "container_path": {"type": "str", "required": True, "description": "Folder on the node."},
-                    "read_only": {"type": "bool", "default": False, "description": "Whether the nodes only read it."},
+                    "read_only": {"type": "bool", "default": False, "description": "Whether it is mounted read-only."},
                 },
             },
             "kubeadm_patches": {
                 "type": "list",
                 "elements": "str",
                 "default": [],
-                "description": "Patches of kubeadm's configuration, as kind takes them.",
+                "description": "Patches of kubeadm's configuration, in kind's format.",
             },
         },
     },
     "readiness": {
         "type": "dict",
         "default": {},
-        "description": "When the service is ready for its tests.",
+        "description": "When the service is ready to be tested.",
         "options": {
             "url": {
                 "type": "str",
                 "default": "",
-                "description": "Address that answers with a 2xx status, as the tests will reach the service.",
+                "description": "Address that must answer with a 2xx status, in the form that the tests use.",
             },
-            "timeout": {"type": "int", "default": 120, "description": "Seconds after which waiting ends."},
+            "timeout": {"type": "int", "default": 120, "description": "Seconds to wait at most."},
             "until": {
                 "type": "list",
                 "elements": "dict",
                 "default": [],
-                "description": "Conditions that have to be true as well, all of them.",
+                "description": "Conditions that must also be true, all of them.",
                 "options": UNTIL,
             },
         },
@@ -267,10 +271,11 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
             "files": {
                 "type": "str",
                 "default": "",
-                "description": "Folder with the tests, beside the playbook under C(files/); copied to another host.",
+                "description": "Folder with the tests, in C(files/) next to the playbook; copied to the"
+                " runner if that is another host.",
             },
             "environment": {"type": "dict", "default": {}, "description": "Environment variables."},
-            "base_url": {"type": "str", "default": "", "description": "Given to the tests as E(E2E_BASE_URL)."},
+            "base_url": {"type": "str", "default": "", "description": "Passed to the tests as E(E2E_BASE_URL)."},
             "port_forward": {
                 "type": "list",
                 "elements": "dict",
@@ -282,12 +287,12 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
                     "variable": {
                         "type": "str",
                         "required": True,
-                        "description": "Environment variable that tells the tests the address.",
+                        "description": "Environment variable that contains the address.",
                     },
                     "namespace": {"type": "str", "default": "", "description": "The workload's where empty."},
                     "local_port": {"type": "int", "default": 0, "description": "Port on the host; 0 for a free one."},
-                    "scheme": {"type": "str", "default": "http", "description": "Comes before the address."},
-                    "path": {"type": "str", "default": "", "description": "Comes after the address."},
+                    "scheme": {"type": "str", "default": "http", "description": "Text before the address."},
+                    "path": {"type": "str", "default": "", "description": "Text after the address."},
                 },
             },
             "junit": {
@@ -306,7 +311,7 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
                     "image": {
                         "type": "str",
                         "default": "",
-                        "description": "Image of the tests; with it they are run as a Job.",
+                        "description": "Image of the tests; if set, they run as a Job.",
                     },
                     "containerfile": {
                         "type": "str",
@@ -322,13 +327,13 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
                     },
                 },
             },
-            "timeout": {"type": "int", "default": 900, "description": "Seconds after which the tests are ended."},
+            "timeout": {"type": "int", "default": 900, "description": "Seconds after which the tests are stopped."},
         },
     },
     "report": {
         "type": "dict",
         "default": {},
-        "description": "What is reported, and what is demanded of it.",
+        "description": "What is reported, and the thresholds to meet.",
         "options": {
             "include": {
                 "type": "list",
@@ -340,7 +345,7 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
                 "type": "list",
                 "elements": "str",
                 "default": [],
-                "description": "Package patterns to leave out.",
+                "description": "Package patterns to exclude.",
             },
             "paths": {
                 "type": "dict",
@@ -350,7 +355,7 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
             "thresholds": {
                 "type": "dict",
                 "default": {},
-                "description": "The run fails below these percentages, once all reports are written.",
+                "description": "The run fails below these percentages, after all reports are written.",
                 "options": {
                     "total": {"type": "float", "description": "Of all statements."},
                     "packages": {"type": "dict", "default": {}, "description": "By package pattern."},

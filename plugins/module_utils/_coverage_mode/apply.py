@@ -130,7 +130,7 @@ def turn_on(
     start, _kept = in_normal_mode(live) if manifest is None and live is not None else (manifest, [])
     if start is None:
         raise missing(cluster, kind, wanted.namespace, wanted.name)
-    settings, permission = _permitted(podman, wanted, standing=cluster is not None)
+    settings, permission = _permitted(podman, wanted, nodes_exist=cluster is not None)
     patched(start, settings)  # what is in the way is said before anything is touched
 
     outcome = CoverageOutcome(settings=settings, permission=permission)
@@ -152,7 +152,7 @@ def turn_on(
         except KubernetesError as error:
             if error.status != CONFLICT or attempt == ATTEMPTS - 1:
                 raise
-            report_progress(f"somebody else changed {wanted.name}: once more")
+            report_progress(f"{wanted.name} was changed concurrently: trying again")
     raise AssertionError  # the last attempt returns or raises
 
 
@@ -185,7 +185,7 @@ def _turn_on(
     if kind.recreated:
         answer = dry_created(cluster, target)
     elif live is None:
-        # what the manifest says is owned as it is by whoever applies one: what it leaves out later on goes
+        # what the manifest says is owned as by any apply: fields that it drops later are removed
         target = applied(differences(as_defined(normal), as_defined(target)), t.cast(Object, manifest))
         answer = cluster.apply(target, dry_run=True)[0]
     else:
@@ -202,7 +202,7 @@ def _turn_on(
     outcome.changed.append(describe(target))
     if kind.recreated and live is not None:
         refuse_running(live)
-        outcome.notes.append(f"{describe(live)} cannot be changed where it is: it is deleted and created anew.")
+        outcome.notes.append(f"{describe(live)} cannot be changed in place; it is deleted and recreated.")
     if dry_run:
         return outcome
     if kind.recreated:
@@ -282,7 +282,7 @@ def turn_off(
     """Put a workload back as it was; what somebody else changed meanwhile stays, and is named.
 
     :arg workload: its kind, namespace and name. :arg discard: whether counters on the nodes go that nobody took.
-    :raises InputError: the way back cannot be read. :raises KubernetesError: the API server refuses it.
+    :raises InputError: the way back cannot be read. :raises KubernetesError: the API server rejects it.
     """
     for attempt in range(ATTEMPTS):
         try:
@@ -310,7 +310,7 @@ def _turn_off(
     if lost is not None:
         outcome.before, outcome.after = lost, lost
         outcome.changed.append(describe(lost))
-        outcome.notes.append(f"{describe(lost)} was lost when it was last switched: it is created anew.")
+        outcome.notes.append(f"{describe(lost)} was lost during the last switch; it is recreated.")
         if not dry_run:
             recreate(cluster, kind, None, lost, lost)
         return outcome
@@ -328,7 +328,7 @@ def _turn_off(
     if kind.recreated:
         dry_created(cluster, normal)
         if kind.name == "Job":
-            outcome.notes.append(f"{describe(live)} is created anew, so it runs once more, without coverage.")
+            outcome.notes.append(f"{describe(live)} is recreated, so it runs once more, without coverage.")
         if not dry_run:
             recreate(cluster, kind, live, as_defined(normal), as_defined(normal))
     else:
@@ -340,12 +340,12 @@ def _turn_off(
         own = permissions.is_own_folder(folder, node_directory, marks.get(RUN, ""), marks.get(COMPONENT, ""))
         if nodes and own:
             outcome.folders = permissions.remove_folders(podman, nodes, folder, discard=discard)
-            outcome.notes += [f"{name} has counters that were not brought home: it stays." for name in outcome.folders]
+            outcome.notes += [f"{name} has counters that were not collected; it is kept." for name in outcome.folders]
     return outcome
 
 
 def _let_go(cluster: Cluster, workload: Object) -> None:
-    """Own no field any longer: whoever applies the workload next has no conflict with coverage mode."""
+    """Give up ownership of all fields: the next apply of the workload does not conflict with coverage mode."""
     fields = workload["metadata"].get("managedFields") or []
     others = [item for item in fields if item.get("manager") != MANAGER]
     if not others or others == fields:
@@ -399,7 +399,9 @@ def _live(cluster: Cluster, kind: WorkloadKind, wanted: CoverageRequest) -> t.Op
     return cluster.get(cluster.path(reference)) or (saved(cluster, kind, reference) if kind.recreated else None)
 
 
-def _permitted(podman: Podman, wanted: CoverageRequest, *, standing: bool) -> tuple[Settings, permissions.Permission]:
+def _permitted(
+    podman: Podman, wanted: CoverageRequest, *, nodes_exist: bool
+) -> tuple[Settings, permissions.Permission]:
     permission = permissions.decide(
         podman,
         wanted.nodes,
@@ -408,7 +410,7 @@ def _permitted(podman: Podman, wanted: CoverageRequest, *, standing: bool) -> tu
         volume=wanted.volume,
         init_image=wanted.settings.init_image,
         allow_root=wanted.allow_root,
-        standing=standing,
+        nodes_exist=nodes_exist,
     )
     settings = dataclasses.replace(
         wanted.settings, permission=permission.way, folder_prepared=bool(wanted.nodes), volume=HOST_PATH
@@ -447,13 +449,13 @@ def _with_volume(
     first = refusals[0]
     if first.cause == "quota-exceeded" or _refusal(cluster, normal) is not None:
         # a quota counts the pods that will have gone; and what is refused without coverage mode, too, is the gate's
-        outcome.notes.append(f"The API server would not take another pod now: {first.reason}")
+        outcome.notes.append(f"The API server would not accept another pod now: {first.reason}")
         return choices[0]
     setting = "coverage.permission" if wanted.volume == permissions.AUTO else "coverage.volume"
     if first.status == INVALID:  # about values, not about what is allowed
         setting = "coverage.resources" if settings.resources else ""
     raise NotSwitched(
-        f"The API server takes pods of {describe(normal)}, but not in coverage mode: {first.reason}",
+        f"The API server accepts pods of {describe(normal)}, but not in coverage mode: {first.reason}",
         remedy=first.remedy,
         evidence=[refusal.message for refusal in refusals],
         setting=setting,

@@ -92,7 +92,7 @@ class Kept:
         return _present(coverage=self.coverage, now=self.now)
 
     def __str__(self) -> str:
-        return f"{self.field} is {_shown(self.now)}, not {_shown(self.coverage)} as coverage mode had it: it stays."
+        return f"{self.field} is {_shown(self.now)}, not {_shown(self.coverage)} as coverage mode set it: it is kept."
 
 
 def as_field(path: t.Sequence[Step]) -> str:
@@ -111,7 +111,7 @@ def as_field(path: t.Sequence[Step]) -> str:
 def change_from_json(value: t.Any) -> Change:
     """Return what C(as_json) wrote.
 
-    :raises InputError: it is no such thing.
+    :raises InputError: it is not a recorded change.
     """
     try:
         path = tuple(step if isinstance(step, str) else (str(step[0]), str(step[1])) for step in value["path"])
@@ -251,7 +251,7 @@ def _backwards(changes: t.Sequence[Change]) -> list[Change]:
 
 
 def _has_keys(items: t.Any, key: str) -> bool:
-    """Whether a list's items can be told from each other by the key."""
+    """Whether the key identifies each item of a list."""
     if not isinstance(items, list) or not all(
         isinstance(item, dict) and isinstance(item.get(key), str) for item in items
     ):

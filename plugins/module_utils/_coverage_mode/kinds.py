@@ -22,7 +22,7 @@ class WorkloadKind:
     """One kind of workload.
 
     :ivar name, api: its kind and apiVersion. :ivar template: path of the pod's template, empty for a pod itself.
-    :ivar recreated: its template cannot be changed: it is deleted and created anew.
+    :ivar recreated: its template is immutable: it is deleted and recreated.
     :ivar scaled: it has replicas.
     """
 
@@ -75,7 +75,7 @@ def kind_of(name: str) -> WorkloadKind:
     meant = f" Did you mean {near}?" if near and name not in WORKLOADS else ""
     raise InputError(
         f"A {name} cannot be run in coverage mode.{meant}",
-        remedy=f"Name what made it; possible are {', '.join(KINDS)}.",
+        remedy=f"Name its owner; supported kinds are {', '.join(KINDS)}.",
         setting="workload.kind",
         cause="workload-kind-unsupported",
     )
@@ -84,7 +84,7 @@ def kind_of(name: str) -> WorkloadKind:
 def as_defined(workload: Object) -> Object:
     """Return a copy without what the API server and the controllers write into an object themselves.
 
-    What is left can be compared before and after, and can be created anew.
+    What is left can be compared before and after, and can be created again.
     """
     result = {key: copy.deepcopy(value) for key, value in workload.items() if key != "status"}
     metadata = result["metadata"] = {
@@ -104,7 +104,7 @@ def as_defined(workload: Object) -> Object:
 
 
 def containers_of(pod: Object) -> t.Iterator[Object]:
-    """Yield the containers of a pod's spec, those that run beside each other first, then the init containers."""
+    """Yield the containers of a pod's spec, those that run in parallel first, then the init containers."""
     yield from pod.get("containers") or []
     yield from pod.get("initContainers") or []
 

@@ -53,7 +53,7 @@ def with_namespace(objects: t.Sequence[Object], namespace: str) -> list[Object]:
 def read_manifests(paths: t.Sequence[str], directory: str) -> list[Object]:
     """Return the objects of YAML or JSON files; relative paths lie under C(directory).
 
-    :raises InputError: a file is missing, is no YAML, or holds something that is no Kubernetes object.
+    :raises InputError: a file is missing, is not YAML, or contains something that is not a Kubernetes object.
     """
     import yaml
 
@@ -72,7 +72,7 @@ def read_manifests(paths: t.Sequence[str], directory: str) -> list[Object]:
             is_list = isinstance(document, dict) and document.get("kind") == "List"
             for item in (document.get("items") or []) if is_list else [document]:
                 if not isinstance(item, dict) or not item.get("kind") or not item.get("apiVersion"):
-                    raise InputError(f"The manifest {file} holds something that is no Kubernetes object.")
+                    raise InputError(f"The manifest {file} contains something that is not a Kubernetes object.")
                 if not (item.get("metadata") or {}).get("name"):
                     raise InputError(f"A {item['kind']} in the manifest {file} has no name.")
                 objects.append(item)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""What switching a workload did, and what of it is told."""
+"""What switching a workload did, and what of it is reported."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class CoverageOutcome:
     :ivar changed: names of the objects that were changed. :ivar before, after: the workload; before is what the patch
         is put on where it was not there. :ivar settings: as decided.
     :ivar permission: the way and why. :ivar kept: what somebody else had changed and keeps.
-    :ivar notes: what a person should know. :ivar folders: counters on nodes that were not brought home.
+    :ivar notes: what a person should know. :ivar folders: counters on nodes that were not collected.
     """
 
     before: t.Optional[Object] = None
@@ -69,7 +69,7 @@ def outcome_as_result(outcome: CoverageOutcome) -> dict[str, t.Any]:
 
 
 def _without_secrets(values: list[Object]) -> list[Object]:
-    """Blank what is in the changed fields; a variable is told from others by its own name."""
+    """Blank what is in the changed fields; a variable is identified by its own name."""
     return [t.cast(Object, redacted(value)) for value in values]
 
 

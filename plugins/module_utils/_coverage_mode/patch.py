@@ -248,9 +248,9 @@ def workload_label(workload: Object) -> str:
 def _unique(text: str, settings: Settings, more: str = "") -> str:
     # what the volume is, not how that was decided: a folder that was just made is "writable" the next time
     source = "local" if settings.permission == FS_GROUP else settings.host_path_type
-    told = "\n".join((text, more, settings.run, settings.component, settings.volume_directory, source))
+    parts = "\n".join((text, more, settings.run, settings.component, settings.volume_directory, source))
     readable = re.sub(r"[^a-z0-9-]+", "-", text.lower()).strip("-")[:200]
-    return f"{readable}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+    return f"{readable}-{hashlib.sha256(parts.encode()).hexdigest()[:8]}"
 
 
 def _volume_source(workload: Object, settings: Settings) -> Object:
@@ -284,7 +284,7 @@ def _instrument(workload: Object, container: Object, settings: Settings, image: 
 
 
 def _set_variables(container: Object, variables: t.Sequence[Object]) -> None:
-    """Set variables where they stand, or behind the others; one that stands there twice is set the last time."""
+    """Set variables in place, or append them; of one that appears twice, the last is set."""
     if not variables:
         return
     items = [dict(item) for item in container.get("env") or []]
@@ -388,8 +388,8 @@ def _refuse_variables(settings: Settings) -> None:
     for name in ("GOCOVERDIR", POD_NAME):
         if name in settings.environment:
             raise InputError(
-                f"The variable {name} is coverage mode's own.",
-                remedy="Say where the counters are written with coverage_mode_directory alone.",
+                f"The variable {name} is set by coverage mode.",
+                remedy="Set only coverage_mode_directory to say where counters are written.",
                 setting="coverage.environment",
             )
 

@@ -55,12 +55,12 @@ def decide(
     volume: str = AUTO,
     init_image: str = "",
     allow_root: bool = False,
-    standing: bool = True,
+    nodes_exist: bool = True,
 ) -> Permission:
     """Return the mildest way that works; nothing is changed.
 
     :arg nodes: containers of the nodes; without them nothing is known of the folder.
-    :arg standing: whether the nodes are there already, and can be asked.
+    :arg nodes_exist: whether the nodes exist already and can be queried.
     :arg wanted: a way, or C(auto). :arg volume: C(auto), or the kind of volume that is wanted.
     :raises InputError: what is wanted cannot work, or was not allowed. :raises NotWritable: no way is left.
     """
@@ -68,16 +68,16 @@ def decide(
         _refuse(wanted, volume, init_image, allow_root, nodes)
         return Permission(wanted, "as coverage_mode_permission says")
     if nodes:
-        if standing and all(modes_of(podman, nodes, folder)):
-            return Permission(WRITABLE, f"{folder} is there on every node, and everyone may write to it")
-        return Permission(NODE, f"{folder} is made on every node with the mode 1777")
+        if nodes_exist and all(modes_of(podman, nodes, folder)):
+            return Permission(WRITABLE, f"{folder} exists on every node and is writable for everyone")
+        return Permission(NODE, f"{folder} is created on every node with mode 1777")
     if init_image:
         return Permission(INIT, f"no node is named to prepare the folder on, but the image {init_image} is")
     if allow_root:
         return Permission(ROOT, "no node is named to prepare the folder on, no init_image, and root is allowed")
     raise NotWritable(
         f"Nothing makes the folder {folder} writable for the program: no node is named on which to prepare it.",
-        remedy="Name the nodes, or say how else: coverage_mode_permission (writable, if it is prepared already),"
+        remedy="Name the nodes, or choose another way: coverage_mode_permission (writable, if it is prepared already),"
         " coverage_mode_init_image, or last coverage_mode_allow_root.",
         setting="coverage_mode#nodes",
     )
@@ -89,7 +89,7 @@ def modes_of(podman: Podman, nodes: t.Sequence[str], folder: str) -> list[bool]:
     def is_open(node: str) -> bool:
         answer = podman.exec(
             *(node, "find", folder, "-maxdepth", "0", "-type", "d", "-perm", "-0003"),
-            purpose=f"look at the folder for counters on node {node}",
+            purpose=f"inspect the folder for counters on node {node}",
             accept=(0, 1),  # 1: it is not there
         )
         return bool(answer.stdout.strip())
@@ -103,7 +103,7 @@ def make_folders(podman: Podman, nodes: t.Sequence[str], folders: t.Sequence[str
 
     def on_node(node: str) -> None:
         podman.exec(
-            *(node, "install", "-d", "-m", mode, *folders), purpose=f"make the folder for counters on node {node}"
+            *(node, "install", "-d", "-m", mode, *folders), purpose=f"create the folder for counters on node {node}"
         )
 
     with ThreadPoolExecutor() as pool:
@@ -113,7 +113,7 @@ def make_folders(podman: Podman, nodes: t.Sequence[str], folders: t.Sequence[str
 def remove_folders(podman: Podman, nodes: t.Sequence[str], folder: str, *, discard: bool) -> list[str]:
     """Remove a component's folder, and its run's with the last one; return C(node:folder) of those that stay.
 
-    A folder that still has counters stays: they were not brought home.
+    A folder that still has counters is kept: they were not collected.
 
     :arg discard: whether counters go, too.
     """
@@ -152,19 +152,19 @@ def is_own_folder(folder: str, node_directory: str, run: str, component: str) ->
 def _refuse(wanted: str, volume: str, init_image: str, allow_root: bool, nodes: t.Sequence[str]) -> None:
     if wanted == ROOT and not allow_root:
         raise InputError(
-            "The program is to run as root to write its counters, but root is not allowed.",
-            remedy="Allow it, or choose a milder way.",
+            "The program would have to run as root to write its counters, but root is not allowed.",
+            remedy="Allow it, or choose a way that needs no root.",
             setting="coverage.allow_root",
         )
     if wanted == INIT and not init_image:
         raise InputError(
-            "An init container is to open the folder for the counters, but its image is not named.",
+            "An init container should make the folder for counters writable, but its image is not set.",
             remedy="Name an image on the nodes that has chmod.",
             setting="coverage.init_image",
         )
     if wanted == FS_GROUP and volume == HOST_PATH:
         raise InputError(
-            "An fsGroup gives the pod a volume, but the kubelet never changes a hostPath.",
+            "An fsGroup changes a volume's group, but the kubelet never does that for a hostPath.",
             remedy=f"Choose the volume {CLAIM}.",
             setting="coverage.volume",
         )

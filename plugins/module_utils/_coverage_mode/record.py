@@ -85,7 +85,8 @@ def changes_of(workload: Object) -> list[Change]:
         return [change_from_json(item) for item in value]
     except (ValueError, TypeError, zlib.error, binascii.Error, InputError) as error:
         raise InputError(
-            f"The annotation {ORIGINAL} of {describe(workload)} cannot be read, so the way back is not known: {error}.",
+            f"The annotation {ORIGINAL} of {describe(workload)} cannot be read, so the original workload is"
+            f" unknown: {error}.",
             remedy="Apply the normal manifest, and remove that annotation.",
             cause="way-back-unreadable",
         ) from error

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""Workloads whose template cannot be changed: deleted and created anew, and never lost between the two."""
+"""Workloads whose template is immutable: deleted and recreated, and never lost between the two."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def recreate(cluster: Cluster, kind: WorkloadKind, live: t.Optional[Object], nor
     new["spec"].pop("ephemeralContainers", None)  # debugging of the old pod; cannot be created
     if live is not None and "uid" in live["metadata"]:  # without one it was saved, and is not there
         _save(cluster, kind, old)
-        report_progress(f"delete {describe(live)}, to create it anew")
+        report_progress(f"delete {describe(live)} to recreate it")
         _delete(cluster, live)
     try:
         cluster.create(new)
@@ -68,8 +68,8 @@ def recreate(cluster: Cluster, kind: WorkloadKind, live: t.Optional[Object], nor
             raise
         cluster.create(old)
         raise NotSwitched(
-            f"{describe(new)} could not be created anew: {error.reason or error.message}",
-            remedy="Its normal one was created again.",
+            f"{describe(new)} could not be recreated: {error.reason or error.message}",
+            remedy="The normal workload was created again.",
             evidence=[error.message],
         ) from error
     _forget(cluster, kind, new)
@@ -90,7 +90,8 @@ def _delete(cluster: Cluster, live: Object) -> None:
         if left <= 0:
             raise NotSwitched(
                 f"{describe(live)} was deleted {grace + GONE_TIMEOUT:.0f} s ago and is still there.",
-                remedy="See its finalizers, and whether its node runs. What it was is in a Secret beside it.",
+                remedy="Check its finalizers and whether its node runs. Its definition is saved in a Secret in the"
+                " same namespace.",
                 evidence=[str(item) for item in current["metadata"].get("finalizers") or []],
                 cause="workload-not-deleted",
             )

@@ -23,7 +23,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.cli
 def missing(cluster: t.Optional[Cluster], kind: WorkloadKind, namespace: str, name: str) -> InputError:
     if cluster is None:
         return InputError(
-            f"There is no manifest of {kind.name} {namespace}/{name}, nor a cluster in which it runs.",
+            f"There is neither a manifest of {kind.name} {namespace}/{name} nor a cluster in which it runs.",
             setting="workload.manifests",
             cause="workload-not-in-cluster",
         )
@@ -39,7 +39,7 @@ def missing(cluster: t.Optional[Cluster], kind: WorkloadKind, namespace: str, na
     hint = f"; the nearest is {near[0]!r}" if near else f"; there is a {others[0]}" if others else ""
     return InputError(
         f"Namespace {namespace} has no {kind.name} {name!r}{hint}.",
-        remedy="Name it as it is, or give its manifest.",
+        remedy="Correct the name, or give its manifest.",
         setting="workload.kind" if others else "workload.name",
         cause="workload-not-in-cluster",
     )
@@ -58,8 +58,8 @@ def refuse_owned(cluster: t.Optional[Cluster], workload: Object) -> None:
             break
         owner = above
     raise InputError(
-        f"{describe(workload)} belongs to {owner['kind']} {owner['name']}, which would make it anew without coverage.",
-        remedy="Name that one." if owner["kind"] in KINDS else "A pod of the node's own files cannot be changed.",
+        f"{describe(workload)} belongs to {owner['kind']} {owner['name']}, which would recreate it without coverage.",
+        remedy="Name that one." if owner["kind"] in KINDS else "A static pod of a node cannot be changed.",
         setting="workload.name",
         cause="workload-owned",
     )
@@ -76,7 +76,7 @@ def refuse_unsupported(cluster: t.Optional[Cluster], kind: str, namespace: str, 
         if owner is not None:
             raise InputError(
                 f"ReplicaSet {namespace}/{name} belongs to {owner['kind']} {owner['name']}.",
-                remedy=f"Name that one: coverage_mode_kind: {owner['kind']}, coverage_mode_name: {owner['name']}.",
+                remedy=f"Name its owner: coverage_mode_kind: {owner['kind']}, coverage_mode_name: {owner['name']}.",
                 setting="workload.kind",
                 cause="workload-kind-unsupported",
             )
@@ -95,8 +95,8 @@ def refuse_running(live: Object) -> None:
     """
     if live["kind"] == "Job" and (live.get("status") or {}).get("active"):
         raise NotSwitched(
-            f"{describe(live)} runs; to be changed it would have to be deleted and created anew.",
-            remedy="Wait for its end, or suspend it.",
+            f"{describe(live)} is running; it cannot be changed without being deleted and recreated.",
+            remedy="Wait until it ends, or suspend it.",
             cause="job-still-runs",
         )
 
@@ -107,7 +107,7 @@ def note_owner(live: t.Optional[Object]) -> list[str]:
     if live is None or owner is None:
         return []
     who = f"{owner['kind']} {owner['name']}"
-    return [f"{describe(live)} belongs to {who}, whose operator may take the change back."]
+    return [f"{describe(live)} belongs to {who}, whose operator may revert the change."]
 
 
 def notes_on(workload: Object, settings: Settings) -> list[str]:

@@ -190,7 +190,7 @@ def _bring_up_one(
     result.seconds = round(time.monotonic() - patience.started, 1)
     result.version = _version(cluster, server, namespace, pod)
     if server.migrations is not None:
-        # whoever is in the middle of a schema is not cut off by another dependency's failure
+        # a migration in progress is not interrupted by another dependency's failure
         with busy:
             result.applied = migrate(cluster, server, namespace, pod, content, secret)
     return result
@@ -218,8 +218,8 @@ def _wait_for_answer(cluster: Cluster, server: Server, namespace: str, patience:
                     return pod
                 said = (done.stderr or done.stdout).strip()
     raise DependencyError(
-        f"{server.name} runs, and its Service does not answer a query: {said or 'no pod is ready'}",
-        remedy="See whether the Service's selector finds the pod, and whether cluster DNS works.",
+        f"{server.name} runs, but its Service does not answer a query: {said or 'no pod is ready'}",
+        remedy="Check that the Service's selector matches the pod and that cluster DNS works.",
         setting=patience.setting,
         evidence=said.splitlines(),
     )

@@ -34,7 +34,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.engi
 )
 
 POLL = 0.15  # seconds between two looks
-WATCH = 1.0  # seconds between two looks at workloads beside conditions
+WATCH = 1.0  # seconds between two observations of workloads, next to conditions
 SHOWN = 300  # characters of a value in evidence
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod", "Job")
 TIMEOUT_SETTING = "service_dependencies#timeout"
@@ -68,13 +68,13 @@ class Until:
 
 @dataclass
 class Waiting:
-    """A condition on its way: where to look, and what was seen last."""
+    """A condition that is being waited for: where it is read, and the last observation."""
 
     until: Until
     compiled: t.Any
     path: str = ""
     last: t.Any = None
-    said: str = "nothing was seen yet"
+    said: str = "no observation yet"
 
 
 @dataclass
@@ -104,7 +104,7 @@ def compile_condition(expression: str, where: str, setting: str) -> t.Any:
     except ImportError as error:
         raise InputError(
             f"{where} has a condition, which needs the Python library jmespath on the host where the module runs.",
-            remedy="Install it (python3-jmespath, or pip install jmespath), or do without conditions.",
+            remedy="Install it (python3-jmespath, or pip install jmespath), or remove the condition.",
             setting=setting,
             cause="library-missing",
         ) from error
@@ -112,8 +112,8 @@ def compile_condition(expression: str, where: str, setting: str) -> t.Any:
         compiled = jmespath.compile(expression)
     except jmespath.exceptions.JMESPathError as error:
         raise InputError(
-            f"{where}: the condition {expression!r} is no JMESPath: {' '.join(str(error).split())}.",
-            remedy="See https://jmespath.org; text stands in single quotes, numbers and booleans in backticks.",
+            f"{where}: the condition {expression!r} is not valid JMESPath: {' '.join(str(error).split())}.",
+            remedy="See https://jmespath.org: quote text with single quotes, numbers and booleans with backticks.",
             setting=setting,
             cause="condition-unreadable",
         ) from error
@@ -135,9 +135,7 @@ def check_until(until: Until, where: str, setting: str) -> None:
     :raises InputError: neither or both of name and selector, or no JMESPath.
     """
     if bool(until.name) == bool(until.selector):
-        raise InputError(
-            f"{where} ({until.kind}): an object is named by name or by selector, one of them.", setting=setting
-        )
+        raise InputError(f"{where} ({until.kind}): set either name or selector, not both.", setting=setting)
     compile_condition(until.condition, f"{where} ({until.kind})", setting)
 
 
@@ -166,7 +164,7 @@ def wait_until(
 
     :arg workloads: what may end the wait early, because a pod of it will never start.
     :raises NotReady: the gate's verdict over a workload. :raises DependencyError: the time is over; each condition
-        that does not hold, with what was seen last. :raises InputError: a condition that never can be evaluated.
+        that does not hold, with the last observation. :raises InputError: a condition that never can be evaluated.
     """
     waiting = [Waiting(item, compile_condition(item.condition, f"until ({item.kind})", "until")) for item in conditions]
     targets = [_target(item, namespace) for item in workloads if item["kind"] in WORKLOADS]
@@ -183,8 +181,8 @@ def wait_until(
         if over:
             more = f" ({len(waiting) - 1} more below)" if len(waiting) > 1 else ""
             raise DependencyError(
-                f"This did not come true within {patience.seconds:g} s: {waiting[0].until}{more}.",
-                remedy="See the object's status, or give it more time.",
+                f"This condition was not met within {patience.seconds:g} s: {waiting[0].until}{more}.",
+                remedy="Check the object's status, or allow more time.",
                 setting=patience.setting,
                 evidence=[f"{item.until}: {item.said}" for item in waiting],
             )
@@ -246,7 +244,7 @@ def preferred_version(cluster: Cluster, kind: str) -> str:
     found = [item for item in cluster.dynamic.resources.search(kind=kind) if item.preferred or not item.group]
     if not found:
         raise KubernetesError(
-            f"The cluster knows no kind {kind}.",
+            f"The cluster does not know the kind {kind}.",
             remedy="Install its CustomResourceDefinition first.",
             cause="crd-missing",
         )
@@ -312,7 +310,7 @@ def wait_for_job(cluster: Cluster, item: Object, namespace: str, patience: Patie
         if over or failed:
             raise DependencyError(
                 f"{describe(item)} is not complete after {patience.seconds:g} s: its pods still run.",
-                remedy="See its log, or give it more time.",
+                remedy="Check its log, or allow more time.",
                 setting=patience.setting,
                 evidence=job_log(cluster, target.namespace, target.name),
             )
@@ -349,14 +347,16 @@ def wait_established(cluster: Cluster, definitions: t.Sequence[Object], patience
             if refused or patience.left <= 0:
                 raise DependencyError(
                     f"The CustomResourceDefinition {name} is not established.",
-                    remedy="See its status." if not refused else "Correct it, or take away what has its names already.",
+                    remedy="See its status."
+                    if not refused
+                    else "Correct it, or remove the definition that already uses its names.",
                     setting=patience.setting if not refused else "",
                     evidence=[f"{found.get('type')}: {found.get('message')}" for found in wrong if found],
                 )
 
 
 def found_or_none(cluster: Cluster, item: Object, namespace: str) -> tuple[str, t.Optional[Object]]:
-    """Return an object's API path and the object as it stands; ("", None) where the cluster has no such kind."""
+    """Return an object's API path and the live object; ("", None) where the cluster has no such kind."""
     try:
         path = cluster.path(item, namespace=namespace)
         return path, cluster.get(path)

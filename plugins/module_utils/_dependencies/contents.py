@@ -29,7 +29,7 @@ class Content:
 
 
 def read_contents(entries: t.Sequence[Entry], tools: Tools) -> dict[str, Content]:
-    """Check all dependencies and read what they are made of: what is wrong with it is told before anything is changed.
+    """Check all dependencies and read their files: errors are reported before anything is changed.
 
     :raises InputError: what is wrong. :raises SourceError: a URL cannot be fetched.
     """

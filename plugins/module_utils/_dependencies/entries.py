@@ -88,7 +88,7 @@ def check_entries(entries: t.Sequence[Entry]) -> None:
     names: set[str] = set()
     for entry in entries:
         if entry.name in names:
-            raise InputError(f"There are two dependencies called {entry.name}.", setting=f"{SETTING} ({entry.name})")
+            raise InputError(f"Two dependencies are named {entry.name}.", setting=f"{SETTING} ({entry.name})")
         names.add(entry.name)
     check_order({entry.name: entry.after for entry in entries}, SETTING)
     servers.check([entry for entry in entries if isinstance(entry, Server)])

@@ -33,7 +33,7 @@ class ImageSettings:
 
 
 def have_images(servers: t.Sequence[Server], settings: ImageSettings, *, check: bool = False) -> dict[str, str]:
-    """See that podman has every server's image, and an archive of it; return changes as (image: what was done).
+    """Make sure podman has every server's image, and an archive of it; return changes as (image: what was done).
 
     :raises ImageError: no way gave it.
     """
@@ -43,7 +43,7 @@ def have_images(servers: t.Sequence[Server], settings: ImageSettings, *, check: 
     for server in {server.local_image: server for server in servers}.values():
         outcome = obtain(podman, _image_request(server, settings), check_mode=check)
         if outcome.changed:
-            changed[server.local_image] = f"by way of {outcome.way}"
+            changed[server.local_image] = f"from {outcome.way}"
     return changed
 
 
@@ -106,7 +106,7 @@ def bring_images(
 ) -> list[str]:
     """Have the images of all servers on this host, and on the nodes of a cluster that may still be coming up.
 
-    :arg entries: of one service or of several; what is wrong between them is told where they are brought up.
+    :arg entries: of one service or of several; conflicts between them are reported when they are started.
     :returns: what was changed, one phrase each.
     :raises ImageError: no way gave an image.
     """

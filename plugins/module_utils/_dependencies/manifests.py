@@ -4,8 +4,9 @@
 # This module utility is PRIVATE to the collection: it can change without notice.
 """Dependencies that are nothing but manifests: applied in an order that works, waited for, and taken away again.
 
-What this collection made is marked with a label and listed in a ConfigMap beside the service, before it is made. So it
-is taken away without the manifests, and nothing else is. What stood there before is applied, not marked, and stays.
+What this collection made is marked with a label and listed in a ConfigMap in the service's namespace before it
+is created. So it can be removed without the manifests, and nothing else is. What existed before is applied, not marked,
+and kept.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class Reference:
 
     @classmethod
     def of(cls, item: Object, namespace: str) -> Reference:
-        """Return that of an object, which lies in C(namespace) where it says none."""
+        """Return that of an object, which is in C(namespace) where it names none."""
         metadata = item["metadata"]
         return cls(item["apiVersion"], item["kind"], metadata.get("namespace") or namespace, metadata["name"])
 
@@ -248,7 +249,7 @@ def differences(pairs: t.Sequence[tuple[t.Optional[Object], t.Optional[Object]]]
                 old = (other or {}).get(key) or {}
                 if key in item:
                     shown[key] = {
-                        name: HIDDEN if other is None or old.get(name) == value else f"{HIDDEN}, another than before"
+                        name: HIDDEN if other is None or old.get(name) == value else f"{HIDDEN}, changed"
                         for name, value in (item[key] or {}).items()
                     }
         return redacted_text(str(yaml.safe_dump(json.loads(json.dumps(shown)))))
@@ -355,8 +356,8 @@ def _wait_until_gone(cluster: Cluster, path: str, item: Object, deadline: float)
         report_progress(f"wait for {describe(item)} to go")
     finalizers = left["metadata"].get("finalizers") if left else None
     raise conditions.DependencyError(
-        f"{describe(item)} was deleted and does not go.",
-        remedy="A finalizer holds it: see what should clear that, or clear it.",
+        f"{describe(item)} was deleted, but still exists.",
+        remedy="A finalizer blocks it: check what should clear it, or clear it.",
         evidence=[f"finalizer {name}" for name in finalizers or []],
         cause="dependency-stays",
     )

@@ -59,7 +59,7 @@ class MigrationError(CoverageError):
 class Migration:
     """One file.
 
-    :ivar name: its file name. :ivar path: where it lies. :ivar checksum: SHA-256 of its bytes, hexadecimal.
+    :ivar name: its file name. :ivar path: its path. :ivar checksum: SHA-256 of its bytes, hexadecimal.
     :ivar sql: what is to be applied; other lines are blank, so that line numbers stay those of the file.
     :ivar goose: its goose version, None for a plain file. :ivar transaction: whether all of it is one transaction.
     """
@@ -89,21 +89,21 @@ def read_migrations(wanted: Migrations) -> list[Migration]:
     folder = Path(wanted.dir)
     if not folder.is_dir():
         raise InputError(
-            f"The folder of migrations {folder} is not there.", setting=SETTING, cause="migrations-missing"
+            f"The folder of migrations {folder} does not exist.", setting=SETTING, cause="migrations-missing"
         )
     if wanted.command or wanted.job:
         return []
     found = [_read(path, wanted.format) for path in folder.glob("*.sql") if path.is_file()]
     if not found:
         raise InputError(
-            f"There is no .sql file in the folder of migrations {folder}.", setting=SETTING, cause="migrations-missing"
+            f"The folder of migrations {folder} contains no .sql file.", setting=SETTING, cause="migrations-missing"
         )
     found.sort(key=_order)
     for one, other in itertools.pairwise(found):
         if one.goose is not None and one.goose == other.goose:
             raise InputError(
                 f"The migrations {one.name} and {other.name} have the same number.",
-                remedy="Give one of them another.",
+                remedy="Give one of them a different number.",
                 setting=SETTING,
                 cause="migration-unreadable",
             )
@@ -128,7 +128,7 @@ def _read(path: Path, wanted_format: str) -> Migration:
         return Migration(path.name, str(path), checksum, text, None, transaction=False)
     number = NUMBER.match(path.name)
     if not number:
-        raise _unreadable(path, "has no number at the beginning of its name, as goose needs it")
+        raise _unreadable(path, "has no number at the beginning of its name, which goose requires")
     sql, transaction = _up_part(path, text)
     return Migration(path.name, str(path), checksum, sql, int(number[1]), transaction)
 
@@ -163,13 +163,13 @@ def pending(migrations: t.Sequence[Migration], records: t.Mapping[str, str]) -> 
     """Return the migrations that are not applied yet.
 
     :arg records: name to checksum of those that are.
-    :raises MigrationError: one was changed since it was applied, or stands before one that is.
+    :raises MigrationError: one was changed since it was applied, or precedes one that is applied.
     """
     for migration in migrations:
         if records.get(migration.name, migration.checksum) != migration.checksum:
             raise MigrationError(
-                f"The migration {migration.path} is another than the one of that name that was applied.",
-                remedy="Make a new migration of the change, or take the database away and run again.",
+                f"The migration {migration.path} has changed since it was applied.",
+                remedy="Put the change in a new migration, or drop the database and run again.",
                 setting=SETTING,
                 cause="migration-changed",
             )
@@ -177,8 +177,8 @@ def pending(migrations: t.Sequence[Migration], records: t.Mapping[str, str]) -> 
     applied = [_order(migration) for migration in migrations if migration.name in records]
     if waiting and applied and _order(waiting[0]) < max(applied):
         raise MigrationError(
-            f"The migration {waiting[0].path} is new, and later ones are applied already.",
-            remedy="Give it a later number, or take the database away and run again.",
+            f"The migration {waiting[0].path} is new, but later ones are already applied.",
+            remedy="Give it a later number, or drop the database and run again.",
             setting=SETTING,
             cause="migration-changed",
         )
@@ -202,7 +202,7 @@ def script(migration: Migration) -> tuple[str, dict[str, str]]:
         variables["kubernaut_version"] = str(migration.goose)
     # a file may leave its last statement open, and a search_path of its own
     body = f"{migration.sql}\n;\nRESET search_path;\n{record}"
-    # BEGIN stands on the file's first line: the numbers stay
+    # BEGIN is on the file's first line: line numbers stay correct
     return (f"BEGIN; {body}COMMIT;\n" if migration.transaction else body), variables
 
 
@@ -214,10 +214,10 @@ def failure(migration: Migration, server: str, said: str, applied: int, left: in
     found = PSQL_ERROR.search(said)
     where = f"{migration.path}, line {found[1]}" if found else migration.path
     why = found[2] if found else (said.strip().splitlines() or ["psql said nothing"])[-1]
-    kept = "nothing of it was kept" if migration.transaction else "what came before that line was kept"
+    kept = "it was rolled back" if migration.transaction else "statements before that line were kept"
     return MigrationError(
         f"A migration of {server} failed at {where}: {why}",
-        remedy="Correct the file and run again; the database stands as it was left.",
+        remedy="Correct the file and run again; the database is left as it is.",
         setting=SETTING,
         evidence=[*said.strip().splitlines()[:12], f"{applied} before it are applied, {left} after it are not; {kept}"],
     )

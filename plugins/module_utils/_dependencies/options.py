@@ -25,7 +25,7 @@ TAKEN_BY = {
     **dict.fromkeys(("database", "user", "migrations"), (POSTGRESQL,)),
     **dict.fromkeys(("manifests", "urls", "objects", "until", "namespace"), (MANIFESTS,)),
 }
-# what an option is where nobody gave it, beside nothing at all
+# what an option is where it was not given, other than None
 NOT_GIVEN = {"database": (DEFAULT_DATABASE,)}
 
 
@@ -50,13 +50,13 @@ def check_options(given: t.Mapping[str, t.Any]) -> None:
         empty = value in (None, "", 0, [], {}, *NOT_GIVEN.get(option, ()))
         if kind not in kinds and not empty:
             raise InputError(
-                f"Dependency {name} is of kind {kind} and has {option!r}, which only {' and '.join(kinds)} takes.",
+                f"Dependency {name} is of kind {kind} and has {option!r}, which only {' and '.join(kinds)} supports.",
                 setting=setting,
             )
     if kind == MANIFESTS and not any(given.get(option) for option in ("manifests", "urls", "objects")):
         raise InputError(
             f"Dependency {name} is of kind manifests and has none.",
-            remedy="Give it manifests, urls or objects.",
+            remedy="Set manifests, urls or objects.",
             setting=setting,
             cause="manifest-invalid",
         )

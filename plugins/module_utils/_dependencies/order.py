@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""What comes after what: side by side where nothing is said, and a contradiction told before anything starts."""
+"""The order of dependencies: in parallel unless C(after) is given; cycles are reported before anything starts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def check_order(after: t.Mapping[str, t.Sequence[str]], setting: str) -> None:
     """Refuse an order that there cannot be.
 
     :arg after: of each name those that come before it. :arg setting: what the user has written it in.
-    :raises InputError: a name that is none of them (the nearest is told), or a circle.
+    :raises InputError: an unknown name (the nearest is named), or a cycle.
     """
     for name, earlier in after.items():
         for wanted in earlier:
@@ -30,7 +30,7 @@ def check_order(after: t.Mapping[str, t.Sequence[str]], setting: str) -> None:
             near = nearest(wanted, [other for other in after if other != name])
             hint = f"Did you mean {near!r}?" if near else f"There are: {', '.join(sorted(after))}."
             raise InputError(
-                f"Dependency {name} comes after {wanted!r}, which is none of the dependencies. {hint}",
+                f"Dependency {name} comes after {wanted!r}, which is not a dependency. {hint}",
                 setting=setting,
                 cause="dependency-unknown",
             )
@@ -41,7 +41,7 @@ def check_order(after: t.Mapping[str, t.Sequence[str]], setting: str) -> None:
         circle = list(reversed(error.args[1]))
         raise InputError(
             f"The dependencies wait for each other: {' after '.join(circle)}.",
-            remedy="Take one 'after' out.",
+            remedy="Remove one 'after'.",
             setting=setting,
             cause="dependency-cycle",
         ) from error
@@ -77,7 +77,7 @@ class _Task(threading.Thread, t.Generic[Result]):
         self.work, self.ended = work, ended
         self.result: t.Optional[Result] = None
         # what nobody foresaw is printed by Python itself, with where it came from
-        self.error: BaseException = AssertionError(f"{name} ended in a way that nobody foresaw")
+        self.error: BaseException = AssertionError(f"{name} ended with an unexpected error")
         self.good = False
 
     def run(self) -> None:

@@ -47,7 +47,7 @@ def check_command(server: str, wanted: Migrations) -> None:
     folder = Path(folder_of(wanted))
     if not folder.is_dir():
         raise InputError(
-            f"The folder {folder}, in which the migrations of {server} are run, is not there.",
+            f"The folder {folder}, in which the migrations of {server} run, does not exist.",
             setting=f"{SETTING}.chdir",
             cause="migrations-missing",
         )
@@ -55,9 +55,9 @@ def check_command(server: str, wanted: Migrations) -> None:
     there = (folder / program).is_file() if "/" in program else shutil.which(program) is not None
     if not there:
         raise InputError(
-            f"The command {program}, which applies the migrations of {server}, is not there"
+            f"The command {program}, which applies the migrations of {server}, does not exist"
             + (f" (from {folder})." if "/" in program else "."),
-            remedy="Install it on the runner, or give its path.",
+            remedy="Install it on the runner, or set its path.",
             setting=f"{SETTING}.command",
             cause="command-not-found",
         )
@@ -90,9 +90,7 @@ def environment(server: str, wanted: Migrations, variables: t.Mapping[str, str])
         except (KeyError, ValueError) as error:
             name = str(error.args[0])
             near = nearest_few(name, VARIABLES, most=1)
-            what = (
-                f"refers to {name!r}, which is not known." if isinstance(error, KeyError) else f"is not right: {name}."
-            )
+            what = f"refers to {name!r}, which is unknown." if isinstance(error, KeyError) else f"is not right: {name}."
             raise InputError(
                 f"The variable {key} for the migrations of {server} {what}"
                 + (f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(VARIABLES)}; $$ is a $."),
@@ -152,7 +150,7 @@ def run_command(server: str, wanted: Migrations, secret: t.Mapping[str, str], po
         raise MigrationError(
             f"The migrations of {server} failed: {Path(wanted.command[0]).name} {why or 'cannot be started'}"
             + (f": {last}" if last else "."),
-            remedy="Correct what it says and run again; the database stands as it was left.",
+            remedy="Fix the reported error and run again; the database is left as it is.",
             setting=f"{SETTING}.timeout" if slow else f"{SETTING}.command",
             evidence=[*shown[:1], *shown[1:][-EVIDENCE_LINES:]],
         ) from None
@@ -173,7 +171,7 @@ def job_of(server: str, items: t.Sequence[Item], setting: str) -> Item:
     if len(jobs) != 1:
         there = f"there are {', '.join(item.name for item in jobs)}" if jobs else "there is none"
         raise InputError(
-            f"The migrations of {server} by a Job need one Job; {there}.",
+            f"The migrations of {server} by a Job need exactly one Job; {there}.",
             setting=setting,
             cause="migrations-missing",
         )

@@ -44,7 +44,7 @@ def _records(cluster: Cluster, server: Server, namespace: str, pod: str) -> dict
     answer = _psql(cluster, server, namespace, pod, sql.MAKE_RECORDS + sql.LIST_RECORDS, {})
     if answer.returncode:
         raise sql.MigrationError(
-            f"The records of migrations of {server.name} cannot be made: {answer.stderr.strip()}",
+            f"The migration records of {server.name} cannot be created: {answer.stderr.strip()}",
             setting=sql.SETTING,
             evidence=answer.stderr.splitlines(),
         )
@@ -52,7 +52,7 @@ def _records(cluster: Cluster, server: Server, namespace: str, pod: str) -> dict
 
 
 def would_migrate(cluster: Cluster, server: Server, namespace: str, pod: str, content: Content) -> list[str]:
-    """Return what would be applied: what a database that stands does not have, and all where none stands."""
+    """Return what would be applied: what an existing database does not have, and everything where there is none."""
     records = {}
     if pod:
         answer = _psql(cluster, server, namespace, pod, sql.LIST_RECORDS, {})
@@ -64,7 +64,7 @@ def would_migrate(cluster: Cluster, server: Server, namespace: str, pod: str, co
 
 
 def _pending(content: Content, records: t.Mapping[str, str]) -> list[sql.Migration]:
-    """Return the files that are to be applied; what comes before all files is no file of the folder's order."""
+    """Return the files that are to be applied; what runs before all files is not part of the folder's order."""
     first = [migration for migration in content.files if migration.name == sql.INIT]
     rest = [migration for migration in content.files if migration.name != sql.INIT]
     return [*sql.pending(first, records), *sql.pending(rest, records)]
@@ -108,7 +108,7 @@ def migrate(
         done = _psql(cluster, server, namespace, pod, runs.RECORD, variables)
         if done.returncode:
             raise sql.MigrationError(
-                f"{name} has migrated {server.name}, and that cannot be recorded: {done.stderr.strip()}",
+                f"{name} has migrated {server.name}, but that cannot be recorded: {done.stderr.strip()}",
                 setting=sql.SETTING,
             )
         applied.append(name)
@@ -124,7 +124,7 @@ def _run(cluster: Cluster, server: Server, namespace: str, content: Content, sec
                 runs.run_command(server.name, migrations, secret, forward.port)
             except sql.MigrationError as error:
                 error.amend(
-                    evidence=[*error.evidence, *[f"the way to the database: {forward.said}"] * bool(forward.said)]
+                    evidence=[*error.evidence, *[f"port-forward to the database: {forward.said}"] * bool(forward.said)]
                 )
                 raise
         return
@@ -140,7 +140,7 @@ def _run(cluster: Cluster, server: Server, namespace: str, content: Content, sec
         last = next((line.strip() for line in reversed(log) if any(map(str.isalnum, line))), "")
         raise sql.MigrationError(
             f"The migrations of {server.name} by Job {job.name} failed{f': {last}' if last else f': {error.message}'}",
-            remedy="Correct what it says and run again; the database stands as it was left.",
+            remedy="Fix the reported error and run again; the database is left as it is.",
             setting=error.setting if isinstance(error, DependencyError) else f"{sql.SETTING}.job",
             evidence=[error.message, *log, *error.evidence],
         ) from error
@@ -157,10 +157,10 @@ def _check_tables(cluster: Cluster, server: Server, namespace: str, pod: str, ap
         missing = done.stdout.split()
         if missing or done.returncode:
             raise sql.MigrationError(
-                f"All migrations of {server.name} are applied, and these tables are not there: {', '.join(missing)}."
+                f"All migrations of {server.name} are applied, but these tables do not exist: {', '.join(missing)}."
                 if missing
                 else f"The tables of {server.name} cannot be looked up: {done.stderr.strip()}",
-                remedy="See which migration should make them.",
+                remedy="Check which migration should create them.",
                 setting=sql.SETTING,
                 evidence=[f"migration {name}" for name in dict.fromkeys(applied)],
                 cause="tables-missing",

@@ -125,8 +125,8 @@ def check(servers: t.Sequence[Server]) -> None:
         if (server.user is None) != (server.password is None) and server.kind == POSTGRESQL:
             given, lacking = ("user", "password") if server.password is None else ("password", "user")
             raise InputError(
-                f"Dependency {server.name} has a {given} and no {lacking}: credentials are given whole, or made up.",
-                remedy=f"Give the {lacking} too, or leave both out.",
+                f"Dependency {server.name} has a {given} and no {lacking}: give both, or neither to generate them.",
+                remedy=f"Set {lacking} too, or omit both.",
                 setting=where,
                 cause="credentials-incomplete",
             )
@@ -146,7 +146,7 @@ def check(servers: t.Sequence[Server]) -> None:
             _check_migrations(server.name, server.migrations, where)
         if server.node_port and server.node_port not in NODE_PORTS:
             raise InputError(
-                f"Dependency {server.name} asks for NodePort {server.node_port}; Kubernetes gives 30000 to 32767.",
+                f"Dependency {server.name} asks for NodePort {server.node_port}; Kubernetes allows 30000 to 32767.",
                 setting=where,
             )
 
@@ -154,13 +154,13 @@ def check(servers: t.Sequence[Server]) -> None:
 def _check_migrations(name: str, wanted: Migrations, where: str) -> None:
     if wanted.command and wanted.job:
         raise InputError(
-            f"The migrations of dependency {name} are applied by a command and by a Job: one of them.",
+            f"The migrations of dependency {name} have both a command and a Job; only one is allowed.",
             setting=f"{where}.migrations",
         )
     if not (wanted.dir or wanted.command or wanted.job or wanted.init_sql):
         raise InputError(
-            f"The migrations of dependency {name} are neither a folder, nor a command, nor a Job.",
-            remedy="Give dir, command or job.",
+            f"The migrations of dependency {name} have no folder, command or Job.",
+            remedy="Set dir, command or job.",
             setting=f"{where}.migrations",
             cause="migrations-missing",
         )
@@ -169,8 +169,8 @@ def _check_migrations(name: str, wanted: Migrations, where: str) -> None:
 def credentials(server: Server, kept: t.Optional[Object], make_up: t.Callable[[], str]) -> dict[str, str]:
     """Return the content of a server's Secret.
 
-    :arg kept: the Secret as it stands in the cluster, or None. What was made up once stays.
-    :raises InputError: the Secret that stands there lacks a key, and nothing is given in its place.
+    :arg kept: the Secret in the cluster, or None. What was generated once is kept.
+    :raises InputError: the existing Secret lacks a key, and no value is given for it.
     """
     data = {key: base64.b64decode(value).decode() for key, value in ((kept or {}).get("data") or {}).items()}
     if server.kind == REDIS:
@@ -183,8 +183,8 @@ def credentials(server: Server, kept: t.Optional[Object], make_up: t.Callable[[]
         half = [key for key in ("POSTGRES_USER", "POSTGRES_PASSWORD") if key not in data]
         if kept is not None and len(half) == 1:
             raise InputError(
-                f"Secret {server.secret_name} stands in the cluster without {half[0]}.",
-                remedy="Add the key, or delete the Secret: it is made anew.",
+                f"Secret {server.secret_name} in the cluster has no {half[0]}.",
+                remedy="Add the key, or delete the Secret: it is created again.",
                 setting="dependencies",
                 cause="credentials-incomplete",
             )

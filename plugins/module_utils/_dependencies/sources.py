@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
 """Manifests from wherever they are: files, folders, kustomize folders, URLs, inline. All of it is read before anything
-is applied, and each object knows where it stands."""
+is applied, and each object knows its file and line."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ AGAIN = (408, 425, 429, 500, 502, 503, 504)  # HTTP statuses that another attemp
 
 
 class SourceError(CoverageError):
-    """Manifests that cannot be had."""
+    """Manifests that cannot be obtained."""
 
     cause = "manifest-unreachable"
 
@@ -89,7 +89,7 @@ def check_sources(name: str, sources: ManifestSources) -> None:
     if not (sources.paths or sources.urls or sources.objects):
         raise InputError(
             f"Dependency {name} is of kind manifests and has none.",
-            remedy="Give it manifests, urls or objects.",
+            remedy="Set manifests, urls or objects.",
             setting=sources.setting,
             cause="manifest-invalid",
         )
@@ -97,8 +97,8 @@ def check_sources(name: str, sources: ManifestSources) -> None:
         parts = urllib.parse.urlsplit(item.url)
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise InputError(
-                f"Dependency {name}: {item.url!r} is no URL (https://...).",
-                remedy="What lies on the runner belongs under manifests.",
+                f"Dependency {name}: {item.url!r} is not a URL (https://...).",
+                remedy="Name files on the runner under manifests.",
                 setting=sources.setting,
             )
         if item.checksum and not CHECKSUM.fullmatch(item.checksum):
@@ -111,7 +111,7 @@ def check_sources(name: str, sources: ManifestSources) -> None:
 def read_sources(name: str, sources: ManifestSources, tools: Tools) -> list[Item]:
     """Return all objects, in the order in which they stand.
 
-    :raises InputError: a file is missing, or what it holds cannot be right; all of it is told.
+    :raises InputError: a file is missing or its content is invalid; every problem is reported.
     :raises SourceError: a URL does not answer, or gives something else than its checksum says.
     """
     read = _Read()
@@ -165,14 +165,14 @@ def _near_file(file: Path) -> str:
     if not file.parent.is_dir():
         return f"There is no folder {file.parent}."
     near = nearest(file.name, [item.name for item in file.parent.iterdir()])
-    return f"There is {file.parent / near}." if near else ""
+    return f"The nearest is {file.parent / near}." if near else ""
 
 
 def _read_text(text: str, where: str, read: _Read, *, lines: bool = True) -> None:
     """Take the objects of a text; C(lines): whether they stand where a person can look."""
     items, problems = parse(text, where)
     if not items and not problems:
-        problems = [finding("manifests", ERROR, "There is no object in it.", where=where)]
+        problems = [finding("manifests", ERROR, "It contains no object.", where=where)]
     read.items += [item if lines else Item(item.content, where) for item in items]
     read.findings += problems
 
@@ -183,7 +183,7 @@ def _refuse_findings(name: str, sources: ManifestSources, findings: t.Sequence[F
     found = [item.located().replace("workload.objects", "objects") for item in findings]
     more = f" ({len(found) - 1} more below)" if len(found) > 1 else ""
     raise InputError(
-        f"The manifests of dependency {name} are not right: {found[0]}{more}",
+        f"The manifests of dependency {name} are not valid: {found[0]}{more}",
         remedy=findings[0].remedy,
         setting=sources.setting,
         evidence=found,
@@ -198,7 +198,7 @@ def _refuse_twice(name: str, sources: ManifestSources, items: t.Sequence[Item]) 
         if key in seen:
             raise InputError(
                 f"The manifests of dependency {name} have {key[1]} twice: {seen[key].where} and {item.where}.",
-                remedy="Take one of them out.",
+                remedy="Remove one of them.",
                 setting=sources.setting,
                 cause="manifest-invalid",
             )
@@ -211,13 +211,13 @@ def _kustomized(name: str, folder: Path, sources: ManifestSources, tools: Tools)
             [tools.kubectl, "kustomize", str(folder)],
             purpose=f"build the kustomization {folder} of dependency {name}",
             timeout=KUSTOMIZE_TIMEOUT,
-            remedy="Correct it: 'kubectl kustomize' says the same.",
+            remedy="Correct it: 'kubectl kustomize' shows the same error.",
             setting=sources.setting,
         )
     except CommandError as error:
         if error.cause == "command-not-found":
             error.amend(
-                remedy="Install kubectl on the runner, or name it; or give what the kustomization builds as a file.",
+                remedy="Install kubectl on the runner, or name it; or pass the output of the kustomization as a file.",
                 setting="service_dependencies#kubectl",
             )
         else:
@@ -227,7 +227,7 @@ def _kustomized(name: str, folder: Path, sources: ManifestSources, tools: Tools)
 
 
 def _fetched(name: str, url: Url, sources: ManifestSources, tools: Tools) -> str:
-    """Return what lies at a URL; with a checksum it is fetched once and kept."""
+    """Return the content of a URL; with a checksum it is fetched once and kept."""
     kept = Path(tools.cache_dir) / "manifests" / f"{url.checksum.removeprefix('sha256:')}.yaml"
     if url.checksum and kept.is_file():
         content = kept.read_bytes()
@@ -237,8 +237,8 @@ def _fetched(name: str, url: Url, sources: ManifestSources, tools: Tools) -> str
     if url.checksum:
         if _digest(content) != url.checksum:
             raise SourceError(
-                f"Dependency {name}: {url.url} gives something else than its checksum says ({_digest(content)}).",
-                remedy="See what was changed there, then correct the checksum.",
+                f"Dependency {name}: {url.url} does not match its checksum ({_digest(content)}).",
+                remedy="Check what has changed there, then correct the checksum.",
                 setting=sources.setting,
                 cause="checksum-mismatch",
             )
@@ -282,7 +282,7 @@ def _fetch(name: str, url: Url, sources: ManifestSources) -> bytes:
             said.append(str(getattr(error, "reason", "") or error))
     raise SourceError(
         f"Dependency {name}: {url.url} cannot be fetched: {said[-1]}.",
-        remedy="See whether it is right and in reach; or lay the manifest down as a file and name it under manifests.",
+        remedy="Check the address and the network; or save the manifest as a file and name it under manifests.",
         setting=sources.setting,
         evidence=[f"attempt {number}: {what}" for number, what in enumerate(said, 1)],
     )

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""End-to-end tests as a Job in the cluster: made, its log followed, its reports brought home, and removed."""
+"""End-to-end tests as a Job in the cluster: created, its log followed, its reports collected, and removed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SETTING = "tests.job.image"
 # whose it is; Services select by other labels, so no pod of tests is taken for one of the service
 LABELS = {"app.kubernetes.io/managed-by": "kubernaut.coverage", "app.kubernetes.io/name": NAME}
 SELECTOR = ",".join(f"{key}={value}" for key, value in LABELS.items())
-# the folder of results: in the container, in a variable that tells it, on the node, and at home
+# the folder of results: in the container, the variable that names it, on the node, and on this host
 FOLDER, VARIABLE, ON_NODE, AT_HOME = "/e2e-results", "E2E_RESULTS", "/var/lib/kubernaut-coverage", "e2e-results"
 POLL = 0.5  # seconds between two looks at the log
 FORMER = 40.0  # seconds that what an interrupted run left has to end
@@ -73,7 +73,7 @@ class InJob:
             raise InputError("The tests' command is empty.", setting="tests.command")
         if self.directory and not self.directory.startswith("/"):
             raise InputError(
-                f"The folder of the tests in the image, {self.directory}, is no absolute path.", setting="tests.dir"
+                f"The folder of the tests in the image, {self.directory}, is not an absolute path.", setting="tests.dir"
             )
         if self.cluster.get(f"/api/v1/namespaces/{self.namespace}") is None:
             raise InputError(
@@ -87,8 +87,8 @@ class InJob:
         """What is in the image cannot be looked at: it writes a report where it is asked to, or none."""
         if junit and not self.nodes:
             raise InputError(
-                "The reports of a Job are fetched from its node, and no nodes are given.",
-                remedy="Give the nodes' names, or no junit: then the exit code says whether the tests passed.",
+                "The reports of a Job are copied from its node, but no nodes are given.",
+                remedy="Name the nodes, or omit junit: the exit code then decides whether the tests passed.",
                 setting="node_image#nodes",
             )
         return Command(list(command), junit=str(Path(results, AT_HOME, junit)) if junit else "")
@@ -176,11 +176,11 @@ class InJob:
                 end = _state(pod).get("terminated")
                 if end is not None:
                     if end.get("reason") not in ("Completed", "Error"):
-                        keep(f"Kubernetes says of their end: {end.get('reason')}")
+                        keep(f"Kubernetes' reason: {end.get('reason')}")
                     return Ended(int(end["exitCode"]), lived)
                 if (pod.get("status") or {}).get("phase") == "Failed":
                     status = pod["status"]
-                    why = ": ".join(filter(None, (status.get("reason"), status.get("message")))) or "it says not why"
+                    why = ": ".join(filter(None, (status.get("reason"), status.get("message")))) or "no reason is given"
                     return Ended(None, lived, f"Kubernetes ended the pod of the tests: {why}")
         return Ended(None, timeout)
 
@@ -211,7 +211,7 @@ class InJob:
         if not folder:
             yield
             return
-        self._on_nodes("mkdir", "--parents", "--mode=1777", folder, purpose="make the folder of the tests' results")
+        self._on_nodes("mkdir", "--parents", "--mode=1777", folder, purpose="create the folder for the tests' results")
         try:
             yield
         finally:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""Run a service's end-to-end tests: any command, its output kept as it comes, its outcome told; judged in the end."""
+"""Run a service's end-to-end tests: any command, its output kept as it arrives, its outcome reported and judged."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Place(t.Protocol):
 
 @dataclass(frozen=True)
 class OnHost:
-    """This host: a folder to run in, and variables beside the host's own."""
+    """This host: a folder to run in, and variables added to the host's own."""
 
     directory: str
     environment: t.Mapping[str, str]
@@ -155,8 +155,8 @@ def check_command(
     )
     if not found:
         raise InputError(
-            f"The tests' command {program!r} is not to be found on this host.",
-            remedy="Install it, or give its full path.",
+            f"The tests' command {program!r} was not found on this host.",
+            remedy="Install it, or set its full path.",
             setting="tests.command",
             cause="tests-command-missing",
         )
@@ -187,7 +187,7 @@ def run_tests(command: t.Sequence[str], place: Place, *, timeout: float, results
                 if text is None:
                     return
                 stream.write(text)
-                stream.flush()  # whoever looks on sees each line as it comes
+                stream.flush()  # a reader of the file sees each line as it arrives
             if text.strip():
                 report_progress(text.strip()[:100])
 
@@ -237,16 +237,16 @@ def judge(results: str) -> None:
         outcome = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(
-            f"There is no outcome of tests in {results}: {error}.",
-            remedy="Run the tests first; they leave it there.",
+            f"No outcome of tests was found in {results}: {error}.",
+            remedy="Run the tests first; they write it there.",
             setting="e2e_tests#results",
             cause="tests-outcome-missing",
         ) from error
     cause, sentence = outcome["cause"], outcome["sentence"]
     if not outcome["passed"]:
         raise TestsNotPassed(
-            f"The end-to-end tests did not pass: {sentence}; the coverage is home all the same.",
-            remedy=f"They were: {' '.join(outcome['command'])}. Their output: {outcome['log']}",
+            f"The end-to-end tests did not pass: {sentence}; the coverage data was collected.",
+            remedy=f"Command: {' '.join(outcome['command'])}. Output: {outcome['log']}",
             evidence=outcome["last_lines"],
             cause=cause,
         )

@@ -18,7 +18,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors im
 
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 
-# What Ginkgo lists beside its specs: [BeforeSuite], [DeferCleanup (Suite)] ... (ginkgo/v2/reporters/junit_report.go)
+# What Ginkgo lists next to its specs: [BeforeSuite], [DeferCleanup (Suite)] ... (ginkgo/v2/reporters/junit_report.go)
 GINKGO_NODE = re.compile(r"\[(?!It\])[^\]]+\]")
 
 
@@ -81,12 +81,12 @@ def read_junit(path: str) -> Results:
             return
         name, ended = state["case"], state["ended"]
         state["case"] = None
-        # that a suite was set up is no test; that it could not be is what failed
+        # setting up a suite is not a test; a failure to set it up is a failed test
         if not (state["ginkgo"] and GINKGO_NODE.match(name) and ended != FAILED):
             results.add(name.removeprefix("[It] "), ended)
 
     def refuse(*_arguments: t.Any) -> None:
-        raise ReportError(f"The tests' report {path} has a document type, which no JUnit file has.")
+        raise ReportError(f"The tests' report {path} has a document type, which a JUnit file must not have.")
 
     parser.StartElementHandler = start
     parser.EndElementHandler = end
@@ -97,7 +97,7 @@ def read_junit(path: str) -> Results:
     except (OSError, xml.parsers.expat.ExpatError) as error:
         raise ReportError(f"The tests' report {path} cannot be read: {error}.") from error
     if state["root"] not in ("testsuites", "testsuite"):
-        raise ReportError(f"The tests' report {path} is no JUnit file: it begins with <{state['root']}>.")
+        raise ReportError(f"The tests' report {path} is not a JUnit file: it begins with <{state['root']}>.")
     return results
 
 
@@ -110,7 +110,7 @@ class GoTestEvents:
         self.seen = False
 
     def feed(self, line: str) -> t.Optional[str]:
-        """Return the output that a line carries, None for an event without; what is no event is output itself."""
+        """Return the output that a line carries, None for an event without; any other line is output itself."""
         event: t.Any = None
         if line.startswith("{"):
             try:
@@ -144,7 +144,7 @@ class GoTestEvents:
                 containing.setdefault((package, parent), []).append(ended)
         for (package, test), ended in self._ended.items():
             below = containing.get((package, test))
-            # a test can fail itself, beside all that it contains
+            # a test can fail itself, apart from all that it contains
             if below is None or (ended == FAILED and FAILED not in below):
                 results.add(test, ended)
         failed = {package for (package, _test), ended in self._ended.items() if ended == FAILED}
@@ -248,7 +248,7 @@ def _flag(argv: t.Sequence[str], name: str) -> str:
 
 
 def age_of(path: str) -> t.Optional[tuple[int, int]]:
-    """Return what changes when a file is written anew; None where there is none."""
+    """Return what changes when a file is rewritten; None where there is none."""
     try:
         status = Path(path).stat()
     except OSError:

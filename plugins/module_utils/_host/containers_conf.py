@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DROP_IN = "50-kubernaut-coverage.conf"
-# what podman asks for containers of root unless told otherwise (libpod/define: RLimitDefaultValue)
+# what podman asks for containers of root by default (libpod/define: RLimitDefaultValue)
 PODMAN_LIMIT = 1048576
 
 

@@ -118,13 +118,13 @@ def _check_user(facts: t.Mapping[str, t.Any]) -> Check:
     if not rootless["newuidmap"]:
         lacks.append("newuidmap is not installed (package uidmap)")
     if facts["cgroup"] != "unified":
-        lacks.append(f"kind without root needs cgroup v2 alone, and cgroups are {facts['cgroup']}")
+        lacks.append(f"kind without root needs cgroup v2 alone; this host has {facts['cgroup']}")
     if lacks:
         return Check(
             "user",
             False,
             f"{facts['user']} is not root, and " + "; ".join(lacks),
-            "Run as root (ansible_become=true), or give the user what is missing.",
+            "Run as root (ansible_become=true), or provide what is missing.",
         )
     return Check("user", True, f"{facts['user']}, rootless with {rootless['subuid']} subordinate ids")
 
@@ -133,8 +133,8 @@ def _check_podman(facts: t.Mapping[str, t.Any]) -> list[Check]:
     podman, conf = facts["podman"], facts["containers_conf"]
     if not podman["version"]:
         return [Check("podman", False, podman["error"] or "not installed", "Install the package podman.")]
-    told = f"{podman['version']}, {podman['runtime']}, {podman['cgroup_manager']}, {podman['storage_driver']}"
-    checks = [Check("podman", not podman["error"], podman["error"] or told, "Read what podman says: podman info.")]
+    found = f"{podman['version']}, {podman['runtime']}, {podman['cgroup_manager']}, {podman['storage_driver']}"
+    checks = [Check("podman", not podman["error"], podman["error"] or found, "Read what podman says: podman info.")]
     if conf["unheeded"]:
         checks.append(
             Check(
@@ -149,7 +149,7 @@ def _check_podman(facts: t.Mapping[str, t.Any]) -> list[Check]:
             Check(
                 "podman settings",
                 False,
-                f"{conf['path']} is not as this host needs it",
+                f"{conf['path']} does not match what this host needs",
                 "Run the role coverage_runner.",
             )
         )
@@ -169,10 +169,10 @@ def _check_tool(name: str, tool: t.Mapping[str, str], wanted: str, *, exact: boo
     if not tool["path"]:
         return Check(name, False, "not installed", remedy)
     ok = tool["version"] == wanted if exact else version_key(tool["version"]) >= version_key(wanted)
-    told = f"{tool['version'] or 'no version'} at {tool['path']}"
+    found = f"{tool['version'] or 'no version'} at {tool['path']}"
     if ok and not tool["on_path"]:
-        return Check(name, False, f"{told}, which is not on PATH", f"Put {Path(tool['path']).parent} on PATH.")
-    return Check(name, ok, told if ok else f"{told}, {'not' if exact else 'older than'} {wanted}", remedy)
+        return Check(name, False, f"{found}, which is not on PATH", f"Put {Path(tool['path']).parent} on PATH.")
+    return Check(name, ok, found if ok else f"{found}, {'not' if exact else 'older than'} {wanted}", remedy)
 
 
 def checks(facts: t.Mapping[str, t.Any], wanted: Wanted) -> list[Check]:
@@ -212,7 +212,7 @@ def checks(facts: t.Mapping[str, t.Any], wanted: Wanted) -> list[Check]:
         state = (
             "not there"
             if not image["id"]
-            else f"{image['id'][:12]} of another recipe"
+            else f"{image['id'][:12]} from another recipe"
             if not image["current"]
             else image["id"][:12]
         )
@@ -248,7 +248,7 @@ def checks(facts: t.Mapping[str, t.Any], wanted: Wanted) -> list[Check]:
                 "memory",
                 total >= wanted.memory,
                 f"{total / GIB:.1f} GiB",
-                f"{wanted.memory / GIB:.0f} GiB keep a cluster and a build from being killed.",
+                f"{wanted.memory / GIB:.0f} GiB are needed, or a cluster or a build may be killed.",
                 needed=False,
             )
         )

@@ -25,7 +25,7 @@ LISTENING = {"tcp": "0A", "udp": "07"}
 
 
 class PortError(CoverageError):
-    """A host port that is needed cannot be had."""
+    """A host port that is needed is not available."""
 
     cause = "port-taken"
 
@@ -174,19 +174,19 @@ def require_free(
                 continue
             if refusal == errno.EADDRNOTAVAIL:
                 raise InputError(
-                    f"Host port {wanted} cannot be had: {wanted.address} is not an address of this host.",
+                    f"Host port {wanted} is not available: {wanted.address} is not an address of this host.",
                     setting=setting,
                 )
             if refusal in (errno.EACCES, errno.EPERM):
                 raise PortError(
-                    f"Host port {wanted} cannot be had: this user may not bind port {wanted.port}.",
+                    f"Host port {wanted} is not available: this user may not bind port {wanted.port}.",
                     remedy="Choose a port above 1024.",
                     setting=setting,
                     cause="port-forbidden",
                 )
             holder = process_holder(wanted)
             if holder is None and refusal != errno.EADDRINUSE:
-                raise PortError(f"Host port {wanted} cannot be had: {os.strerror(refusal)}.", setting=setting)
+                raise PortError(f"Host port {wanted} is not available: {os.strerror(refusal)}.", setting=setting)
             holder = holder or Holder("a process that this user cannot see", "Stop that process")
         raise PortError(
             f"Host port {wanted} is taken by {holder.text}.",

@@ -59,7 +59,7 @@ CAPABILITIES = [
 
 
 def cgroup_mode(mounts: str) -> str:
-    """Return C(unified) (v2 alone), C(hybrid) (v1 with v2 beside), C(legacy) (v1 alone) or C(none).
+    """Return C(unified) (v2 alone), C(hybrid) (v1 and v2), C(legacy) (v1 alone) or C(none).
 
     :arg mounts: /proc/self/mounts.
     """
@@ -114,7 +114,7 @@ def version_key(version: str) -> tuple[int, ...]:
 
 
 def memory(meminfo: str) -> dict[str, int]:
-    """Return bytes of memory in total and still to be had.
+    """Return bytes of memory in total and still available.
 
     :arg meminfo: /proc/meminfo.
     """

@@ -58,7 +58,7 @@ class ToolRequest:
     :arg bin_dir: where the program, or a link to it, is to lie.
     :arg cache_dir: where toolchains and receipts are kept.
     :arg url: URL or path of a program (kind) or of a release archive (Go), or "".
-    :arg checksum: C(sha256:...) of what lies there; required for a URL.
+    :arg checksum: C(sha256:...) of the file; required for a URL.
     """
 
     name: str
@@ -127,7 +127,7 @@ class Installer:
     def _may_replace(self, path: Path) -> None:
         if (path.exists() or path.is_symlink()) and self._owned().get(str(path)) != self._identity(path):
             raise ToolUnavailable(
-                f"{path} is there already and not what this collection put there;"
+                f"{path} already exists and was not installed by this collection;"
                 " remove it, or name another folder (coverage_runner_bin_dir)"
             )
 
@@ -158,8 +158,8 @@ class Installer:
             return outcome
         reasons = [f"{item['way']}: {item['reason']}" for item in tried]
         raise ToolError(
-            f"{request.name} {request.version} could not be had: {'; '.join(reasons)}.",
-            remedy=f"Give a file or URL of it with its checksum (coverage_runner_{request.name}_url).",
+            f"{request.name} {request.version} could not be obtained: {'; '.join(reasons)}.",
+            remedy=f"Provide a file or URL with its checksum (coverage_runner_{request.name}_url).",
             setting=f"runner_tool#{request.name}.url",
             evidence=reasons,
         )
@@ -192,7 +192,7 @@ class Installer:
         if "://" in request.url:
             if not request.checksum:
                 raise InputError(
-                    f"What a URL gives has to be proved: {request.name} has no checksum.",
+                    f"A download must be verified: {request.name} has no checksum.",
                     setting=f"runner_tool#{request.name}.checksum",
                 )
             report_progress(f"download {request.name}")
@@ -200,7 +200,7 @@ class Installer:
                 with open_url(request.url, timeout=60) as answer, target.open("wb") as stream:
                     shutil.copyfileobj(answer, stream, CHUNK)
             except (OSError, urllib.error.URLError) as error:
-                raise ToolUnavailable(f"the URL gives nothing ({getattr(error, 'reason', error)})") from error
+                raise ToolUnavailable(f"the URL cannot be read ({getattr(error, 'reason', error)})") from error
         else:
             try:
                 shutil.copyfile(Path(request.url).expanduser(), target)
@@ -229,7 +229,7 @@ class Installer:
                 with tarfile.open(fetched, "r:*") as archive:
                     archive.extractall(temporary, filter="data")
             except tarfile.TarError as error:
-                raise ToolUnavailable(f"what was given is no archive of Go ({error})") from error
+                raise ToolUnavailable(f"the given file is not an archive of Go ({error})") from error
             return self._install_go(Path(temporary) / "go", "url")
 
     def module(self) -> ToolOutcome:
@@ -238,7 +238,7 @@ class Installer:
         if self.check_mode:
             return ToolOutcome("module", "", "", True)
         if not go:
-            raise ToolUnavailable("there is no Go to compile it with")
+            raise ToolUnavailable("Go is not installed to compile it")
         report_progress("compile kind")
         with tempfile.TemporaryDirectory(dir=self._cache()) as temporary:
             try:
@@ -301,9 +301,9 @@ class Installer:
                 run([str(program), "version"], purpose="ask kind for its version", timeout=30).stdout
             )
         except CommandError as error:
-            raise ToolUnavailable(f"what was given does not run ({error.message})") from error
+            raise ToolUnavailable(f"the given file does not run ({error.message})") from error
         if not suffices(self.request, version):
-            raise ToolUnavailable(f"what was given is {version or 'not kind'}")
+            raise ToolUnavailable(f"the given file is {version or 'not kind'}")
         target = self.bin_dir / "kind"
         self._place(target, lambda new: shutil.copy2(program, new))  # type: ignore[arg-type]
         return ToolOutcome(way, str(target), version, True)
@@ -314,9 +314,9 @@ class Installer:
                 run([str(tree / "bin/go"), "version"], purpose="ask Go for its version", timeout=30).stdout
             )
         except CommandError as error:
-            raise ToolUnavailable(f"what was given does not run ({error.message})") from error
+            raise ToolUnavailable(f"the given file does not run ({error.message})") from error
         if not suffices(self.request, version):
-            raise ToolUnavailable(f"what was given is {version or 'not Go'}")
+            raise ToolUnavailable(f"the given file is {version or 'not Go'}")
         home = self.cache / "toolchains" / f"go{version}"
         home.parent.mkdir(parents=True, exist_ok=True)
         if not home.exists():

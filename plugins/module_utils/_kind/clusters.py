@@ -120,7 +120,7 @@ class KindClusters:
         wait: int = 0,
         check_mode: bool = False,
     ) -> ClusterOutcome:
-        """Make sure that the cluster stands as described and that C(kubeconfig) opens it.
+        """Make sure that the cluster exists as described and that C(kubeconfig) opens it.
 
         :arg kubeconfig: path of a file for this cluster alone.
         :arg recreate: replace a cluster of that name that is not the one described, or not whole.
@@ -218,7 +218,7 @@ class KindClusters:
         image_id: str,
         check_mode: bool,
     ) -> ClusterOutcome:
-        """The cluster is the one described: see to its kubeconfig and its readiness."""
+        """The cluster is the one described: ensure its kubeconfig and its readiness."""
         recorded = ((found.record or {}).get("kubeconfig") or {}).get("sha256")
         changed = False
         if not text or digest(text) != recorded:
@@ -301,7 +301,7 @@ class KindClusters:
             ["logs", "--tail", "12", node],
         ):
             try:
-                answer = self.podman.run(*arguments, purpose=f"ask node {node} what happened", timeout=20)
+                answer = self.podman.run(*arguments, purpose=f"inspect node {node}", timeout=20)
             except CommandError:
                 continue
             lines = last_lines(answer.stdout + answer.stderr, 12)
@@ -322,7 +322,7 @@ class KindClusters:
             )
         except CommandError as error:
             seen = self.podman.exec(
-                *[node, *kubectl, "get", "nodes", "--output", "json"], purpose="see the nodes' conditions", timeout=30
+                *[node, *kubectl, "get", "nodes", "--output", "json"], purpose="read the nodes' conditions", timeout=30
             )
             conditions = [
                 f"{item['metadata']['name']}: {condition.get('reason')}: {condition.get('message')}"
@@ -332,7 +332,7 @@ class KindClusters:
             ]
             raise ClusterError(
                 f'Not every node of cluster "{config.name}" was ready after {seconds} s.',
-                remedy="The cluster stands; look at the evidence, or give it longer.",
+                remedy="The cluster exists; read the evidence, or allow more time.",
                 setting="kind_cluster#wait",
                 evidence=conditions or error.evidence,
                 cause="nodes-not-ready",
@@ -353,7 +353,7 @@ class KindClusters:
         if found is not None and not found.ours and not force and not lock.path.exists():
             raise ClusterError(
                 f'Cluster "{name}" was not created by this collection and is not deleted.',
-                remedy="Choose another name, or insist with force.",
+                remedy="Choose another name, or use force.",
                 setting="kind_cluster#force",
                 evidence=[*(node.name for node in found.nodes), *found.evidence],
                 cause="cluster-foreign",

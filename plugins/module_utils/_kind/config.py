@@ -49,18 +49,18 @@ class ClusterConfig:
         extra_mounts: t.Iterable[t.Mapping[str, t.Any]] = (),
         kubeadm_patches: t.Iterable[str] = (),
     ) -> ClusterConfig:
-        """Fill in defaults, sort what has no order, and check everything that needs no look at the host.
+        """Fill in defaults, sort what has no order, and check everything that can be checked without the host.
 
         :raises InputError: naming the option and the value.
         """
         if len(name) > NAME_LIMIT or not re.fullmatch(rf"{NAME_PART}(\.{NAME_PART})*", name):
             raise InputError(
-                f'"{name}" cannot be the name of a cluster: at most {NAME_LIMIT} lower-case letters, digits, "-" '
-                'and ".", a letter or digit first and last.',
+                f'"{name}" cannot be the name of a cluster: use at most {NAME_LIMIT} lowercase letters, digits, "-" '
+                'and ".", starting and ending with a letter or digit.',
                 setting="cluster.name",
             )
         if not node_image or any(character.isspace() for character in node_image):
-            raise InputError(f'"{node_image}" is no image reference.', setting="cluster.node_image")
+            raise InputError(f'"{node_image}" is not an image reference.', setting="cluster.node_image")
         if workers < 0:
             raise InputError(f"A cluster cannot have {workers} workers.", setting="cluster.workers")
         return cls(
@@ -162,7 +162,7 @@ def _canonical_mounts(mounts: t.Iterable[t.Mapping[str, t.Any]]) -> tuple[dict[s
             item[key] = os.path.normpath(mount[key])
         target = str(item["container_path"])
         if target in RESERVED_PATHS:
-            raise InputError(f"A node's {target} is kind's own: nothing can be mounted there.", setting=setting)
+            raise InputError(f"{target} of a node belongs to kind: nothing can be mounted there.", setting=setting)
         if target in found:
             raise InputError(f"Two mounts have the container_path {target}.", setting=setting)
         found[target] = item
@@ -192,15 +192,15 @@ def describe_differences(there: t.Mapping[str, t.Any], wanted: t.Mapping[str, t.
         if old == new:
             continue
         if not (isinstance(old, list) and isinstance(new, list)):
-            found.append(f"{key} is {old} there, wanted is {new}")
+            found.append(f"{key} is {old}, expected {new}")
             continue
         gone = [_describe_item(key, item) for item in old if item not in new]
         added = [_describe_item(key, item) for item in new if item not in old]
         if not gone and not added:
             found.append(f"{key} has the same entries in another order")
             continue
-        parts = [f"{', '.join(gone)} is there and not wanted"] if gone else []
-        parts += [f"{', '.join(added)} is wanted and not there"] if added else []
+        parts = [f"{', '.join(gone)} exists but is not described"] if gone else []
+        parts += [f"{', '.join(added)} is described but does not exist"] if added else []
         found.append(f"{key}: {'; '.join(parts)}")
     return found
 

@@ -13,7 +13,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command i
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.config import ClusterConfig
 
-READY_RUNNER = "Run playbooks/runner.yml, which readies this host."
+READY_RUNNER = "Run playbooks/runner.yml, which prepares this host."
 
 
 class ClusterError(CoverageError):
@@ -37,7 +37,7 @@ KNOWN_FAILURES = (
         r"statfs ([^:\n]+): no such file",
         "mount-source-missing",
         "{0}, which a node mounts, does not exist on this host",
-        "Create it, or take the mount away.",
+        "Create it, or remove the mount.",
         "cluster.extra_mounts",
     ),
     (
@@ -47,7 +47,7 @@ KNOWN_FAILURES = (
         "Free it, or choose another host_port.",
         "cluster.port_mappings",
     ),
-    (r"no space left on device", "disk-full", "the disk is full", "Make room where podman keeps its containers.", ""),
+    (r"no space left on device", "disk-full", "the disk is full", "Free space where podman stores its containers.", ""),
     (
         r"(?:too many open files|inotify_init|inotify watches)",
         "kernel-limits",
@@ -58,22 +58,23 @@ KNOWN_FAILURES = (
     (
         r"(?:rootless provider requires|Delegate=yes)",
         "no-root",
-        "podman runs without root here and this host does not delegate it the cgroups that kind needs",
+        "podman runs rootless, but this host does not delegate the cgroups that kind needs",
         "Run as root, or set up rootless kind: cgroup v2 and Delegate=yes.",
         "",
     ),
     (
         r"could not find a (?:log )?line that matches",
         "node-boot",
-        "systemd did not come up inside a node's container",
+        "systemd did not start inside a node's container",
         READY_RUNNER,
         "cluster.node_image",
     ),
     (
         r"(?:kubelet is not healthy|wait-control-plane|timed out waiting for the condition|context deadline exceeded)",
         "control-plane",
-        "the control plane did not come up inside its node",
-        "Read the kubelet's lines; most often memory or disk is short, or the node image does not suit this host.",
+        "the control plane did not start inside its node",
+        "Read the kubelet's log lines; usually memory or disk space is short, or the node image does not suit"
+        " this host.",
         "cluster.node_image",
     ),
 )
@@ -96,7 +97,7 @@ def explain_failure(config: ClusterConfig, output: str, node_lines: t.Sequence[s
                 cause=cause,
             )
     return ClusterError(
-        f'Cluster "{config.name}" could not be created: kind gave up. Its last words are the evidence.',
+        f'Cluster "{config.name}" could not be created: kind failed. The end of its output is in the evidence.',
         evidence=evidence,
         cause="kind-failed",
     )

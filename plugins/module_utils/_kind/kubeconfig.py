@@ -29,12 +29,12 @@ def read_kubeconfig(path: Path, name: str) -> str:
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no kubeconfig: {error}.", setting="kind_cluster#kubeconfig") from error
+        raise InputError(f"{path} is not a kubeconfig: {error}.", setting="kind_cluster#kubeconfig") from error
     others = foreign_entries(text, name)
     if others:
         raise InputError(
-            f'{path} also holds access to {", ".join(others)}: the file of cluster "{name}" has to be one of its own.',
-            remedy="Choose a path where no file is.",
+            f'{path} also contains entries for {", ".join(others)}; cluster "{name}" needs a file of its own.',
+            remedy="Choose a path where no file exists.",
             setting="kind_cluster#kubeconfig",
         )
     return text

@@ -70,7 +70,7 @@ class CreationLock:
         raise ClusterError(f"Another process has held {self.path} for {CREATION_LIMIT} s.", cause="creation-blocked")
 
     def _is_current(self, stream: t.BinaryIO) -> bool:
-        """Whether an open file still is the lock file: whoever held it before has removed it."""
+        """Whether an open file still is the lock file: its previous holder may have removed it."""
         try:
             return os.fstat(stream.fileno()).st_ino == self.path.stat().st_ino
         except FileNotFoundError:

@@ -32,7 +32,7 @@ def refusal(found: KindCluster, difference: t.Sequence[str], *, interrupted: boo
     if difference:
         return ClusterError(
             f'Cluster "{found.name}" exists with another configuration: {"; ".join(difference)}.',
-            remedy="Choose another name to have both; or set kind_cluster_recreate: true to replace the one there.",
+            remedy="Choose another name to keep both, or set kind_cluster_recreate: true to replace it.",
             setting="kind_cluster_name, kind_cluster_recreate",
             evidence=list(difference),
             cause="cluster-different",
@@ -40,7 +40,7 @@ def refusal(found: KindCluster, difference: t.Sequence[str], *, interrupted: boo
     if found.state == "stopped" and not interrupted:
         stopped = ", ".join(node.name for node in found.nodes if not node.running)
         return ClusterError(
-            f'Cluster "{found.name}" exists, but not all of its nodes run: {stopped}.',
+            f'Cluster "{found.name}" exists, but not all of its nodes are running: {stopped}.',
             remedy=f"Start them (podman start {stopped.replace(',', '')}), or set kind_cluster_recreate: true.",
             setting="kind_cluster#recreate",
             evidence=states,
@@ -100,7 +100,7 @@ def require_host(podman: Podman) -> None:
     """Raise if kind cannot work for this user on this host, as far as that is known without trying."""
     if not Path("/lib/modules").is_dir():
         raise ClusterError(
-            "/lib/modules does not exist on this host, and kind mounts it into every node.",
+            "/lib/modules does not exist on this host, but kind mounts it into every node.",
             remedy=READY_RUNNER,
             cause="mount-source-missing",
         )
@@ -112,7 +112,7 @@ def require_host(podman: Podman) -> None:
     if host.get("cgroupVersion") != "v2" or missing:
         what = f"cgroup controllers {', '.join(missing)} not delegated" if missing else "no cgroup v2"
         raise ClusterError(
-            f"kind needs root here, or a host that supports it without: {what}.",
+            f"kind needs root here, or a host that supports rootless kind: {what}.",
             remedy="Run as root (become: true), or set up rootless kind: cgroup v2 and Delegate=yes.",
             evidence=[f"cgroupVersion {host.get('cgroupVersion')}, controllers {host.get('cgroupControllers')}"],
             cause="no-root",

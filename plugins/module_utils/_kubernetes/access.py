@@ -161,13 +161,13 @@ class Access:
     def _refuse_missing(self) -> None:
         if self.empty_kubeconfig and not self.given:
             raise InputError(
-                "The option kubeconfig is empty, and no other option says which cluster is meant.",
-                remedy="Name the cluster's kubeconfig, or leave the option out to use the default one.",
+                "The option kubeconfig is empty, and no other option names the cluster.",
+                remedy="Name the cluster's kubeconfig, or omit the option to use the default one.",
                 cause="no-kubeconfig",
             )
         if self.absent:
             raise InputError(
-                f"There is no kubeconfig {self.kubeconfig}: the cluster was not created, or its kubeconfig lies"
+                f"There is no kubeconfig {self.kubeconfig}: the cluster was not created, or its kubeconfig is"
                 " elsewhere.",
                 remedy="Create the cluster first (role kind_cluster), or name its kubeconfig.",
                 cause="no-kubeconfig",
@@ -252,7 +252,7 @@ def _texts(value: t.Any) -> t.Iterator[str]:
 
 
 def _secrets(value: t.Any) -> t.Iterator[str]:
-    """Yield every value that lies under the key of a secret."""
+    """Yield every value stored under a secret's key."""
     if isinstance(value, t.Mapping):
         for key, item in value.items():
             yield from _texts(item) if key in SECRETS else _secrets(item)

@@ -39,37 +39,37 @@ KNOWN_FAILURES = (
         # apiserver/pkg/admission/plugin/webhook/errors/statuserror.go
         re.compile(r'admission webhook "(?P<who>[^"]+)" denied the request'),
         "admission-webhook-refused",
-        "See what the webhook {who} wants, or exempt the namespace from it.",
+        "Check what the webhook {who} requires, or exempt the namespace from it.",
     ),
     (
         # apiserver/pkg/admission/plugin/webhook/{mutating,validating}/dispatcher.go
         re.compile(r'failed calling webhook "(?P<who>[^"]+)"'),
         "admission-webhook-unreachable",
-        "See whether the program behind the webhook {who} runs, or remove its configuration.",
+        "Check whether the program behind the webhook {who} is running, or remove its configuration.",
     ),
     (
         # apiserver/pkg/admission/plugin/policy/validating/dispatcher.go
         re.compile(r"ValidatingAdmissionPolicy '(?P<who>[^']+)' .*denied request"),
         "admission-policy-refused",
-        "See what the policy {who} wants, or exempt the namespace from it.",
+        "Check what the policy {who} requires, or exempt the namespace from it.",
     ),
     (
         # pkg/quota/v1 and apiserver/pkg/admission/plugin/resourcequota/controller.go
         re.compile(r"exceeded quota: (?P<who>[^,\s]+)"),
         "quota-exceeded",
-        "Raise the quota {who}, or lower what the workload asks for.",
+        "Raise the quota {who}, or lower the workload's requests.",
     ),
     (
         # staging/src/k8s.io/pod-security-admission/admission/admission.go
         re.compile(r'violates PodSecurity "(?P<who>[^"]+)"'),
         "pod-security-refused",
-        "Let the pod keep to the level {who}, or label the namespace with a milder one.",
+        "Make the pod comply with the level {who}, or label the namespace with a less restrictive one.",
     ),
     (
         # plugin/pkg/auth/authorizer, apiserver/pkg/endpoints/handlers/responsewriters/errors.go
         re.compile(r'is forbidden: User "(?P<who>[^"]+)" cannot '),
         "rbac-forbidden",
-        "Give {who} that right, or use another kubeconfig.",
+        "Grant {who} that permission, or use another kubeconfig.",
     ),
 )
 
@@ -129,7 +129,7 @@ class Cluster:
     def __init__(self, access: t.Union[Access, str]) -> None:
         self.access = access if isinstance(access, Access) else Access.of({"kubeconfig": access})
         self._configuration = self.access.configuration()
-        # whoever waits asks again himself, and wants to know at once that a cluster is gone
+        # callers that wait retry themselves, and need to know at once that a cluster is gone
         self._configuration.retries = False
         self._client = self._new_client()
         self._dynamic: t.Any = None
@@ -150,8 +150,8 @@ class Cluster:
         if self.access.headers:
             # kubernetes.stream.ws_client.create_websocket passes the header Authorization and no other
             raise InputError(
-                "Programs in pods and port-forwards cannot be had as another user: the Python client for Kubernetes"
-                " sends no Impersonate headers when it opens a stream.",
+                "Programs in pods and port-forwards are not available when impersonating: the Python client for"
+                " Kubernetes sends no Impersonate headers when it opens a stream.",
                 remedy="Use the credentials of that user itself.",
                 setting="impersonate_user",
                 cause="impersonation-unsupported",
@@ -245,7 +245,7 @@ class Cluster:
     ) -> t.Iterator[tuple[str, Object]]:
         """Yield (C(ADDED|MODIFIED|DELETED), object) under a collection's path for at most that many seconds.
 
-        Ends early when the server closes the watch: whoever waits looks at the clock and asks again.
+        Ends early when the server closes the watch: the caller checks its deadline and asks again.
         """
         response = self._response(
             "GET",
@@ -281,7 +281,7 @@ class Cluster:
                 resource = self.dynamic.resources.get(api_version=item["apiVersion"], kind=item["kind"])
         except ResourceNotFoundError as error:
             raise KubernetesError(
-                f"The cluster knows no kind {item['kind']} of {item['apiVersion']}.",
+                f"The cluster does not know the kind {item['kind']} of {item['apiVersion']}.",
                 remedy="Install its CustomResourceDefinition first.",
                 cause="crd-missing",
             ) from error
@@ -425,6 +425,6 @@ def _errors_of(what: str) -> t.Iterator[None]:
             raise _untrusted(what, str(getattr(error, "reason", error))) from error
         raise KubernetesError(
             f"The API server does not answer ({what}): {error}.",
-            remedy="See whether the cluster still runs.",
+            remedy="Check whether the cluster still runs.",
             cause="cluster-unreachable",
         ) from error

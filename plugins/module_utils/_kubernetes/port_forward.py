@@ -65,9 +65,9 @@ def parse_target(entry: t.Mapping[str, t.Any], namespace: str) -> ForwardTarget:
     elif not (entry.get("namespace") or namespace):
         wrong = f"no namespace is given for {entry['target']}"
     elif not 0 <= int(entry.get("local_port") or 0) < 65536:
-        wrong = f"{entry['local_port']} is no port"
+        wrong = f"{entry['local_port']} is not a port"
     elif not str(entry.get("variable") or ""):
-        wrong = "the variable that tells the tests the address is not given"
+        wrong = "the variable with the address for the tests is not given"
     if wrong:
         raise InputError(
             f"A port-forward is not valid: {wrong}.", setting="tests.port_forward", cause="port-forward-invalid"
@@ -135,7 +135,7 @@ def resolve(cluster: Cluster, target: ForwardTarget) -> t.Optional[tuple[str, in
 
 def _missing(target: ForwardTarget, why: str) -> InputError:
     return InputError(
-        f"The port-forward to {target} cannot be made: {why}.",
+        f"The port-forward to {target} cannot be set up: {why}.",
         setting="tests.port_forward",
         cause="port-forward-target-missing",
     )
@@ -156,7 +156,7 @@ class PortForward:
         self._closed = threading.Event()
         if self._ready_endpoint() is None:
             raise InputError(
-                f"The port-forward to {target} cannot be made: no pod behind it was ready within {wait:g} s.",
+                f"The port-forward to {target} cannot be set up: no pod behind it was ready within {wait:g} s.",
                 setting="tests.port_forward",
                 cause="port-forward-no-pod",
             )
@@ -164,8 +164,9 @@ class PortForward:
             self._listener = socket.create_server((HOST, target.local_port), backlog=128)
         except OSError as error:
             raise InputError(
-                f"The port-forward to {target} cannot be made: {HOST}:{target.local_port} is taken ({error.strerror}).",
-                remedy="Leave local_port away, or give another.",
+                f"The port-forward to {target} cannot be set up: {HOST}:{target.local_port} is in use"
+                f" ({error.strerror}).",
+                remedy="Omit local_port, or use another.",
                 setting="tests.port_forward",
                 cause="port-forward-port-taken",
             ) from error
@@ -174,7 +175,7 @@ class PortForward:
 
     @property
     def address(self) -> str:
-        """What the tests are told."""
+        """What is passed to the tests."""
         before = f"{self.target.scheme}://" if self.target.scheme else ""
         return f"{before}{HOST}:{self.port}{self.target.path}"
 

@@ -27,7 +27,7 @@ from pathlib import Path
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import replacing
 
-# The name of a function that "go build -cover" links in and calls from main's init, as it stands in the function name
+# The name of a function that "go build -cover" links in and calls from main's init, as it appears in the function name
 # table (runtime.funcnametab: names end in NUL) that stripping leaves alone. The NULs tell it from a program that only
 # mentions the name, as Go's own linker does.
 INSTRUMENTED = b"\x00runtime/coverage.initHook\x00"
@@ -104,11 +104,13 @@ class ImageArchive:
             if len(chosen) != 1:
                 names = ", ".join(name for image in images for name in image.names) or "images without a name"
                 what = f"image {reference}" if reference else "exactly one image"
-                raise ArchiveError(f"Image archive {path} does not hold {what}, but {names}.")
+                raise ArchiveError(f"Image archive {path} does not contain {what}; it contains {names}.")
             self.image = chosen[0]
             raw = self._read(self.image.config_file)
             if hashlib.sha256(raw).hexdigest() != self.image.id:
-                raise ArchiveError(f"Image archive {path} is damaged: image {self.image.id} has another configuration.")
+                raise ArchiveError(
+                    f"Image archive {path} is damaged: image {self.image.id} has a different configuration."
+                )
             self.config: dict[str, t.Any] = json.loads(raw)
         except (CoverageError, ValueError, tarfile.TarError, OSError) as error:
             self._tar.close()
@@ -136,7 +138,7 @@ class ImageArchive:
         except KeyError as error:
             raise ArchiveError(f"Image archive {self.path} is damaged: it has no {name}.") from error
         if stream is None:
-            raise ArchiveError(f"Image archive {self.path} is damaged: {name} is no file.")
+            raise ArchiveError(f"Image archive {self.path} is damaged: {name} is not a file.")
         return stream.read()
 
     def _images(self) -> list[ArchivedImage]:
@@ -144,7 +146,7 @@ class ImageArchive:
             self._tar.getmember("manifest.json")
         except KeyError as error:
             raise ArchiveError(
-                f"{self.path} is no docker archive: it has no manifest.json.",
+                f"{self.path} is not a docker archive: it has no manifest.json.",
                 remedy="Save the image with 'podman save --format docker-archive'.",
             ) from error
         images = []
@@ -188,7 +190,7 @@ class ImageArchive:
                 raise KeyError(name)
             if stream.read(4) == ZSTD:
                 raise ArchiveError(
-                    f"A layer of image archive {self.path} is compressed with zstd, which cannot be looked into.",
+                    f"A layer of image archive {self.path} is compressed with zstd, which cannot be read.",
                     remedy="Save the image with 'podman save --format docker-archive'.",
                 )
             stream.seek(0)
@@ -261,11 +263,11 @@ class ImageArchive:
         for _link in range(LINK_LIMIT):
             if not entry.member.islnk():
                 break
-            # a hard link's target lies in the same layer, or else was copied from one below
+            # a hard link's target is in the same layer, or was copied from one below
             entry = self.files()[_clean(entry.member.linkname)]
         stream = self._layers[entry.layer].extractfile(entry.member)
         if stream is None:
-            raise ArchiveError(f"{path} in image archive {self.path} is no file.")
+            raise ArchiveError(f"{path} in image archive {self.path} is not a file.")
         return stream
 
     def copy_layers(self, archive: tarfile.TarFile) -> None:
@@ -273,14 +275,14 @@ class ImageArchive:
         for name in dict.fromkeys(self.image.layers):
             stream = self._tar.extractfile(name)
             if stream is None:
-                raise ArchiveError(f"Image archive {self.path} is damaged: {name} is no file.")
+                raise ArchiveError(f"Image archive {self.path} is damaged: {name} is not a file.")
             with stream:
                 size = stream.seek(0, os.SEEK_END)
                 stream.seek(0)
                 archive.addfile(_header(name, size), stream)
 
     def go_binary(self, path: str) -> t.Optional[GoBinary]:
-        """Read one file of the image; None when it is no Go program."""
+        """Read one file of the image; None when it is not a Go program."""
         try:
             with self.open(path) as stream:
                 return read_go_binary(stream, f"/{path}")
@@ -309,7 +311,7 @@ def _cannot_read(path: str, reason: str) -> ArchiveError:
     for magic, program in PACKED:
         if head.startswith(magic):
             return ArchiveError(
-                f"Image archive {path} is compressed by {program}; it has to be a plain tar.",
+                f"Image archive {path} is compressed by {program}; it must be a plain tar.",
                 remedy=f"Unpack it: {program} -d -c {path} > image.tar; or save the image without {program}.",
             )
     return ArchiveError(
@@ -343,7 +345,7 @@ def command_words(argv: t.Sequence[str]) -> list[str]:
 
 
 def read_go_binary(stream: t.IO[bytes], path: str) -> t.Optional[GoBinary]:
-    """Read a program in one pass of bounded memory; None when it is no Go program for Linux (ELF).
+    """Read a program in one pass of bounded memory; None when it is not a Go program for Linux (ELF).
 
     Build information as in Go's debug/buildinfo; C(-cover=true) in it proves nothing, C(INSTRUMENTED) does.
     """

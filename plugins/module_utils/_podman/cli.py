@@ -129,7 +129,7 @@ class Podman:
                     raise
         image = self.image(tags[0])
         if image is None:
-            raise CommandError(f"Podman built {tags[0]} and then did not know it.")
+            raise CommandError(f"Podman reported a successful build of {tags[0]}, but the image does not exist.")
         return image
 
     def save(self, references: t.Sequence[str], archive: str) -> None:

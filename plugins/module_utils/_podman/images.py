@@ -177,7 +177,7 @@ def _choose(images: list[Archived], name: str) -> Archived:
     if len(images) == 1:
         return images[0]
     held = ", ".join(sorted(held for image in images for held in image.names)) or "images without names"
-    raise ImageUnavailable(f"it has {len(images)} images, none called {name}: {held}")
+    raise ImageUnavailable(f"it has {len(images)} images, none named {name}: {held}")
 
 
 # the ways
@@ -216,7 +216,7 @@ class Search:
         unknown = [way for way in self.request.ways if way not in WAYS]
         if unknown or not self.request.ways:
             raise InputError(
-                f"Ways to an image are {', '.join(WAYS)}, not {', '.join(unknown) or 'none'}.", setting="ways"
+                f"Image sources are {', '.join(WAYS)}, not {', '.join(unknown) or 'none'}.", setting="ways"
             )
         self._check_containerfile()
         if (
@@ -224,7 +224,7 @@ class Search:
             and not self.request.work_dir
             and os.access(Path(self.request.recipe) / "build", os.X_OK)
         ):
-            raise InputError("A recipe that is a program needs a folder to work in.", setting="work_dir")
+            raise InputError("A recipe that is a program needs a working folder.", setting="work_dir")
         self.before = self._before()
         tried: list[dict[str, str]] = []
         for way in self.request.ways:
@@ -246,10 +246,10 @@ class Search:
                 self._remove_replaced()
             return outcome
         raise ImageError(
-            f"Image {self.request.name} could not be had: "
+            f"Image {self.request.name} could not be obtained: "
             + "; ".join(f"{item['way']}: {item['reason']}" for item in tried)
             + ".",
-            remedy="Make one of these ways possible, or name another.",
+            remedy="Make one of these image sources available, or name another.",
             setting="ways",
             evidence=[f"{item['way']}: {item['reason']}" for item in tried],
         )
@@ -259,15 +259,17 @@ class Search:
         if not file:
             return
         if self.request.recipe:
-            raise InputError("An image is built by a recipe or by a Containerfile, not by both.", setting="recipe")
+            raise InputError(
+                "An image is built from a recipe or from a Containerfile, not from both.", setting="recipe"
+            )
         if not Path(file).is_file():
             raise InputError(
-                f"There is no Containerfile {file}, by which image {self.request.name} is to be built.",
+                f"There is no Containerfile {file}to build image {self.request.name} from.",
                 setting="containerfile",
                 cause="containerfile-missing",
             )
         if not Path(context).is_dir():
-            raise InputError(f"There is no folder {context}, from which {file} is to be built.", setting="context")
+            raise InputError(f"There is no folder {context}, the build context of {file}.", setting="context")
 
     def _before(self) -> t.Optional[Image]:
         """Return the image that has the name now; on a host that is still to get podman, none."""
@@ -282,13 +284,13 @@ class Search:
         """Refuse an image that another recipe made; one without the label came from elsewhere and is taken as it is."""
         label = labels.get(RECIPE_LABEL, "")
         if self.wanted and label and label != self.wanted:
-            raise ImageUnavailable(f"built from another recipe ({label[:12]}, wanted {self.wanted[:12]})")
+            raise ImageUnavailable(f"built from another recipe ({label[:12]}, expected {self.wanted[:12]})")
 
     def present(self) -> str:
         if self.before is None:
             raise ImageUnavailable("podman has no image of that name")
         if self.request.containerfile:
-            raise ImageUnavailable("whether it is what the Containerfile makes now, only a build can tell")
+            raise ImageUnavailable("only a build can show whether it matches the Containerfile")
         self._check_label(self.before.labels)
         return self.before.id
 
@@ -328,7 +330,7 @@ class Search:
         source = self.request.source
         if not source:
             if self.request.name.startswith(LOCAL):
-                raise ImageUnavailable("no registry reference is given, and the name is one of this host alone")
+                raise ImageUnavailable("no registry reference is given, and the name is local to this host")
             source = self.request.name
         if self.check_mode:
             return ""
@@ -351,7 +353,7 @@ class Search:
         except CommandError as error:
             raise ImageUnavailable(_reason(error)) from error
         if image is None:
-            raise ImageUnavailable(f"podman pulled {source} and then did not know it")
+            raise ImageUnavailable(f"podman pulled {source}, but the image does not exist")
         self._check_label(image.labels)
         self._tag(image.id)
         return image.id
@@ -384,14 +386,14 @@ class Search:
         except CommandError as error:
             raise ImageError(
                 f"Image {name} could not be built: {_clean(error.message)}",
-                remedy="The evidence has the end of what the build said.",
+                remedy="The end of the build's output is in the evidence.",
                 setting="containerfile" if self.request.containerfile else "recipe",
                 evidence=[_clean(line) for line in error.evidence],
                 cause="image-build-failed",
             ) from error
         if image is None or image.labels.get(RECIPE_LABEL, "") != self.wanted:
             raise ImageError(
-                f"The recipe {folder} ended well and left no image {name} with its label {RECIPE_LABEL}.",
+                f"The recipe {folder} succeeded but left no image {name} with its label {RECIPE_LABEL}.",
                 setting="recipe",
                 cause="image-build-failed",
             )
@@ -424,7 +426,7 @@ class Search:
         left = self.podman.image(self.before.id)
         if left is not None and not left.names:
             in_use = 2
-            self.podman.run("image", "rm", left.id, purpose="remove the image replaced", accept=(0, 1, in_use))
+            self.podman.run("image", "rm", left.id, purpose="remove the replaced image", accept=(0, 1, in_use))
 
 
 WAY_METHODS: t.Mapping[str, t.Callable[[Search], str]] = {
@@ -453,5 +455,5 @@ def remove(podman: Podman, name: str, *, check_mode: bool = False) -> bool:
             return False
         raise
     if found is not None and not check_mode:
-        podman.run("image", "rm", name, purpose=f"remove image {name}", remedy="Remove what was made from it first.")
+        podman.run("image", "rm", name, purpose=f"remove image {name}", remedy="First remove what was created from it.")
     return found is not None

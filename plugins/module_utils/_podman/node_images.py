@@ -101,15 +101,15 @@ def load_on_nodes(request: LoadRequest, *, check: bool = False) -> LoadOutcome:
     """
     if bool(request.cluster) == bool(request.nodes):
         raise InputError(
-            "An image is loaded either on the nodes of a cluster or on a list of nodes.",
-            remedy="Give one of cluster and nodes.",
+            "An image is loaded on the nodes of a cluster or on a list of nodes, not both.",
+            remedy="Set either cluster or nodes.",
             setting="node_image#cluster",
         )
     with ImageArchive(request.archive, request.reference) as archive:
         identity, architecture = archive.image.id, archive.architecture
     if request.image_id and request.image_id.removeprefix("sha256:") != identity:
         raise InputError(
-            f"Image archive {request.archive} holds another image than {request.reference} is to be:"
+            f"Image archive {request.archive} does not contain the image expected as {request.reference}:"
             f" {identity[:12]} instead of {request.image_id.removeprefix('sha256:')[:12]}.",
             remedy="Save the image again.",
             setting="archive",
@@ -160,7 +160,7 @@ def _nodes(podman: Podman, request: LoadRequest, deadline: float) -> list[str]:
         if missing:
             raise InputError(
                 f"There is no node {missing[0]} on this host.",
-                remedy="A node is named like its container: <cluster>-control-plane, <cluster>-worker.",
+                remedy="A node has the name of its container: <cluster>-control-plane, <cluster>-worker.",
                 setting="node_image#nodes",
                 evidence=[f"podman has no container {name}" for name in missing],
                 cause="node-missing",
@@ -169,7 +169,7 @@ def _nodes(podman: Podman, request: LoadRequest, deadline: float) -> list[str]:
         if ended:
             raise CoverageError(
                 f"Node {ended[0]} is not running: its container is {states[ended[0]]}.",
-                remedy="Start it, or make the cluster anew.",
+                remedy="Start it, or recreate the cluster.",
                 setting="kind_cluster#state",
                 evidence=[f"{name}: {state}" for name, state in sorted(states.items())],
                 cause="node-not-running",
@@ -180,7 +180,7 @@ def _nodes(podman: Podman, request: LoadRequest, deadline: float) -> list[str]:
         if not states and not request.node_count:
             raise InputError(
                 f"There is no kind cluster {request.cluster} on this host.",
-                remedy="Make it with the role kubernaut.coverage.kind_cluster, or name one that exists.",
+                remedy="Create it with the role kubernaut.coverage.kind_cluster, or name one that exists.",
                 setting="node_image#cluster",
                 evidence=[f"clusters here: {', '.join(_clusters(podman)) or 'none'}"],
                 cause="cluster-missing",
@@ -188,7 +188,7 @@ def _nodes(podman: Podman, request: LoadRequest, deadline: float) -> list[str]:
     raise CoverageError(
         f"Cluster {request.cluster} has {len(states)} running nodes of {request.node_count or len(states)}"
         f" after {request.timeout:g} s.",
-        remedy="See why the cluster does not come up, or allow more time.",
+        remedy="Check why the cluster does not start, or allow more time.",
         setting="node_image#timeout",
         evidence=[f"{name}: {state}" for name, state in sorted(states.items())],
         cause="node-not-running",
@@ -220,7 +220,7 @@ class Node:
                 evidence = error.evidence
         raise CoverageError(
             f"Containerd on node {self.name} did not answer within {allowed:g} s.",
-            remedy="See its journal on the node, or allow more time.",
+            remedy="Check its journal on the node, or allow more time.",
             setting="node_image#timeout",
             evidence=evidence,
             cause="containerd-not-answering",
@@ -279,7 +279,7 @@ class Node:
         here = self.architecture()
         if architecture != here:
             raise CoverageError(
-                f"Image {reference} is for {architecture}, and node {self.name} is {here}.",
+                f"Image {reference} is for {architecture}; node {self.name} is {here}.",
                 remedy="Build it for the node's architecture.",
                 setting="instrumented_image#goarch",
                 cause="wrong-architecture",
@@ -305,7 +305,7 @@ class Node:
         with Path(archive).open("rb") as stream:
             try:
                 self.ctr(
-                    # no --digests: it would give the image a second name, and pods an image id that is no id
+                    # no --digests: it would give the image a second name, and pods an image id that is not an id
                     *["images", "import", "--all-platforms", "--snapshotter", self.snapshotter(), "-"],
                     purpose=f"import {reference} on node {self.name}",
                     stdin=stream,
@@ -313,7 +313,7 @@ class Node:
             except CommandError as error:
                 raise CoverageError(
                     f"Node {self.name} could not import {reference}.",
-                    remedy="Look at the free space on the node and at its containerd, then run it again.",
+                    remedy="Check the free space on the node and its containerd, then run it again.",
                     evidence=[*error.evidence, *self._free_space()],
                     cause="image-import-failed",
                 ) from error

@@ -199,9 +199,9 @@ def _builds_in(
         if "GOFLAGS" in own:
             before, local["GOFLAGS"] = local.get("GOFLAGS"), expand(own["GOFLAGS"], local)
             if local["GOFLAGS"] != before:
-                why = f"line {command.line} gives go its own GOFLAGS, '{own['GOFLAGS']}'"
+                why = f"line {command.line} sets its own GOFLAGS for go, '{own['GOFLAGS']}'"
         if unset:
-            local["GOFLAGS"], why = "", f"line {command.line} takes GOFLAGS out of the environment"
+            local["GOFLAGS"], why = "", f"line {command.line} removes GOFLAGS from the environment"
         arch = expand(own.get("GOARCH", ""), local) or local.get("GOARCH", "")
         fixed = "GOARCH" in lines and "$" in own.get("GOARCH", "$")
         found.append(
@@ -358,11 +358,11 @@ def _lost_before(lint: Lint, stage: Stage, values: t.Mapping[str, str], lines: t
     for ancestor in lint.file.ancestry(stage):
         for item in reversed(ancestor.named("ENV")):
             if "GOFLAGS" in item.variables():
-                return f"ENV GOFLAGS in line {item.line} takes the place of the argument"
+                return f"ENV GOFLAGS in line {item.line} overrides the argument"
     name = f"stage {stage.name}" if stage.name else f"the stage that begins in line {stage.line}"
     for item in lint.file.arguments:
         if "GOFLAGS" in item.variables():
-            return f"ARG GOFLAGS in line {item.line} stands before the first FROM and reaches no stage; {name} has none"
+            return f"ARG GOFLAGS in line {item.line} comes before the first FROM and reaches no stage; {name} has none"
     for other in lint.file.stages:
         for item in other.named("ARG"):
             if "GOFLAGS" in item.variables() and other is not stage:

@@ -95,7 +95,7 @@ def _production_branch(known: _Builds) -> t.Iterator[Finding]:
         yield finding(
             CHECK,
             WARNING,
-            f"GOFLAGS is compared exactly with '{other.value}', and is '{known.given}': the other branch is taken. Line"
+            f"GOFLAGS is compared exactly with '{other.value}', and is '{known.given}': the other branch runs. Line"
             f" {known.covered[0].line} is instrumented all the same, because Go reads GOFLAGS itself, but built as for"
             " production.",
             _fix(other),
@@ -110,13 +110,13 @@ def _found(known: _Builds) -> t.Iterator[Finding]:
         return
     item, where = known.covered[0], known.lint.at(known.covered[0].line)
     explicit = any(COVER_FLAG.match(word) for word in item.words)
-    reached = "go build is given -cover" if explicit else f"'{known.given}' reaches go build"
+    reached = "go build is called with -cover" if explicit else f"'{known.given}' reaches go build"
     yield finding(CHECK, OK, reached, where=where)
     if known.compared:
         yield finding(
             CHECK,
             ADVICE,
-            f"GOFLAGS is compared exactly with '{known.compared.value}': with other flags another branch is taken.",
+            f"GOFLAGS is compared exactly with '{known.compared.value}': with other flags, another branch runs.",
             _fix(known.compared),
             where=known.lint.at(known.compared.line),
         )
@@ -126,7 +126,7 @@ def _found(known: _Builds) -> t.Iterator[Finding]:
             CHECK,
             ADVICE,
             "Without -covermode=atomic, counters of a running program cannot be read.",
-            "Give GOFLAGS '-cover -covermode=atomic'.",
+            "Set GOFLAGS to '-cover -covermode=atomic'.",
             SETTING,
             where=where,
         )
@@ -162,8 +162,8 @@ def _not_given(known: _Builds) -> t.Iterator[Finding]:
         yield finding(
             CHECK,
             ERROR,
-            f"GOFLAGS is given as '{known.given}', without -cover, and go build adds none.",
-            "Give GOFLAGS '-cover -covermode=atomic'.",
+            f"GOFLAGS is given as '{known.given}', without -cover, and go build does not add it.",
+            "Set GOFLAGS to '-cover -covermode=atomic'.",
             SETTING,
             cause=CAUSE,
             where=known.lint.at(known.uncovered[0].line),
@@ -202,7 +202,7 @@ def _only_installs(lint: Lint, last: GoBuild) -> t.Iterator[Finding]:
     yield finding(
         CHECK,
         ERROR,
-        f"'go install {' '.join(last.words)}' instruments nothing, whatever its flags say.",
+        f"'go install {' '.join(last.words)}' instruments nothing, whatever its flags.",
         "Build it with 'go build' in a module that requires it.",
         cause=CAUSE,
         where=lint.at(last.line),
@@ -225,7 +225,7 @@ def _without_build(lint: Lint) -> t.Iterator[Finding]:
             "goflags",
             WARNING,
             "No stage declares ARG GOFLAGS, and there is no 'go build'.",
-            "Add 'ARG GOFLAGS' to the stage that builds, or let what calls Go add -cover.",
+            "Add 'ARG GOFLAGS' to the stage that builds, or add -cover where Go is called.",
             "source.containerfile",
             where=lint.at(lint.file.stages[0].line),
         )
@@ -240,7 +240,7 @@ def _fix(compared: Compared) -> str:
 
 def _remedy(item: GoBuild) -> str:
     if item.lost.startswith("ENV"):
-        return 'Take it out, or let it keep the argument: ENV GOFLAGS="$GOFLAGS -mod=mod".'
+        return 'Remove it, or keep the argument: ENV GOFLAGS="$GOFLAGS -mod=mod".'
     if re.match(r"line \d+ ", item.lost):
-        return 'Let it keep what is given: GOFLAGS="$GOFLAGS -mod=mod".'
+        return 'Keep the value that is passed in: GOFLAGS="$GOFLAGS -mod=mod".'
     return f"Add 'ARG GOFLAGS' after line {item.stage.line}, in the stage that builds."

@@ -40,9 +40,9 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.tabl
 
 GIB = 1024**3
 INODES = 20_000  # files of an unpacked image and a cluster's control plane
-READY_RUNNER = "Run playbooks/runner.yml, which readies this host."
+READY_RUNNER = "Run playbooks/runner.yml, which prepares this host."
 PORTS_SETTING = "cluster.port_mappings"
-# what is told by a check of its own
+# what a separate check reports
 PARTS = ("port-taken", "port-forbidden", "node-image-missing", "mount-source-missing")
 SYSCTLS = {"fs.inotify.max_user_instances": 512, "fs.inotify.max_user_watches": 524288}
 # measured on idle nodes of Kubernetes 1.34: control plane, and each worker
@@ -99,7 +99,7 @@ class Host:
 
     @property
     def workers(self) -> int:
-        """Nodes beside the control plane."""
+        """Nodes in addition to the control plane."""
         return self.config.workers if self.config else 0
 
     def standing(self) -> list[str]:
@@ -193,7 +193,7 @@ def _named(gathered: Facts, *names: str) -> list[_host.Check]:
 
 
 def check_podman(gathered: Facts) -> t.Iterator[Finding]:
-    """Whether podman is there and answers, as it was set up for this host."""
+    """Whether podman is installed and works, as it was set up for this host."""
     basic, *others = _named(gathered, "podman", "podman settings")
     if not basic.ok:
         missing = basic.result == "not installed"
@@ -221,7 +221,7 @@ def check_kind(host: Host, gathered: Facts) -> t.Iterator[Finding]:
         yield finding(
             "kind",
             ERROR,
-            f"{host.kind} is not on this host.",
+            f"{host.kind} does not exist on this host.",
             READY_RUNNER,
             "kind_cluster#executable",
             cause="command-not-found",
@@ -239,7 +239,7 @@ def check_user(gathered: Facts) -> t.Iterator[Finding]:
             yield finding("user", ERROR, f"{item.result}.", item.remedy, cause="no-root")
 
 
-CGROUPS = {"unified": "version 2", "hybrid": "version 1, version 2 beside it", "legacy": "version 1"}
+CGROUPS = {"unified": "version 2", "hybrid": "versions 1 and 2", "legacy": "version 1"}
 
 
 def check_cgroups(gathered: Facts) -> t.Iterator[Finding]:
@@ -259,12 +259,12 @@ def check_kernel(host: Host, gathered: Facts) -> t.Iterator[Finding]:
     if instances is not None and instances < SYSCTLS["fs.inotify.max_user_instances"]:
         used, need = inotify_used(Path("/proc"), os.geteuid()), host.needs(INOTIFY)
         text = (
-            f"fs.inotify.max_user_instances is {instances}, of which {used} are in use; the nodes take about {need:g}"
+            f"fs.inotify.max_user_instances is {instances}, of which {used} are in use; the nodes need about {need:g}"
         )
         enough = instances - used >= need
         found.append(
             (
-                f"{text}, and better are {SYSCTLS['fs.inotify.max_user_instances']}." if enough else f"{text}.",
+                f"{text}; {SYSCTLS['fs.inotify.max_user_instances']}." if enough else f"{text}.",
                 READY_RUNNER,
             )
         )
@@ -272,7 +272,7 @@ def check_kernel(host: Host, gathered: Facts) -> t.Iterator[Finding]:
     if watches is not None and watches < SYSCTLS["fs.inotify.max_user_watches"]:
         found.append(
             (
-                f"fs.inotify.max_user_watches is {watches}, better are {SYSCTLS['fs.inotify.max_user_watches']}.",
+                f"fs.inotify.max_user_watches is {watches}; {SYSCTLS['fs.inotify.max_user_watches']}.",
                 READY_RUNNER,
             )
         )
@@ -280,14 +280,14 @@ def check_kernel(host: Host, gathered: Facts) -> t.Iterator[Finding]:
     if 0 <= limits["nproc"] < threads:
         found.append(
             (
-                f"The limit of processes (ulimit -u) is {limits['nproc']}, and the nodes take about {threads:g}.",
+                f"The limit of processes (ulimit -u) is {limits['nproc']}; the nodes need about {threads:g}.",
                 "Raise it.",
             )
         )
     if 0 <= limits["nofile"] < files:
         found.append(
             (
-                f"The limit of open files (ulimit -n) is {limits['nofile']}, and a node takes about {files:g}.",
+                f"The limit of open files (ulimit -n) is {limits['nofile']}; a node needs about {files:g}.",
                 "Raise it.",
             )
         )
@@ -332,7 +332,7 @@ class _Disk:
 
 
 def budget(places: t.Sequence[tuple[str, str, int]]) -> list[_Disk]:
-    """Add up what lies on the same file system.
+    """Add up what is on the same file system.
 
     :arg places: (name, folder, shares); of a folder that is not there yet, its nearest parent counts.
     """
@@ -363,8 +363,8 @@ def check_disk(host: Host, gathered: Facts) -> t.Iterator[Finding]:
             yield finding(
                 "disk",
                 ERROR,
-                f"The disk of {disk.path} has {free:.1f} GiB free, {need:.1f} GiB are needed ({what}).",
-                "Make room (podman system prune), or use another disk.",
+                f"The disk of {disk.path} has {free:.1f} GiB free; {need:.1f} GiB are needed ({what}).",
+                "Free space (podman system prune), or use another disk.",
                 "preflight_info#disk_gib",
                 cause="disk-full",
             )
@@ -372,8 +372,7 @@ def check_disk(host: Host, gathered: Facts) -> t.Iterator[Finding]:
             yield finding(
                 "disk",
                 ERROR,
-                f"The disk of {disk.path} has room for {status.f_favail} more files only (inodes), {INODES}"
-                f" are needed.",
+                f"The disk of {disk.path} has room for {status.f_favail} more files (inodes); {INODES} are needed.",
                 "Remove small files: old containers, caches.",
                 "preflight_info#disk_gib",
                 cause="disk-full",
@@ -396,19 +395,19 @@ def check_memory(host: Host, gathered: Facts) -> t.Iterator[Finding]:
     yield finding(
         "memory",
         ERROR if host.memory_gib else WARNING,
-        f"{available:.1f} GiB of memory are available, and {what} need about {need:g}.",
-        "End something else (other clusters: playbooks/teardown.yml).",
+        f"{available:.1f} GiB of memory are available; {what} need about {need:g}.",
+        "Free memory: stop other programs or clusters (playbooks/teardown.yml).",
         "preflight_info#memory_gib" if host.memory_gib else "",
         cause="memory-short" if host.memory_gib else "",
     )
 
 
 def check_cluster(host: Host, config: ClusterConfig) -> t.Iterator[Finding]:
-    """Whether the cluster stands as described, or could be made."""
+    """Whether the cluster exists as described, or can be created."""
     if not host.standing():
         # nothing to compare: what it needs are checks of their own
         read_kubeconfig(Path(host.kubeconfig), config.name)
-        yield finding("cluster", OK, f"{config.name} is to be made, {_nodes(config)}")
+        yield finding("cluster", OK, f"{config.name} will be created, {_nodes(config)}")
         return
     try:
         outcome = KindClusters(host.kind, host.podman).present(
@@ -417,16 +416,16 @@ def check_cluster(host: Host, config: ClusterConfig) -> t.Iterator[Finding]:
     except CoverageError as error:
         if error.cause not in PARTS:
             raise
-        yield finding("cluster", OK, f"{config.name} is to be made")
+        yield finding("cluster", OK, f"{config.name} will be created")
         return
     told = {
-        "none": f"{config.name} stands, {_nodes(config)}",
-        "export": f"{config.name} stands, {_nodes(config)}; its kubeconfig is to be written",
-        "create": f"{config.name} is to be made, {_nodes(config)}",
-        "replace": f"{config.name} is to be replaced: {'; '.join(outcome.difference) or 'it is not whole'}",
+        "none": f"{config.name} exists, {_nodes(config)}",
+        "export": f"{config.name} exists, {_nodes(config)}; its kubeconfig will be written",
+        "create": f"{config.name} will be created, {_nodes(config)}",
+        "replace": f"{config.name} will be replaced: {'; '.join(outcome.difference) or 'it is not whole'}",
     }
     for warning in outcome.warnings:
-        yield finding("cluster", WARNING, warning, "Delete it (playbooks/teardown.yml); the next run makes it anew.")
+        yield finding("cluster", WARNING, warning, "Delete it (playbooks/teardown.yml); the next run creates it again.")
     yield finding("cluster", OK, told[outcome.action])
 
 
@@ -440,7 +439,7 @@ def check_node_image(host: Host, config: ClusterConfig) -> t.Iterator[Finding]:
     if image is not None:
         yield finding("node-image", OK, f"{config.node_image}, {image.id[:12]}")
     elif host.standing():
-        yield finding("node-image", OK, f"{config.node_image} is not needed: the cluster stands")
+        yield finding("node-image", OK, f"{config.node_image} is not needed: the cluster exists")
     else:
         yield finding(
             "node-image",
@@ -492,7 +491,7 @@ def check_mounts(config: ClusterConfig) -> t.Iterator[Finding]:
             "mounts",
             ERROR,
             f"{path}{why or ', which kind mounts into each node,'} does not exist on this host.",
-            "Create it: podman mounts only what is there." if why else READY_RUNNER,
+            "Create it: podman only mounts what exists." if why else READY_RUNNER,
             "cluster.extra_mounts" if why else "",
             cause="mount-source-missing",
         )
@@ -508,7 +507,7 @@ def cluster_config(options: t.Mapping[str, t.Any]) -> t.Optional[ClusterConfig]:
     if not options.get("name"):
         return None
     if not options.get("node_image"):
-        raise InputError("A cluster needs the image of its nodes.", setting="cluster.node_image")
+        raise InputError("A cluster needs a node image.", setting="cluster.node_image")
     return ClusterConfig.from_options(
         name=options["name"],
         node_image=options["node_image"],

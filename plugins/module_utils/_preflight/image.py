@@ -74,7 +74,7 @@ def last_built(request: BuildRequest, podman: Podman) -> Built:
             return proved(
                 item["Names"][0], str(archive), binary=request.binary, architecture=request.goarch, stale=True
             )
-    return Built(reason="no image was built yet")
+    return Built(reason="no image has been built yet")
 
 
 def given(reference: str, archive: str, binary: str = "") -> Built:
@@ -85,7 +85,7 @@ def given(reference: str, archive: str, binary: str = "") -> Built:
     if not Path(archive).is_file():
         raise InputError(
             f"There is no image archive {archive} of {reference}.",
-            remedy="Give the archive of the result of the role instrumented_image.",
+            remedy="Pass the archive from the result of the role instrumented_image.",
             setting="preflight_info#built.archive",
             cause="bad-archive",
         )
@@ -98,11 +98,11 @@ def check_instrumented(built: Built) -> t.Iterator[Finding]:
     if built.error is not None:
         name = "architecture" if built.error.cause == "wrong-architecture" else "instrumented"
         wrong = failed(name, built.error)
-        # a Containerfile's image is built anew: what was wrong with the last may be mended
+        # a Containerfile's image is rebuilt: what was wrong with the last may be fixed
         yield (
             wrong
             if not built.stale
-            else finding(name, WARNING, f"The image built last: {wrong.text}", wrong.remedy, wrong.setting)
+            else finding(name, WARNING, f"In the last build: {wrong.text}", wrong.remedy, wrong.setting)
         )
         return
     proof = built.proof or {}
@@ -140,7 +140,7 @@ def check_process(built: Built, *, replaced: bool) -> t.Iterator[Finding]:
 
 
 def _sh(archive: ImageArchive) -> str:
-    """Return which shell sh is in the image, "" where there is none or it is not told by its name."""
+    """Return which shell sh is in the image, "" where there is none or its name does not say which."""
     return posixpath.basename(archive.which("sh"))
 
 
@@ -159,7 +159,7 @@ def check_run_as(built: Built, *, as_non_root: bool) -> t.Iterator[Finding]:
     name = user.partition(":")[0]
     number = re.fullmatch(r"\d+", name) is not None
     if as_non_root and (not number or int(name) == 0):
-        what = "root" if not name or number else f"'{name}', a name and no number"
+        what = "root" if not name or number else f"'{name}', a name, not a number"
         yield finding(
             "run-as",
             WARNING if built.stale else ERROR,

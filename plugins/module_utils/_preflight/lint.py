@@ -63,10 +63,10 @@ def check_goarch(lint: Lint) -> t.Iterator[Finding]:
             continue
         where = item.goarch_from or lint.at(item.line)
         if "GOARCH" in lint.build_args and item.goarch == lint.build_args["GOARCH"]:
-            remedy, setting, what = "Leave GOARCH out.", f"{SETTING}.GOARCH", "GOARCH is given as"
+            remedy, setting, what = "Leave GOARCH out.", f"{SETTING}.GOARCH", "GOARCH is set to"
         else:
             remedy, setting, what = (
-                "Leave GOARCH out, or set it to $TARGETARCH (ARG TARGETARCH).",
+                "Remove GOARCH, or set it to $TARGETARCH (ARG TARGETARCH).",
                 "source.containerfile",
                 "GOARCH is fixed to",
             )
@@ -97,7 +97,7 @@ def check_goarch(lint: Lint) -> t.Iterator[Finding]:
             yield finding(
                 "goarch",
                 ERROR if stage is lint.file.final(lint.target) else WARNING,
-                f"The stage is for {stage.platform}, and this host is {lint.architecture}.",
+                f"The stage is for {stage.platform}; this host is {lint.architecture}.",
                 "Leave --platform out.",
                 "source.containerfile",
                 cause="wrong-architecture",
@@ -134,9 +134,9 @@ def check_build_time(lint: Lint) -> t.Iterator[Finding]:
                         finding(
                             "build-time",
                             ADVICE,
-                            f"'{' '.join(update[0].split())}' takes minutes whenever this layer is built anew,"
+                            f"'{' '.join(update[0].split())}' takes minutes whenever this layer is rebuilt,"
                             f" and makes builds differ.",
-                            "Take a newer base image instead.",
+                            "Use a newer base image instead.",
                             where=lint.at(script.line(update.start())),
                         )
                     )
@@ -147,8 +147,8 @@ def check_build_time(lint: Lint) -> t.Iterator[Finding]:
                 finding(
                     "build-time",
                     ADVICE,
-                    "go build -a compiles the standard library and all modules anew each time. It does"
-                    " coverage no harm.",
+                    "go build -a recompiles the standard library and all modules each time. It does"
+                    " not affect coverage.",
                     "Leave -a out.",
                     where=lint.at(build.line),
                 )

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""What in the manifests would keep the pods from starting, told before there is a cluster.
+"""What in the manifests would keep the pods from starting, reported before there is a cluster.
 
 Each object keeps the file and line that it comes from. Only what cannot work is an error; what a cluster may hold
 already is a warning, unless the cluster or the namespace is still to be made.
@@ -37,7 +37,7 @@ HOST_PATH_TYPES = frozenset(
     ("", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice")
 )
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
-NODE_PORTS = (30000, 32767)  # the API server's own range, unless told otherwise
+NODE_PORTS = (30000, 32767)  # the API server's default range
 
 
 class Located(dict[str, t.Any]):
@@ -168,9 +168,9 @@ def parse(text: str, file: str) -> tuple[list[Item], list[Finding]]:
                         finding(
                             "manifests",
                             ERROR,
-                            f"The key '{key.value}' stands twice in one mapping, first in line {lines[key.value]}:"
+                            f"The key '{key.value}' appears twice in one mapping, first in line {lines[key.value]}:"
                             " the first value is lost.",
-                            "Take one of them out.",
+                            "Remove one of them.",
                             "workload.manifests",
                             cause="manifest-invalid",
                             where=f"{file}:{line}",
@@ -196,7 +196,7 @@ def parse(text: str, file: str) -> tuple[list[Item], list[Finding]]:
             finding(
                 "manifests",
                 ERROR,
-                f"This is no YAML: {problem}.",
+                f"This is not YAML: {problem}.",
                 "",
                 "workload.manifests",
                 cause="manifest-invalid",
@@ -244,7 +244,7 @@ def inline(objects: t.Sequence[t.Any]) -> tuple[list[Item], list[Finding]]:
 
 def _no_object(content: t.Any) -> str:
     if not isinstance(content, dict) or not content.get("kind") or not content.get("apiVersion"):
-        return "This is no Kubernetes object: apiVersion or kind is missing."
+        return "This is not a Kubernetes object: apiVersion or kind is missing."
     if not mapping(content.get("metadata")).get("name"):
         return f"This {content['kind']} has no name."
     return ""
@@ -254,7 +254,7 @@ def _near_file(file: Path) -> str:
     if not file.parent.is_dir():
         return f"There is no folder {file.parent}."
     near = difflib.get_close_matches(file.name, [item.name for item in file.parent.iterdir()], n=1)
-    return f"There is {file.parent / near[0]}." if near else ""
+    return f"The nearest is {file.parent / near[0]}." if near else ""
 
 
 def mapping(value: t.Any) -> t.Mapping[str, t.Any]:
@@ -371,7 +371,7 @@ def check_workload(known: Manifests) -> t.Iterator[Finding]:
         yield finding(
             check,
             ERROR,
-            f"{known.kind} {known.name} is in namespace '{other}', and the contract says '{known.namespace}'.",
+            f"{known.kind} {known.name} is in namespace '{other}'; the contract names '{known.namespace}'.",
             "Make them the same.",
             "workload.namespace",
             cause="manifest-invalid",
@@ -384,7 +384,7 @@ def check_workload(known: Manifests) -> t.Iterator[Finding]:
             check,
             ERROR,
             f"The selector of {known.kind} {known.name} does not match the labels of its own pods.",
-            "Make spec.selector.matchLabels a part of the template's labels.",
+            "Make spec.selector.matchLabels a subset of the template's labels.",
             "workload.objects",
             cause="manifest-invalid",
             where=item.at(mapping(item.content.get("spec")).get("selector")),
@@ -448,8 +448,8 @@ def check_workload_image(known: Manifests) -> t.Iterator[Finding]:
             check,
             WARNING,
             f"Container {part.get('name')} needs {part.get('image')} on the nodes (imagePullPolicy: Never),"
-            f" and nothing loads it.",
-            "Load it into the cluster first, or let it be pulled.",
+            f" but nothing loads it.",
+            "Load it into the cluster first, or change its imagePullPolicy.",
             where=item.at(part),
         )
 
@@ -527,8 +527,8 @@ def _reference(
         yield finding(
             check,
             WARNING,
-            f"{item.kind} {item.name} needs {kind} '{name}', which {maker.kind} {maker.name} makes.",
-            f"The controller of {maker.kind} has to run in the cluster first.",
+            f"{item.kind} {item.name} needs {kind} '{name}', which {maker.kind} {maker.name} creates.",
+            f"The controller of {maker.kind} must run in the cluster first.",
             where=item.at(part),
         )
         return
@@ -538,9 +538,9 @@ def _reference(
             check,
             WARNING,
             f"{item.kind} {item.name} needs {kind} '{name}', which is not in the manifests{near}.",
-            "It has to be in the cluster already."
+            "It must exist in the cluster beforehand."
             if known.existing is None
-            else "Something else has to make it first.",
+            else "Something else must create it first.",
             where=where,
         )
     elif (kind, name) not in known.existing:
@@ -570,7 +570,7 @@ def _keys(known: Manifests, item: Item, kind: str, name: str, part: t.Any) -> t.
             yield finding(
                 "references",
                 ERROR,
-                f"{item.kind} {item.name} takes the key '{key}' from {kind} '{name}', which has"
+                f"{item.kind} {item.name} reads the key '{key}' from {kind} '{name}', which has"
                 f" {', '.join(keys) or 'none'}.",
                 "Name a key that it has, or add it.",
                 "workload.objects",
@@ -643,8 +643,8 @@ def check_services(known: Manifests) -> t.Iterator[Finding]:
                     check,
                     ERROR,
                     f"NodePort {node_port} of Service {item.name} is outside {NODE_PORTS[0]}-{NODE_PORTS[1]}:"
-                    f" the API server refuses it.",
-                    "Take one inside, and map it to the host port.",
+                    f" the API server rejects it.",
+                    "Choose one in that range, and map it to the host port.",
                     "workload.objects",
                     cause="manifest-invalid",
                     where=item.at(port),
@@ -653,7 +653,7 @@ def check_services(known: Manifests) -> t.Iterator[Finding]:
                 yield finding(
                     check,
                     ERROR,
-                    f"NodePort {node_port} is that of Service {taken[node_port].name} already.",
+                    f"NodePort {node_port} is already used by Service {taken[node_port].name}.",
                     "Take another.",
                     "workload.objects",
                     cause="manifest-invalid",
@@ -665,7 +665,7 @@ def check_services(known: Manifests) -> t.Iterator[Finding]:
                     WARNING,
                     f"NodePort {node_port} of Service {item.name} is not mapped to the host"
                     + (f"; mapped are {', '.join(map(str, sorted(mapped)))}." if mapped else "."),
-                    "Map it, if something outside the cluster asks for it.",
+                    "Map it if anything outside the cluster uses it.",
                     "cluster.port_mappings",
                     where=item.at(port),
                 )
@@ -678,7 +678,7 @@ def check_services(known: Manifests) -> t.Iterator[Finding]:
                 WARNING,
                 f"Host port {entry['host_port']} leads to NodePort {node_port}, which no Service of these"
                 f" manifests has.",
-                "Give the Service that nodePort." if services else "Something else has to listen there.",
+                "Give the Service that nodePort." if services else "Something else must listen there.",
                 "cluster.port_mappings",
             )
     yield finding(check, OK, f"{len(services)} looked at" if services else "there are none")
@@ -703,8 +703,8 @@ def check_probes(known: Manifests) -> t.Iterator[Finding]:
                     yield finding(
                         check,
                         ERROR,
-                        f"The {key} of container {container.get('name')} asks port '{port}', which the"
-                        f" container does not name{called(port, names)}.",
+                        f"The {key} of container {container.get('name')} uses port '{port}', which the"
+                        f" container does not declare{called(port, names)}.",
                         "Name one of its ports, or give the number.",
                         "workload.objects",
                         cause="manifest-invalid",
@@ -714,16 +714,16 @@ def check_probes(known: Manifests) -> t.Iterator[Finding]:
                     yield finding(
                         check,
                         WARNING,
-                        f"The {key} of container {container.get('name')} asks port {port}; the container says"
-                        f" it listens on {', '.join(map(str, numbers))}.",
-                        "See which of them is right.",
+                        f"The {key} of container {container.get('name')} uses port {port}; the container declares"
+                        f" {', '.join(map(str, numbers))}.",
+                        "Check which of them is right.",
                         where=item.at(ask),
                     )
     yield finding(check, OK, f"{count} looked at" if count else "there are none")
 
 
 def check_host_paths(known: Manifests) -> t.Iterator[Finding]:
-    """Whether folders of the node that pods ask for are there: a node is a fresh container."""
+    """Whether hostPath folders exist: a node is a fresh container."""
     check, count = "host-paths", 0
     for item, _labels, spec in pods(known.items):
         for volume in map(mapping, sequence(spec.get("volumes"))):
@@ -750,8 +750,8 @@ def check_host_paths(known: Manifests) -> t.Iterator[Finding]:
                 yield finding(
                     check,
                     WARNING,
-                    f"The volume '{volume.get('name')}' needs {path} on the node (type {kind}), and nothing"
-                    f" here puts it there.",
+                    f"The volume '{volume.get('name')}' needs {path} on the node (type {kind}), but nothing"
+                    f" creates it there.",
                     "Mount it into the nodes, or use DirectoryOrCreate.",
                     "cluster.extra_mounts",
                     where=where,
@@ -790,4 +790,4 @@ def checked(name: str, known: Manifests) -> list[Finding]:
 def require_items(items: t.Sequence[Item]) -> None:
     """Raise where nothing could be read, so that the other checks do not repeat it."""
     if not items:
-        raise InputError("There is no object in the manifests.", setting="workload.manifests", cause="manifest-invalid")
+        raise InputError("The manifests contain no objects.", setting="workload.manifests", cause="manifest-invalid")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""The nodes, where the cluster stands: ready, with room, of the right architecture, with the image and the folder."""
+"""The nodes of an existing cluster: ready, with room, of the right architecture, with the image and the folder."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def check_nodes(asked: Nodes, names: t.Sequence[str]) -> t.Iterator[Finding]:
     except CommandError as error:
         raise CoverageError(
             f"The API server on {control} does not answer.",
-            remedy="See whether the cluster still runs.",
+            remedy="Check whether the cluster still runs.",
             evidence=error.evidence,
             cause="cluster-unreachable",
         ) from error
@@ -98,7 +98,7 @@ def conditions(items: t.Sequence[t.Mapping[str, t.Any]], names: t.Sequence[str])
                 "nodes",
                 ERROR,
                 f"Node {name} never joined its cluster.",
-                "Make the cluster anew.",
+                "Recreate the cluster.",
                 "kind_cluster#recreate",
                 cause="nodes-not-ready",
             )
@@ -110,7 +110,7 @@ def conditions(items: t.Sequence[t.Mapping[str, t.Any]], names: t.Sequence[str])
                     "nodes",
                     ERROR,
                     f"Node {name} is not ready: {condition.get('message') or condition.get('reason')}.",
-                    "Wait for it, or make the cluster anew.",
+                    "Wait for it, or recreate the cluster.",
                     "kind_cluster#wait",
                     cause="nodes-not-ready",
                 )
@@ -119,12 +119,14 @@ def conditions(items: t.Sequence[t.Mapping[str, t.Any]], names: t.Sequence[str])
                     "nodes",
                     ERROR,
                     f"Node {name} has {kind}: {condition.get('message') or condition.get('reason')}.",
-                    "Make room on this host: pods are evicted.",
+                    "Free space on this host: pods are being evicted.",
                     "",
                     cause=PRESSURES[kind],
                 )
         if known[name]["spec"].get("unschedulable"):
-            yield finding("nodes", WARNING, f"Node {name} is cordoned: it takes no pods.", f"kubectl uncordon {name}")
+            yield finding(
+                "nodes", WARNING, f"Node {name} is cordoned: no pods are scheduled on it.", f"kubectl uncordon {name}"
+            )
 
 
 def _disk(asked: Nodes, name: str) -> t.Optional[Finding]:
@@ -139,7 +141,7 @@ def _disk(asked: Nodes, name: str) -> t.Optional[Finding]:
             "nodes",
             WARNING,
             f"The disk of node {name} is full to {used} %: the kubelet evicts pods.",
-            "Make room on this host.",
+            "Free space on this host.",
         )
     return None
 
@@ -153,7 +155,7 @@ def check_architecture(asked: Nodes, names: t.Sequence[str]) -> t.Iterator[Findi
             yield finding(
                 "node-architecture",
                 ERROR,
-                f"The image is for {wanted}, and node {name} is {architecture}.",
+                f"The image is for {wanted}; node {name} is {architecture}.",
                 "Build it for the nodes' architecture.",
                 "instrumented_image#goarch",
                 cause="wrong-architecture",
@@ -178,7 +180,7 @@ def check_image(asked: Nodes, names: t.Sequence[str]) -> t.Iterator[Finding]:
             else "it is not there" + (f"; the nearest is {near[0]}" if near else "")
         )
         if not asked.loaded:
-            return finding("image-on-nodes", OK, f"{asked.reference} is to be loaded on {name}")
+            return finding("image-on-nodes", OK, f"{asked.reference} will be loaded on {name}")
         return finding(
             "image-on-nodes",
             ERROR,
@@ -205,8 +207,8 @@ def check_folder(asked: Nodes, names: t.Sequence[str]) -> t.Iterator[Finding]:
                     finding(
                         "coverage-folder",
                         ERROR,
-                        f"Node {name} does not mount {path}, which the contract asks for.",
-                        "Make the cluster anew: mounts of a node cannot be changed.",
+                        f"Node {name} does not mount {path}, which the contract requires.",
+                        "Recreate the cluster: mounts of a node cannot be changed.",
                         "kind_cluster#recreate",
                         cause="mount-source-missing",
                     )
@@ -214,7 +216,7 @@ def check_folder(asked: Nodes, names: t.Sequence[str]) -> t.Iterator[Finding]:
     if asked.made:
         found += _each(names, lambda name: _writable(asked, name))
     elif not found:
-        yield finding("coverage-folder", NOT_CHECKED, f"coverage mode makes it below {asked.directory}")
+        yield finding("coverage-folder", NOT_CHECKED, f"coverage mode creates it in {asked.directory}")
         return
     who = f", writable for uid {asked.user}" if asked.user else ""
     yield from found or [finding("coverage-folder", OK, f"{asked.directory}{who}")]
@@ -224,7 +226,7 @@ def _writable(asked: Nodes, name: str) -> t.Optional[Finding]:
     def test(flag: str, *user: str) -> bool:
         answer = asked.podman.run(
             *["exec", *user, name, "test", flag, asked.directory],
-            purpose=f"look at {asked.directory} on node {name}",
+            purpose=f"inspect {asked.directory} on node {name}",
             timeout=TIMEOUT,
             accept=(0, 1),
         )
@@ -234,9 +236,9 @@ def _writable(asked: Nodes, name: str) -> t.Optional[Finding]:
         return finding(
             "coverage-folder",
             ERROR,
-            f"{asked.directory} is not on node {name}: the pod cannot start, or writes nowhere.",
-            "The role coverage_mode makes it.",
-            "preflight#volume_directory",
+            f"{asked.directory} is not on node {name}: the pod cannot start, or its counters are lost.",
+            "The role coverage_mode creates it.",
+            "preflight_info#volume_directory",
             cause="coverage-not-writable",
         )
     if asked.user and not test("-w", "--user", asked.user):
@@ -244,8 +246,8 @@ def _writable(asked: Nodes, name: str) -> t.Optional[Finding]:
             "coverage-folder",
             ERROR,
             f"Uid {asked.user} cannot write in {asked.directory} on node {name}.",
-            "Give it mode 1777: the role coverage_mode does.",
-            "preflight#volume_directory",
+            "Set its mode to 1777, as the role coverage_mode does.",
+            "preflight_info#volume_directory",
             cause="coverage-not-writable",
         )
     return None

@@ -181,7 +181,7 @@ class _Run:
 
     def _image(self) -> ImageRequest:
         if self.request.image is None:
-            raise ValueError("what is asked of an image needs one")
+            raise ValueError("checks of an image need one")
         return self.request.image
 
     def _source(self) -> t.Iterator[Finding]:
@@ -327,7 +327,7 @@ class _Run:
         found = self.outcome().image
         if found.get("instrumented"):
             return image.Built(found["reference"], found["id"], found["archive"], found)
-        return image.Built(reason="it is still to be built")
+        return image.Built(reason="it has not been built yet")
 
     def of_image(self) -> Looks:
         needs = ("source", "podman")

@@ -89,8 +89,8 @@ def check_sigterm(lint: Lint) -> t.Iterator[Finding]:
             "sigterm",
             ERROR if at_once else WARNING,
             f"STOPSIGNAL {how.stop.value} ends the program "
-            + ("before it can write its counters." if at_once else "instead of SIGTERM: it has to handle that."),
-            "Take it out: Go programs handle SIGTERM.",
+            + ("before it can write its counters." if at_once else "instead of SIGTERM: the program must handle it."),
+            "Remove it: Go programs handle SIGTERM.",
             "source.containerfile",
             cause="sigterm-lost" if at_once else "",
             where=lint.at(how.stop.line),
@@ -104,7 +104,7 @@ def check_sigterm(lint: Lint) -> t.Iterator[Finding]:
         yield finding(
             "sigterm",
             NOT_CHECKED,
-            f"what is started comes from the base image {how.base}" if how.base else "there is no stage",
+            f"the command comes from the base image {how.base}" if how.base else "there is no stage",
         )
         return
     lost = lost_sigterm(how.words(), lambda path: copied_file(lint, path), how.sh)
@@ -210,9 +210,9 @@ def check_image_user(lint: Lint) -> t.Iterator[Finding]:
         yield finding(
             check,
             ERROR,
-            f"USER {user} is a name, and the workload sets runAsNonRoot: Kubernetes cannot tell that it is not"
+            f"USER {user} is a name, and the workload sets runAsNonRoot: Kubernetes cannot verify that it is not"
             f" root, and will not start it.",
-            "Write the number (USER 1001), or set runAsUser in the manifest.",
+            "Use the number (USER 1001), or set runAsUser in the manifest.",
             "source.containerfile",
             cause="image-user",
             where=where,
@@ -221,7 +221,7 @@ def check_image_user(lint: Lint) -> t.Iterator[Finding]:
         yield finding(
             check,
             ADVICE,
-            f"USER {user} is a name: with runAsNonRoot, Kubernetes could not tell that it is not root.",
-            "Write the number: USER 1001.",
+            f"USER {user} is a name: with runAsNonRoot, Kubernetes could not verify that it is not root.",
+            "Use the number: USER 1001.",
             where=where,
         )

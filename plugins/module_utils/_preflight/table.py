@@ -29,21 +29,21 @@ STATES = (OK, ADVICE, WARNING, ERROR, NOT_APPLICABLE, NOT_CHECKED)
 # Every check, in the order in which a fault hides the next: the first error is the verdict.
 GROUPS: dict[str, dict[str, str]] = {
     "host": {
-        "podman": "podman is there and answers",
+        "podman": "podman is installed and works",
         "kind": "kind is there",
         "user": "this user can run a cluster",
         "cgroups": "control groups suit podman and kind",
         "kernel": "kernel limits are high enough for the nodes",
-        "disk": "the disks have room for the image, which is held three times",
+        "disk": "the disks have room for three copies of the image",
         "memory": "enough memory is available",
-        "cluster": "the cluster stands as described, or can be made",
+        "cluster": "the cluster exists as described, or can be created",
         "node-image": "the nodes' image is in podman's store",
         "ports": "host ports are free",
-        "mounts": "what the nodes mount is there",
+        "mounts": "the folders that nodes mount exist",
     },
     "source": {
         "source": "the source exists in that version and can be built",
-        "tests": "the tests' program and folder are there",
+        "tests": "the tests' program and folder exist",
     },
     "Containerfile": {
         "containerfile": "the Containerfile can be read",
@@ -52,20 +52,20 @@ GROUPS: dict[str, dict[str, str]] = {
         "goarch": "the program is built for the nodes' architecture",
         "sigterm": "SIGTERM reaches the program",
         "image-user": "the image's user suits the workload",
-        "build-time": "nothing in it costs time for nothing",
+        "build-time": "no step wastes build time",
     },
     "manifests": {
-        "manifests": "the manifests are readable, no key stands twice",
-        "workload": "they hold the workload and its container",
+        "manifests": "the manifests are readable and have no duplicate keys",
+        "workload": "they contain the workload and its container",
         "workload-image": "which image the workload names",
-        "references": "what the pods refer to is in the manifests",
+        "references": "everything that pods refer to is in the manifests",
         "service-account": "the ServiceAccount is in the manifests",
         "services": "Services select the pods, NodePorts are mapped to the host",
-        "probes": "probes ask for ports that the container has",
-        "host-paths": "folders of the node are ones that it has",
+        "probes": "probes use ports that the container has",
+        "host-paths": "hostPath folders exist on the nodes",
     },
     "image": {
-        "instrumented": "what the image starts counts",
+        "instrumented": "the program that the image starts is instrumented",
         "architecture": "it is built for this host",
         "process-1": "SIGTERM reaches the program in the image",
         "run-as": "the image's user suits the workload",
@@ -180,7 +180,7 @@ def check_names(names: t.Iterable[str]) -> frozenset[str]:
     unknown = [name for name in names if name not in CHECKS]
     if unknown:
         raise InputError(
-            f"There is no check {unknown[0]!r} to leave out.{did_you_mean(unknown[0], CHECKS)}",
+            f"There is no check {unknown[0]!r} to skip.{did_you_mean(unknown[0], CHECKS)}",
             setting="preflight_info#skip",
             evidence=[f"checks: {', '.join(CHECKS)}"],
         )

@@ -14,8 +14,8 @@ from run_module import run_module
 @pytest.mark.parametrize(
     ("condition", "words"),
     [
-        ({"kind": "Service", "condition": "status"}, "by name or by selector"),
-        ({"kind": "Service", "name": "a", "selector": "b=c", "condition": "status"}, "by name or by selector"),
+        ({"kind": "Service", "condition": "status"}, "either name or selector"),
+        ({"kind": "Service", "name": "a", "selector": "b=c", "condition": "status"}, "either name or selector"),
         ({"kind": "Service", "name": "a", "condition": "status["}, "no JMESPath"),
         ({"kind": "Service", "name": "a", "condition": "sized(status)"}, "sized()"),
     ],

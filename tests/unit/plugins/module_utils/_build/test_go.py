@@ -114,7 +114,7 @@ def test_a_proxy_that_has_no_list_of_versions_will_do(tmp_path: Path) -> None:
     ("what", "cause", "says"),
     [
         (f"{MODULE}@v1.2.7", "version-unknown", "v1.3.0, v1.4.0, v1.5.0, v1.6.0, v1.7.0, and the nearest is v1.2.1"),
-        (f"{MODULE}@v1.7.9", "version-unknown", "its last ones are v1.3.0, v1.4.0, v1.5.0, v1.6.0, v1.7.0."),
+        (f"{MODULE}@v1.7.9", "version-unknown", "its latest are v1.3.0, v1.4.0, v1.5.0, v1.6.0, v1.7.0."),
         ("example.com/nowhere@v1.0.0", "module-unknown", "There is no Go module example.com/nowhere"),
         ("nodots@v1.0.0", "module-unknown", "There is no Go module nodots"),
         ("example.com/future@v1.0.0", "go-too-old", "needs Go 1.99 or newer"),

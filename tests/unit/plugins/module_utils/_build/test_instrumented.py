@@ -333,7 +333,7 @@ def test_what_is_missing_is_named_with_the_nearest(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("service", "source", "says"),
     [
-        ("Bad Name", ImageSource(module="x.y/z"), "cannot be part of an image's name"),
+        ("Bad Name", ImageSource(module="x.y/z"), "cannot be part of an image name"),
         ("a", ImageSource(), "none is given"),
         ("a", ImageSource(module="x.y/z", dir="/x"), "both are given"),
         ("a", ImageSource(dir="/x", package="p", version="v"), "package and version"),

@@ -53,12 +53,12 @@ def test_sigterm_arrives_or_nothing_is_known(words: list[str]) -> None:
     ("words", "says"),
     [
         (["/bin/sh", "-c", "/svc --flag"], "'/svc --flag'"),
-        (["sh", "-c", "mkdir /x && /svc"], "SIGTERM ends there"),
+        (["sh", "-c", "mkdir /x && /svc"], "it does not forward SIGTERM"),
         (["/no-exec.sh"], "/no-exec.sh"),
         (["/only-redirects.sh"], "/only-redirects.sh"),
         (["bash", "/no-exec.sh"], "without 'exec'"),
-        (["tini", "--", "sh", "-c", "/svc; true"], "SIGTERM ends there"),
-        (["busybox", "sh", "-c", "/svc & wait"], "SIGTERM ends there"),
+        (["tini", "--", "sh", "-c", "/svc; true"], "it does not forward SIGTERM"),
+        (["busybox", "sh", "-c", "/svc & wait"], "it does not forward SIGTERM"),
     ],
 )
 def test_sigterm_is_lost(words: list[str], says: str) -> None:

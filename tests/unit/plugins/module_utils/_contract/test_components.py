@@ -131,7 +131,7 @@ def test_the_ports_of_all_are_those_of_the_cluster(shipped: Path) -> None:
 
 def test_two_that_want_a_port_of_the_host_are_refused(shipped: Path) -> None:
     error = refused(shipped, orders={"cluster": {"port_mappings": [mapping(30081, 8080)]}})
-    assert error.message == "The components cart and orders of cart both want the port 8080 of the host."
+    assert error.message == "The components cart and orders of cart both map port 8080 of the host."
     assert error.setting == "coverage_services.cart.components.orders.overrides.cluster.port_mappings"
 
 
@@ -150,7 +150,7 @@ def test_a_component_that_needs_itself_is_told(shipped: Path) -> None:
 
 def test_a_component_without_a_contract_is_told_with_those_that_are_known(shipped: Path) -> None:
     error = refused(shipped, cart={"components": {"stok": {}}})
-    assert error.message == "cart needs the component stok, of which there is no contract."
+    assert error.message == "cart needs the component stok, which has no contract."
     assert "cart, orders, stock" in error.remedy
 
 

@@ -418,7 +418,7 @@ def test_what_is_refused_anyway_is_only_noted(podman: Podman, cause: str) -> Non
     cluster = Dictionary(workload())
     refuse_pods(cluster, everything=True, cause=cause)
     outcome = turn_on(cluster, podman, wanted())
-    assert ["would not take another pod now" in note for note in outcome.notes] == [True]
+    assert ["would not accept another pod now" in note for note in outcome.notes] == [True]
     assert is_in_coverage_mode(live(cluster))
 
 
@@ -447,7 +447,7 @@ def test_what_another_workload_makes_is_refused_and_its_maker_named(podman: Podm
         turn_on(Dictionary(owned(workload("Pod"), "Node", "n1")), podman, wanted("Pod"))
     # an operator is another matter: it may, or may not
     outcome = turn_on(Dictionary(owned(workload(), "Cart", "mine")), podman, wanted())
-    assert "whose operator may take the change back" in outcome.notes[0]
+    assert "whose operator may revert the change" in outcome.notes[0]
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_what_both_changed_stays_and_is_named() -> None:
     undone, kept = lib.undone(found, {"spec": {"image": "c", "grace": 60}})
     assert undone == {"spec": {"image": "c", "grace": 30}}
     assert [(item.field, item.coverage, item.now) for item in kept] == [("spec.image", "b", "c")]
-    assert str(kept[0]) == "spec.image is 'c', not 'b' as coverage mode had it: it stays."
+    assert str(kept[0]) == "spec.image is 'c', not 'b' as coverage mode set it: it is kept."
     assert kept[0].values() == {"coverage": "b", "now": "c"}
 
 

@@ -38,7 +38,7 @@ def test_a_folder_that_is_not_is_prepared(podman: Podman, tmp_path: Path) -> Non
 
 def test_nodes_that_are_still_to_be_made_are_not_asked() -> None:
     nobody = t.cast("t.Any", None)
-    assert lib.decide(nobody, ["a"], "/x", standing=False).way == "node"
+    assert lib.decide(nobody, ["a"], "/x", nodes_exist=False).way == "node"
 
 
 def test_without_nodes_the_ways_are_asked_in_their_order(podman: Podman) -> None:

@@ -55,7 +55,9 @@ def test_a_wait_ends_when_the_condition_holds() -> None:
 
 
 def test_when_the_time_is_over_what_was_seen_last_is_told() -> None:
-    with pytest.raises(lib.DependencyError, match=r"did not come true within 0 s: Widget w: status\.phase") as caught:
+    with pytest.raises(
+        lib.DependencyError, match=r"condition was not met within 0 s: Widget w: status\.phase"
+    ) as caught:
         wait(Live({"status": {"phase": "Odd"}}), "status.phase == 'Good'", 0)
     assert caught.value.evidence == ["Widget w: status.phase == 'Good': it is false"]
     assert caught.value.setting == lib.TIMEOUT_SETTING

@@ -60,5 +60,5 @@ def test_each_kind_becomes_what_it_is() -> None:
 
 
 def test_two_of_one_name_are_refused() -> None:
-    with pytest.raises(InputError, match="two dependencies called db"):
+    with pytest.raises(InputError, match="Two dependencies are named db"):
         lib.check_entries([Server("db", "postgresql"), Server("db", "redis")])

@@ -37,7 +37,7 @@ def test_each_object_comes_after_what_it_needs() -> None:
 @pytest.mark.parametrize(("name", "selector"), [("", ""), ("a", "b=c")])
 def test_a_condition_names_its_object_in_one_way(name: str, selector: str) -> None:
     until = Until("Pod", "status", name=name, selector=selector)
-    with pytest.raises(InputError, match="by name or by selector"):
+    with pytest.raises(InputError, match="either name or selector"):
         lib.check_manifests(lib.ManifestDependency("x", ManifestSources(paths=("a",)), until=(until,)))
 
 

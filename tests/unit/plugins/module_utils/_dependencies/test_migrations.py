@@ -79,7 +79,7 @@ def test_plain_can_be_asked_for_in_spite_of_marks(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "words", "cause"),
     [
-        ({}, "There is no .sql file", "migrations-missing"),
+        ({}, "contains no .sql file", "migrations-missing"),
         ({"init": GOOSE}, "no number at the beginning", "migration-unreadable"),
         ({"1_a": "-- +goose Down\nSELECT 1;"}, "has no '-- \\+goose Up'", "migration-unreadable"),
         ({"1_a": "-- +goose Up\n-- +goose Up\n"}, "has 2 '-- \\+goose Up'", "migration-unreadable"),
@@ -114,14 +114,14 @@ def test_only_what_is_not_applied_is_pending(tmp_path: Path) -> None:
 
 def test_a_migration_changed_after_it_was_applied_is_refused(tmp_path: Path) -> None:
     (only,) = lib.read_migrations(folder_of(tmp_path, **{"1_a": "SELECT 1"}))
-    with pytest.raises(lib.MigrationError, match="another than the one of that name") as caught:
+    with pytest.raises(lib.MigrationError, match="has changed since it was applied") as caught:
         lib.pending([only], {only.name: "0" * 64})
     assert caught.value.cause == "migration-changed"
 
 
 def test_a_new_migration_before_an_applied_one_is_refused(tmp_path: Path) -> None:
     first, second = lib.read_migrations(folder_of(tmp_path, **{"1_a": "SELECT 1", "2_b": "SELECT 2"}))
-    with pytest.raises(lib.MigrationError, match="later ones are applied already") as caught:
+    with pytest.raises(lib.MigrationError, match="later ones are already applied") as caught:
         lib.pending([first, second], {second.name: second.checksum})
     assert str(tmp_path / "1_a.sql") in caught.value.message
 
@@ -131,14 +131,14 @@ def test_a_failure_names_file_and_line(tmp_path: Path) -> None:
     said = 'psql:<stdin>:5: ERROR:  type "bigimt" does not exist\nLINE 1: CREATE TABLE a (b bigimt);\n'
     error = lib.failure(migration, "postgresql", said, applied=3, left=2)
     assert error.message.endswith('1_a.sql, line 5: type "bigimt" does not exist')
-    assert error.evidence[-1] == "3 before it are applied, 2 after it are not; nothing of it was kept"
+    assert error.evidence[-1] == "3 before it are applied, 2 after it are not; it was rolled back"
 
 
 def test_a_failure_without_a_line_has_what_was_said(tmp_path: Path) -> None:
     (migration,) = lib.read_migrations(folder_of(tmp_path, init="SELECT 1"))
     error = lib.failure(migration, "postgresql", "server closed the connection\n", applied=0, left=0)
     assert error.message.endswith("init.sql: server closed the connection")
-    assert "what came before that line was kept" in error.evidence[-1]
+    assert "statements before that line were kept" in error.evidence[-1]
 
 
 def test_a_folder_that_a_command_applies_is_not_read(tmp_path: Path) -> None:

@@ -76,5 +76,5 @@ def test_a_job_is_one_and_named_after_its_content() -> None:
     assert lib.job_items([JOB], "0123456789")[0].name == "migrate-01234567"
     assert JOB.name == "migrate"
     for items in ([], [JOB, JOB]):
-        with pytest.raises(InputError, match="need one Job"):
+        with pytest.raises(InputError, match="need exactly one Job"):
             lib.job_of("db", items, "here")

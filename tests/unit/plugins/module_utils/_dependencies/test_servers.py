@@ -40,7 +40,7 @@ def pod_of(server: Server, secret: t.Optional[dict[str, str]] = None) -> dict[st
         (
             [Server("db", "postgresql", migrations=Migrations())],
             "migrations-missing",
-            "neither a folder, nor a command",
+            "have no folder, command or Job",
         ),
         ([Server("db", "postgresql", user="me")], "credentials-incomplete", "a user and no password"),
         ([Server("db", "postgresql", password="x")], "credentials-incomplete", "a password and no user"),
@@ -79,7 +79,7 @@ def test_given_credentials_win_over_those_that_stand() -> None:
 
 
 def test_half_a_secret_is_refused_and_the_lacking_key_named() -> None:
-    with pytest.raises(InputError, match="postgresql-credentials stands in the cluster without POSTGRES_PASSWORD"):
+    with pytest.raises(InputError, match="postgresql-credentials in the cluster has no POSTGRES_PASSWORD"):
         lib.credentials(POSTGRESQL, secret_of(POSTGRES_USER="x"), never)
 
 

@@ -51,10 +51,10 @@ def test_a_missing_file_is_answered_with_the_nearest(tmp_path: Path) -> None:
         ("a: 1\nb: [", "m.yaml:"),
         (
             "apiVersion: v1\nkind: ConfigMap\nkind: Secret\nmetadata: {name: a}\n",
-            "m.yaml:3: The key 'kind' stands twice",
+            "m.yaml:3: The key 'kind' appears twice",
         ),
-        ("---\n", "There is no object in it"),
-        ("just text", "This is no Kubernetes object"),
+        ("---\n", "It contains no object"),
+        ("just text", "This is not a Kubernetes object"),
         (CONFIG % "a" + "---\n" + CONFIG % "a", "have ConfigMap a twice"),
     ],
 )
@@ -66,7 +66,7 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, text: str, says: s
 
 
 def test_inline_objects_are_named_by_their_index() -> None:
-    assert "objects[0]: This is no Kubernetes object" in refused(objects=({"kind": "Pod"},)).message
+    assert "objects[0]: This is not a Kubernetes object" in refused(objects=({"kind": "Pod"},)).message
 
 
 def test_a_folder_without_manifests_is_refused(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_reports_are_looked_for_where_results_come_home_and_nothing_is_added() -
 
 
 @pytest.mark.parametrize(
-    ("change", "says"), [({"directory": "test/e2e"}, "no absolute path"), ({"nodes": ()}, "no nodes are given")]
+    ("change", "says"), [({"directory": "test/e2e"}, "not an absolute path"), ({"nodes": ()}, "no nodes are given")]
 )
 def test_what_a_job_cannot_do_is_refused(change: t.Any, says: str) -> None:
     job = dataclasses.replace(JOB, **change)

@@ -247,13 +247,13 @@ def test_tests_that_failed_are_told_with_their_last_lines(tmp_path: Path) -> Non
     with pytest.raises(lib.TestsNotPassed) as caught:
         lib.judge(str(tmp_path / "results"))
     assert caught.value.cause == "tests-failed"
-    assert "the command exited with 3; the coverage is home all the same" in caught.value.message
+    assert "the command exited with 3; the coverage data was collected" in caught.value.message
     assert str(tmp_path / "results" / lib.LOG) in caught.value.remedy
     assert caught.value.evidence == ["one spec failed"]
 
 
 def test_without_an_outcome_nothing_can_be_judged(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no outcome of tests") as caught:
+    with pytest.raises(InputError, match="No outcome of tests") as caught:
         lib.judge(str(tmp_path))
     assert caught.value.cause == "tests-outcome-missing"
 

@@ -307,7 +307,7 @@ def test_a_good_host_passes_everything() -> None:
         ),
         ({"tools": {**FACTS["tools"], "kind": {"path": "", "on_path": False, "version": ""}}}, "kind", "not installed"),
         ({"node_image": {"id": "", "current": False}}, "node image", "not there"),
-        ({"node_image": {"id": "b" * 64, "current": False}}, "node image", "of another recipe"),
+        ({"node_image": {"id": "b" * 64, "current": False}}, "node image", "from another recipe"),
         ({"disk": {"path": "/var", "total": 1, "free": 5 << 30}}, "disk", "5 GiB free at /var"),
     ],
 )

@@ -127,7 +127,7 @@ def test_a_newer_version_replaces_what_this_collection_installed(bare: Path) -> 
 def test_a_program_of_the_user_is_neither_replaced_nor_removed(bare: Path) -> None:
     theirs = _program(bare / "bin/kind", KIND.format("v0.27.0"))
     request = _kind(bare, url=str(_program(bare / "given/kind", KIND.format("v0.30.0"))))
-    with pytest.raises(ToolError, match="not what this collection put there"):
+    with pytest.raises(ToolError, match="not installed by this collection"):
         install(request)
     assert theirs.read_text(encoding="utf-8") == KIND.format("v0.27.0")
     assert remove(request) is False
@@ -187,7 +187,7 @@ def test_a_url_is_downloaded_and_proved(bare: Path, served: str) -> None:
 def test_a_url_that_gives_nothing_is_a_reason(bare: Path, served: str) -> None:
     with pytest.raises(ToolError) as caught:
         install(_kind(bare, url=f"{served}/none", checksum="sha256:" + "0" * 64))
-    assert "the URL gives nothing" in caught.value.evidence[1]
+    assert "the URL cannot be read" in caught.value.evidence[1]
 
 
 # Go
@@ -228,7 +228,7 @@ def test_an_archive_that_is_none_is_a_reason(bare: Path) -> None:
     with pytest.raises(ToolError) as caught:
         install(_go(bare, version="9.99", url=str(_program(bare / "given/go", "no archive"))))
     assert [reason.split(":")[0] for reason in caught.value.evidence] == ["present", "url", "pypi"]
-    assert "no archive of Go" in caught.value.evidence[1]
+    assert "not an archive of Go" in caught.value.evidence[1]
     assert not (bare / "bin/go").exists()
 
 

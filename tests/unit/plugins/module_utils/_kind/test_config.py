@@ -160,9 +160,9 @@ def test_differences_say_key_old_and_new() -> None:
     )
     wanted = config(workers=2, port_mappings=[{"container_port": 30081, "host_port": 8080}])
     assert lib.describe_differences(there.canonical(), wanted.canonical()) == [
-        "extra_mounts: /a at /x (read-only) is there and not wanted",
-        "port_mappings: 127.0.0.1:8080/tcp to 30080 is there and not wanted; "
-        "127.0.0.1:8080/tcp to 30081 is wanted and not there",
+        "extra_mounts: /a at /x (read-only) exists but is not described",
+        "port_mappings: 127.0.0.1:8080/tcp to 30080 exists but is not described; "
+        "127.0.0.1:8080/tcp to 30081 is described but does not exist",
         "workers is 0 there, wanted is 2",
     ]
 
@@ -179,5 +179,5 @@ def test_a_key_that_an_older_record_lacks_counts_as_its_default() -> None:
     del older["kubeadm_patches"]
     assert lib.describe_differences(older, config().canonical()) == []
     assert lib.describe_differences(older, config(kubeadm_patches=["kind: X"]).canonical()) == [
-        "kubeadm_patches: kind: X is wanted and not there"
+        "kubeadm_patches: kind: X is described but does not exist"
     ]

@@ -51,7 +51,7 @@ def test_steps_of_kind(line: str, step: str) -> None:
             "systemd did not come up",
         ),
         ("[kubelet-check] The kubelet is not healthy after 4m0s", "control-plane", "control plane did not come up"),
-        ("ERROR: something new", "kind-failed", "kind gave up"),
+        ("ERROR: something new", "kind-failed", "kind failed"),
     ],
 )
 def test_failures_of_kind_become_verdicts(output: str, cause: str, said: str) -> None:

@@ -43,8 +43,8 @@ def test_a_kubeconfig_with_other_access_is_refused_and_left_alone(tmp_path: Path
     path.write_text(KUBECONFIG)
     assert lib.read_kubeconfig(path, "demo") == KUBECONFIG
     assert lib.read_kubeconfig(tmp_path / "none", "demo") == ""
-    with pytest.raises(InputError, match="also holds access to kind-demo"):
+    with pytest.raises(InputError, match="also contains entries for kind-demo"):
         lib.read_kubeconfig(path, "mine")
-    with pytest.raises(InputError, match="is no kubeconfig"):
+    with pytest.raises(InputError, match="is not a kubeconfig"):
         lib.read_kubeconfig(tmp_path, "mine")
     assert path.read_text() == KUBECONFIG

@@ -365,7 +365,7 @@ def test_a_kind_that_the_cluster_does_not_know_is_named(cluster: lib.Cluster) ->
     item = {"apiVersion": "example.org/v1", "kind": "Widget", "metadata": {"name": "w"}}
     with pytest.raises(lib.KubernetesError) as caught:
         cluster.path(item)
-    assert caught.value.message == "The cluster knows no kind Widget of example.org/v1."
+    assert caught.value.message == "The cluster does not know the kind Widget of example.org/v1."
     assert caught.value.cause == "crd-missing"
 
 

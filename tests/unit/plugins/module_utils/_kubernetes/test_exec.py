@@ -172,6 +172,6 @@ def test_a_server_that_is_not_there_is_an_error_of_ours() -> None:
 
 def test_nothing_is_run_as_somebody_else_than_was_asked_for(server: Server) -> None:
     options = {"host": f"http://127.0.0.1:{server.server_port}", "api_key": "token", "impersonate_user": "u"}
-    with pytest.raises(InputError, match="cannot be had as another user") as caught:
+    with pytest.raises(InputError, match="not available when impersonating") as caught:
         execute(Cluster(Access.of(options, {})))
     assert caught.value.cause == "impersonation-unsupported"

@@ -22,7 +22,7 @@ ENTRY = {"target": "service/web", "port": "http", "variable": "URL"}
         ({"target": "web"}, "service/NAME"),
         ({"target": "deployment/web"}, "service/NAME"),
         ({"target": "service/"}, "service/NAME"),
-        ({"local_port": 70000}, "70000 is no port"),
+        ({"local_port": 70000}, "70000 is not a port"),
         ({"variable": ""}, "variable"),
     ],
 )

@@ -133,7 +133,7 @@ def test_a_build_has_all_that_it_is_given_in_a_fixed_order(fake: Fake, monkeypat
         *["--file", "/src/Containerfile", "--target", "run", "--pull=never", "/src"],
     ]
     monkeypatch.setattr(fake.podman, "image", lambda _reference: None)
-    with pytest.raises(CommandError, match="did not know it"):
+    with pytest.raises(CommandError, match="but the image does not exist"):
         fake.podman.build("/src", tags=["a:1"])
 
 

@@ -119,7 +119,7 @@ def test_a_containerfile_is_built_each_time_and_is_a_change_where_another_image_
     request = ImageRequest(name=name, containerfile=str(file), context=str(recipe), build_args={"BASE": "scratch"})
     first, second = obtain(PODMAN, request), obtain(PODMAN, request)
     assert [(outcome.way, outcome.changed) for outcome in (first, second)] == [("build", True), ("build", False)]
-    assert "only a build can tell" in second.tried[0]["reason"]
+    assert "only a build can show" in second.tried[0]["reason"]
     (recipe / "word").write_text(uuid.uuid4().hex, encoding="utf-8")
     third = obtain(PODMAN, request)
     assert third.changed
@@ -222,7 +222,7 @@ def test_a_build_that_leaves_no_image_is_no_success(name: str, recipe: Path, tmp
 def test_a_program_needs_a_folder_before_anything_is_tried(name: str, recipe: Path) -> None:
     (recipe / "build").write_text("#!/bin/sh\n", encoding="utf-8")
     (recipe / "build").chmod(0o755)
-    with pytest.raises(InputError, match="folder to work in"):
+    with pytest.raises(InputError, match="needs a working folder"):
         obtain(PODMAN, ImageRequest(name=name, recipe=str(recipe)))
 
 
@@ -323,7 +323,7 @@ def test_an_archive_of_several_images_must_name_the_one(name: str, recipe: Path,
     PODMAN.save(names, path)
     for each in names:
         remove(PODMAN, each)
-    with pytest.raises(ImageError, match=f"2 images, none called localhost/none:1: {names[0]}, {names[1]}"):
+    with pytest.raises(ImageError, match=f"2 images, none named localhost/none:1: {names[0]}, {names[1]}"):
         obtain(PODMAN, ImageRequest(name="localhost/none:1", archive=path, ways=["archive"]))
     try:
         outcome = obtain(PODMAN, ImageRequest(name=names[1], archive=path, ways=["archive"]))
@@ -438,7 +438,7 @@ def test_if_no_way_serves_the_error_has_every_reason(name: str, tmp_path: Path) 
     assert caught.value.evidence == [
         "present: podman has no image of that name",
         f"archive: there is no file {tmp_path}/none.tar",
-        "registry: no registry reference is given, and the name is one of this host alone",
+        "registry: no registry reference is given, and the name is local to this host",
         "build: no recipe is given",
     ]
     for reason in caught.value.evidence:
@@ -447,7 +447,7 @@ def test_if_no_way_serves_the_error_has_every_reason(name: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("ways", [[], ["present", "download"]])
 def test_unknown_ways_are_refused(name: str, ways: list[str]) -> None:
-    with pytest.raises(InputError, match="Ways to an image are present, archive, registry, build"):
+    with pytest.raises(InputError, match="Image sources are present, archive, registry, build"):
         obtain(PODMAN, ImageRequest(name=name, ways=ways))
 
 

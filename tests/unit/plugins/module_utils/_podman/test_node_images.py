@@ -237,7 +237,12 @@ def test_a_cluster_that_still_starts_is_waited_for(cluster: Cluster) -> None:
         ({"n1": "running"}, {"cluster": "", "nodes": ("n2",)}, "node-missing", "There is no node n2"),
         ({"n1": "running", "n2": "exited"}, {}, "node-not-running", "Node n2 is not running: its container is exited"),
         ({"n1": "running"}, {"node_count": 2, "timeout": 0.3}, "node-not-running", "1 running nodes of 2 after 0.3 s"),
-        ({"n1": "running"}, {"nodes": ("n1",)}, "bad-input", "either on the nodes of a cluster or on a list"),
+        (
+            {"n1": "running"},
+            {"nodes": ("n1",)},
+            "bad-input",
+            "on the nodes of a cluster or on a list of nodes, not both",
+        ),
         ({"n1": "running"}, {"reference": "localhost/app:2"}, "bad-archive", "does not hold image localhost/app:2"),
         ({"n1": "running"}, {"image_id": "f" * 64}, "bad-archive", "holds another image"),
     ],

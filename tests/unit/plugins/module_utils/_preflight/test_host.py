@@ -171,7 +171,7 @@ def test_low_limits_are_warnings_with_what_the_nodes_take() -> None:
     assert states(found) == [WARNING] * 4
     assert "is 64, of which " in found[0].text and "about 80" in found[0].text
     assert "8192" in found[1].text
-    assert "400, and the nodes take about 600" in found[2].text
+    assert "400; the nodes need about 600" in found[2].text
     assert "ulimit -n) is 1024" in found[3].text
 
 
@@ -332,4 +332,4 @@ def test_a_kubeconfig_that_is_somebody_elses(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="production"):
         list(lib.check_cluster(host, config()))
     fresh = lib.Host(Records(), config=config(), kubeconfig=str(tmp_path / "none"))
-    assert one(lib.check_cluster(fresh, config())).text == "mine is to be made, 1 node"
+    assert one(lib.check_cluster(fresh, config())).text == "mine will be created, 1 node"

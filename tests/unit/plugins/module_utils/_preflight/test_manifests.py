@@ -123,12 +123,12 @@ def test_good_manifests_are_good(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "where", "says"),
     [
-        ("a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\n", "x.yaml:5", "'c' stands twice in one mapping, first in line 3"),
-        ("- {a: 1, a: 2}\n", "x.yaml:1", "'a' stands twice"),
+        ("a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\n", "x.yaml:5", "'c' appears twice in one mapping, first in line 3"),
+        ("- {a: 1, a: 2}\n", "x.yaml:1", "'a' appears twice"),
         ("a: [1\nb: 2\n", "x.yaml:2", "no YAML"),
         ("a: 2026-99-99\n", "x.yaml", "no YAML"),
         ("a: {b: 1\n", "x.yaml:2", "no YAML"),
-        ("just text\n", "x.yaml:1", "no Kubernetes object"),
+        ("just text\n", "x.yaml:1", "not a Kubernetes object"),
         ("apiVersion: v1\nkind: ConfigMap\n", "x.yaml:1", "This ConfigMap has no name"),
         ("---\n---\nkind: ConfigMap\nmetadata: {name: a}\n", "x.yaml:3", "apiVersion or kind is missing"),
     ],
@@ -363,7 +363,7 @@ def test_a_node_port_that_stands_twice() -> None:
     other = (
         GOOD + "---\napiVersion: v1\nkind: Service\nmetadata: {name: b}\nspec: {ports: [{port: 1, nodePort: 30080}]}\n"
     )
-    assert "is that of Service gateway already" in one("services", other).text
+    assert "is already used by Service gateway" in one("services", other).text
 
 
 def test_probes() -> None:

@@ -86,7 +86,7 @@ def test_everything_that_is_wrong_is_told_at_once_and_fast(tmp_path: Path) -> No
 def test_what_may_be_in_a_standing_cluster_is_no_error(tmp_path: Path) -> None:
     # no cluster is described: nobody can tell what it holds
     found = by_check(lib.preflight(broken(tmp_path)))["references"]
-    assert "It has to be in the cluster already." in {item.remedy for item in found}
+    assert "It must exist in the cluster beforehand." in {item.remedy for item in found}
     new = {"name": "preflight-unit-none", "node_image": "localhost/kindest/node:v1.34.4"}
     found = by_check(lib.preflight(broken(tmp_path, cluster=new)))["references"]
     assert {item.cause for item in found if "Secret" in item.text} == {"reference-unresolved"}

@@ -124,4 +124,4 @@ def test_what_is_no_observation_is_refused(capsys: pytest.CaptureFixture[str], t
     (tmp_path / "x.json").write_text("{}")
     (tmp_path / "y.json").write_text("no JSON")
     assert replay_verdict.main([str(tmp_path / "x.json"), str(tmp_path / "y.json"), str(tmp_path / "z.json")]) == 1
-    assert "is no observation" in capsys.readouterr().out
+    assert "is not an observation" in capsys.readouterr().out
