@@ -599,7 +599,7 @@ CAUSES.add(
     Cause(
         "way-back-unreadable",
         title="The annotation with the way back cannot be read",
-        why="Somebody changed it.",
+        why="It was changed.",
         remedy="Apply the normal manifest, and remove the annotation.",
     ),
     Cause(
@@ -1192,7 +1192,7 @@ CAUSES.add(
     Cause(
         "error",
         title="Something else is wrong",
-        why="This collection noticed a fault that has no id of its own.",
+        why="The collection detected a fault that has no cause of its own.",
         remedy="Do what the message says.",
     ),
 )

@@ -4,7 +4,7 @@
 # This module utility is PRIVATE to the collection: it can change without notice.
 """Evidence of a failure: all that may explain it, from the cluster and its nodes, into one folder, without secrets.
 
-Pieces are fetched side by side. One that cannot be had is noted in the index and keeps nothing else from coming: a
+Pieces are fetched in parallel. One that is not available is noted in the index and does not block the others: a
 run must not fail because its failure is looked at.
 """
 
@@ -108,7 +108,7 @@ class Request:
 
 @dataclass
 class Collected:
-    """What came of it: files by name with what they are, and what could not be had with why."""
+    """The result: files by name with what they are, and what is missing with why."""
 
     directory: str
     files: dict[str, str] = field(default_factory=dict)
@@ -139,7 +139,7 @@ class Folder:
         self.collected.files[name] = about
 
     def miss(self, what: str, why: str) -> None:
-        """Note what could not be had."""
+        """Note what is missing."""
         self.collected.missing[what] = " ".join(why.split())
 
 
@@ -154,7 +154,7 @@ def collect(request: Request, podman: Podman) -> Collected:
         folder.path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CoverageError(
-            f"No evidence can be kept in {request.directory}: {error.strerror}.",
+            f"Cannot write diagnostics to {request.directory}: {error.strerror}.",
             setting="evidence#directory",
             cause="cannot-write",
         ) from error
@@ -179,7 +179,7 @@ def collect(request: Request, podman: Podman) -> Collected:
     for path in sorted(folder.path.iterdir()):
         # what the stage that failed has left there itself
         if path.is_file() and path.name not in (INDEX, *collected.files):
-            folder.note(path.name, "what the rules saw that gave the verdict")
+            folder.note(path.name, "the observation that gave the verdict")
     collected.seconds = round(time.monotonic() - started, 2)
     try:
         folder.write(INDEX, "this page", _index(request, collected))
@@ -203,7 +203,7 @@ def _forget_earlier(directory: Path) -> None:
 def _reach(folder: Folder, request: Request) -> t.Optional[Cluster]:
     """Return the cluster if it answers: otherwise nothing of it is asked for, and that is noted once."""
     if not request.access.given or request.access.absent:
-        folder.miss("the cluster", "there was none yet")
+        folder.miss("the cluster", "it did not exist yet")
         return None
     try:
         cluster = Cluster(request.access)
@@ -308,7 +308,7 @@ def _log_jobs(folder: Folder, request: Request, cluster: Cluster, pods: list[Obj
     """Fetch the end of the log of every container, and of its process run before; the workload's own pods first."""
     pods = sorted(pods, key=lambda pod: not pod["metadata"]["name"].startswith(request.name or "?"))
     for pod in pods[PODS:]:
-        folder.miss(f"logs of pod {pod['metadata']['name']}", f"those of {PODS} pods are kept")
+        folder.miss(f"logs of pod {pod['metadata']['name']}", f"only those of {PODS} pods are kept")
     jobs: list[Job] = []
     for pod in pods[:PODS]:
         name, status = pod["metadata"]["name"], pod.get("status") or {}
@@ -345,9 +345,7 @@ def _observation(folder: Folder, request: Request, cluster: Cluster, podman: Pod
     )
     seen = gate.observe(cluster, podman, target, logs=True)
     text = json.dumps(seen.as_dict(), indent=1, sort_keys=True)
-    folder.write(
-        "observation-after.json", "the workload as the rules of the gate see it, after the failure", text + "\n"
-    )
+    folder.write("observation-after.json", "the observation of the workload, collected after the failure", text + "\n")
 
 
 def _node_jobs(folder: Folder, request: Request, podman: Podman) -> list[Job]:
@@ -377,9 +375,9 @@ def _redacted_lines(lines: t.Iterable[str]) -> str:
 def _index(request: Request, collected: Collected) -> str:
     verdict = request.failure.get("verdict") or {}
     lines = [
-        f"Evidence, collected {datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M:%S} UTC in {collected.seconds} s."
+        f"Diagnostics, collected {datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M:%S} UTC in {collected.seconds} s."
     ]
-    lines.append("Secrets are left out: values of what is named like one read (redacted).")
+    lines.append("Secrets are left out: values with a secret's name are shown as (redacted).")
     if request.failure:
         lines += ["", f"Failed: {request.failure.get('task') or '?'}"]
         lines.append(redacted_text(str(verdict.get("sentence") or request.failure.get("msg") or "")))
@@ -388,11 +386,11 @@ def _index(request: Request, collected: Collected) -> str:
     lines += ["", "Files"]
     lines += [f"  {name:<58} {about}" for name, about in sorted(collected.files.items())]
     if collected.missing:
-        lines += ["", "Could not be had"]
+        lines += ["", "Missing"]
         lines += [f"  {what}: {redacted_text(why)}" for what, why in sorted(collected.missing.items())]
     beside = [name for name in request.beside if os.path.exists(name)]
     if beside:
-        lines += ["", "Beside this folder", *(f"  {os.path.relpath(name, request.directory)}" for name in beside)]
+        lines += ["", "Next to this folder", *(f"  {os.path.relpath(name, request.directory)}" for name in beside)]
     return "\n".join(lines) + "\n"
 
 

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""Bring the counters home: stop the program so that it writes them, wait for its real end, copy, count, put it back.
+"""Collect the counters: stop the program so that it writes them, wait for its real end, copy, count, put it back.
 
 Go writes the counters when main returns or os.Exit is called (runtime/coverage, internal/coverage/cfile): only a
 program that ends by itself leaves them. Every process run, a start and an end of one process, leaves one file. Where
-one is missing, the rules in C(verdicts) say why, from what was seen before, at and after the end (C(ending)).
+one is missing, the rules in C(verdicts) say why, from observations made before, at and after the end (C(ending)).
 """
 
 from __future__ import annotations

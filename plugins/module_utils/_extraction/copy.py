@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""Look at the coverage folders of the nodes, and copy them home."""
+"""List the coverage folders of the nodes, and copy them to the runner."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.end
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 
 TIMEOUT = 15.0
-# what is not there (yet) is said by find and is no fault here; the free space is that of the folder's file system
+# find reports what does not exist (yet), which is not a fault here; the free space is that of the folder's file system
 SURVEY = r"""
 find "$1" -mindepth 2 -type f -printf 'file %s %T@ %P\n' 2>/dev/null
 stat -f -c 'disk %a %b %S %d %c' "$1" 2>/dev/null
@@ -27,14 +27,14 @@ exit 0
 
 
 class Survey(t.NamedTuple):
-    """What lies on one node."""
+    """What is on one node."""
 
     files: dict[str, File]
     disk: t.Optional[Disk]
 
 
 def survey(podman: Podman, nodes: t.Iterable[str], directory: str) -> tuple[dict[str, Survey], dict[str, str]]:
-    """Return what lies in the folder on each node, and the nodes that did not answer, with why."""
+    """Return the contents of the folder on each node, and the nodes that did not answer, with why."""
     found: dict[str, Survey] = {}
     unreachable: dict[str, str] = {}
 
@@ -78,10 +78,10 @@ def bring_home(
 ) -> dict[str, int]:
     """Copy every pod's folder from every node; return the size of each file by C(pod/name).
 
-    A folder that came home appears whole or not at all; one of an earlier copy is only ever added to.
+    A collected folder appears whole or not at all; files are only ever added to one of an earlier copy.
 
     :arg nodes: those to copy from; all of the source where not given.
-    :arg set_aside: files that belong to no process run of this run: they go to a folder beside, C(set-aside).
+    :arg set_aside: files that belong to no process run of this run: they go to a separate folder, C(set-aside).
     """
     target = Path(destination)
     target.mkdir(parents=True, exist_ok=True)
@@ -109,7 +109,7 @@ def bring_home(
 
 
 def remove_copied(podman: Podman, source: Source, names: t.Iterable[str], nodes: t.Sequence[str] = ()) -> None:
-    """Remove from the nodes the counters that are home, file by file: a pod that runs again keeps its own."""
+    """Remove the collected counters from the nodes, file by file: a pod that runs again keeps its own."""
     paths = [
         posixpath.join(source.volume_directory, name)
         for name in names

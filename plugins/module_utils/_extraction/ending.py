@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""What was seen of a component's end: everything that the rules may look at, as plain data that can be replayed."""
+"""The observed end of a component: everything that the rules may use, as plain data that can be replayed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Source:
 class Process:
     """A process of an instrumented container, while it ran, as its node saw it.
 
-    :ivar first: whether it is the first process of its container, the one that is told to end.
+    :ivar first: whether it is the first process of its container, the one that gets SIGTERM.
     :ivar handles, ignores: whether it has a handler for SIGTERM, or ignores it. A Go program always has one: its
         runtime's. :ivar instrumented: whether its binary can write counters.
     :ivar folder: its GOCOVERDIR, empty where it has none. :ivar mode: of that folder: permissions, uid, gid; empty
@@ -86,13 +86,13 @@ class Disk:
 class Ending:
     """The end of a component.
 
-    :ivar pods: each as it was seen last. :ivar expected: those that the gate saw.
-    :ivar asked: when they were told to end, in seconds since the epoch; 0 where they ended by themselves.
+    :ivar pods: each as last observed. :ivar expected: those that the gate saw.
+    :ivar asked: when they got SIGTERM, in seconds since the epoch; 0 where they ended by themselves.
     :ivar born: when the first pod of this run can have been made at the earliest; 0: not known.
     :ivar logs: end of the logs by C(pod), C(pod/previous) for the process run before.
     :ivar processes: by pod, those that ran in the instrumented container right before.
     :ivar files: what was found on the nodes, by C(pod/name). :ivar set_aside: of these, what is older than the run.
-    :ivar searched: nodes on which was looked. :ivar unreachable: nodes that did not answer, with why.
+    :ivar searched: nodes that were searched. :ivar unreachable: nodes that did not answer, with why.
     :ivar disks: by node. :ivar builds: by hash of a covmeta the paths of its main packages.
     :ivar events: of the namespace.
     """
@@ -133,7 +133,7 @@ class Ending:
         return t.cast("dict[str, t.Any]", redacted(dataclasses.asdict(self)))
 
     def pod(self, name: str) -> t.Optional[Object]:
-        """The pod of that name as it was seen last, None where it was not seen at all."""
+        """The pod of that name as it was seen last, None where it was never observed."""
         return next((pod for pod in self.pods if pod["metadata"]["name"] == name), None)
 
     def status(self, name: str) -> Object:
@@ -142,7 +142,7 @@ class Ending:
         return next(found, {})
 
     def first_process(self, pod: str) -> t.Optional[Process]:
-        """The first process of the pod's container, None where it was not seen."""
+        """The first process of the pod's container, None where it was not observed."""
         return next((process for process in self.processes.get(pod, []) if process.first), None)
 
     def names(self, pod: str) -> list[str]:

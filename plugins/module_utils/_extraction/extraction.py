@@ -45,7 +45,7 @@ ENDING_FILE = "ending.json"
 
 
 class NotExtracted(CoverageError):
-    """No usable counters came home.
+    """No usable counters were collected.
 
     :ivar ending: what the rules saw.
     """
@@ -59,7 +59,8 @@ class NotExtracted(CoverageError):
 
 @dataclass
 class Extracted:
-    """What came home: the process runs of all extractions of the run so far, and what is wrong with those of this one.
+    """What was collected: the process runs of all extractions of the run so far, and what is wrong with those of this
+    one.
 
     :ivar verdict: why some counters are missing or were set aside; None where all is well.
     :ivar seconds: by step. :ivar ending: what the rules saw.
@@ -75,7 +76,7 @@ class Extracted:
 def recorded(record: str) -> list[PodProcessRuns]:
     """Return what an earlier extraction of the same run recorded; empty where there was none.
 
-    :raises NotExtracted: the file is no such record.
+    :raises NotExtracted: the file is not such a record.
     """
     if not Path(record).is_file():
         return []
@@ -109,8 +110,8 @@ def extract(
     :arg expected: the pods that the gate saw (C(pod), C(node), C(restarts)); one that is gone since is still counted.
     :arg timeout: seconds for the program's end on top of its own grace period.
     :arg evidence: folder that gets what the rules saw, C(ending.json), where counters are missing; none where empty.
-    :raises NotExtracted: the workload is not there, or no counters came home. :raises DoesNotEnd: a pod does not end.
-        The workload is put back in each case, and what came home stays.
+    :raises NotExtracted: the workload does not exist, or no counters were collected. :raises DoesNotEnd: a pod does not
+        end. The workload is put back in each case, and what was collected stays.
     """
     clock = _Clock()
     workload = cluster.get(source.path)
@@ -190,7 +191,7 @@ def _stop(
     timeout: float,
     put_back: list[PutBack],
 ) -> LastWords:
-    """See what runs, listen to its last words, and stop it; return what was heard."""
+    """Inspect the processes, follow their logs, and stop them; return the logs."""
     report_progress(f"look at the processes of {source.name}")
     pods = pods_of(cluster, source, workload)[0]
     grace = max((pod["spec"].get("terminationGracePeriodSeconds") or 30 for pod in pods), default=30)
@@ -263,7 +264,7 @@ def _run(item: Object) -> str:
 
 
 def builds(destination: str, names: t.Iterable[str]) -> dict[str, list[str]]:
-    """Return the paths of the main packages by the hash of each covmeta that came home, where there are several.
+    """Return the paths of the main packages by the hash of each collected covmeta, where there are several.
 
     A damaged one has none.
     """
@@ -285,7 +286,7 @@ def builds(destination: str, names: t.Iterable[str]) -> dict[str, list[str]]:
 
 
 def _events(cluster: Cluster, source: Source) -> list[Object]:
-    """The events about pods of the namespace; none where they cannot be had: they only explain."""
+    """The events about pods of the namespace; none where they cannot be read: they only explain."""
     try:
         found = cluster.list(f"/api/v1/namespaces/{source.namespace}/events", field_selector="involvedObject.kind=Pod")
     except KubernetesError:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""The last words of programs: logs are followed while pods are told to end, because they go with their pods."""
+"""The last words of programs: logs are followed while pods are stopped, because they are deleted with their pods."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class LastWords:
 
 
 def read_log(cluster: Cluster, namespace: str, pod: str, container: str, *, previous: bool = False) -> str:
-    """Return the end of a log, empty where it cannot be had."""
+    """Return the end of a log, empty where it cannot be read."""
     from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import KubernetesError
 
     try:

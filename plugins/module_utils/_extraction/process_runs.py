@@ -26,7 +26,7 @@ class PodProcessRuns:
 
     :ivar process runs: how often it was started. :ivar exit_codes: of the process runs whose end was seen, the last one
         last.
-    :ivar reason: why the last process run ended, as Kubernetes says. :ivar metas, counters: files that came home.
+    :ivar reason: why the last process run ended, as Kubernetes says. :ivar metas, counters: files that were collected.
     :ivar cause, why: of lost process runs, the verdict's cause and its sentence.
     """
 
@@ -45,7 +45,7 @@ class PodProcessRuns:
 
     @property
     def lost(self) -> int:
-        """Process runs whose counters did not come home."""
+        """Process runs whose counters were not collected."""
         return max(0, self.process_runs - self.counters)
 
 
@@ -54,7 +54,7 @@ class ProcessRun:
     """One process run whose end Kubernetes still knows: the last of a pod, or the one before.
 
     :ivar code: exit code; None: it has not ended, or nobody saw it. :ivar started, ended: seconds since the epoch.
-    :ivar asked: when its pod was told to end, 0 where it was not. :ivar grace: seconds that it had then.
+    :ivar asked: when its pod got SIGTERM, 0 where it did not. :ivar grace: seconds that it had then.
     :ivar log: the end of what it wrote.
     """
 
@@ -74,7 +74,7 @@ class ProcessRun:
 
 
 def written(name: str) -> float:
-    """When a file of counters was written, in seconds since the epoch, by its name; 0: it is no such file."""
+    """When a file of counters was written, in seconds since the epoch, by its name; 0: it is not such a file."""
     found = COUNTERS.fullmatch(posixpath.basename(name))
     return int(found[3]) / NANOSECONDS if found else 0.0
 

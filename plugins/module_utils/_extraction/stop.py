@@ -39,7 +39,7 @@ def stop(
 ) -> list[Object]:
     """Tell the workload to end and return each pod as it was last seen, its program ended.
 
-    What ends by itself (a Job) gets the time-out to do so before it is told to.
+    What ends by itself (a Job) gets the timeout to do so before SIGTERM.
 
     :arg put_back: gets what has to be called, the last one first, to have the workload as it was.
     :raises DoesNotEnd: a program still runs after its grace period and the time-out.
@@ -57,9 +57,8 @@ def stop(
         watched.wait(grace + timeout)
         if watched.running:
             raise DoesNotEnd(
-                f"The program in pod {sorted(watched.running)[0]} still runs {grace + timeout:.0f} s after it was told"
-                " to end.",
-                remedy="See why it does not end on SIGTERM.",
+                f"The program in pod {sorted(watched.running)[0]} still runs {grace + timeout:.0f} s after SIGTERM.",
+                remedy="Find out why it does not end on SIGTERM.",
                 setting="coverage.grace_period",
                 evidence=[f"pod {name} on node {watched.node(name)}" for name in sorted(watched.running)],
             )
@@ -67,7 +66,7 @@ def stop(
 
 
 def has_ended(pod: Object, container: str) -> bool:
-    """Whether the instrumented container of a pod has ended for good, by the kubelet's word."""
+    """Whether the instrumented container of a pod has ended and will not restart, according to the kubelet."""
     if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
         return True
     states = [status.get("state") or {} for status in containers(pod) if status["name"] == container]
@@ -135,7 +134,7 @@ class _Watched:
 def with_what_was_known(pod: Object, before: Object) -> Object:
     """Return a pod with what an earlier look at it had, and the kubelet takes away at the very end.
 
-    That is the grace period that it was told (it becomes 0), and how the process run before ended (its container is
+    That is its grace period (it becomes 0), and how the process run before ended (its container is
     cleared away).
     """
     old = before.get("metadata") or {}

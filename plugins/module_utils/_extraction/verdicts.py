@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""Why counters are missing: pure rules over what was seen of the end, in order of precedence.
+"""Why counters are missing: pure rules over the observed end, in order of precedence.
 
 Each lost process run gets one cause; of all causes the first in ORDER gives the verdict, and the others are mentioned.
 Signs: what covmeta (written at the start) and covcounters (written at the end) are there, the exit code, the last lines
@@ -38,7 +38,7 @@ LOG_LINES = 8
 MEBI = 1 << 20
 
 Rule = t.Callable[[Ending, PodProcessRuns], t.Optional[Diagnosis]]
-LifeRule = t.Callable[[Ending, PodProcessRuns, ProcessRun], t.Optional[Diagnosis]]
+ProcessRunRule = t.Callable[[Ending, PodProcessRuns, ProcessRun], t.Optional[Diagnosis]]
 
 # the first of these that was seen gives the verdict: what concerns all counters comes before what concerns one process
 # run
@@ -60,8 +60,8 @@ def verdict_of(ending: Ending, process_runs: t.Sequence[PodProcessRuns]) -> t.Op
     if not process_runs:
         return Diagnosis(
             cause="no-pods",
-            sentence="No pod ran when the counters were to be taken, so there are none.",
-            remedy="See why: the workload has no replicas, or its Job has never run.",
+            sentence="No pod was running when the counters were collected, so there are none.",
+            remedy="Find out why: the workload has no replicas, or its Job has never run.",
             setting="workload.name",
         )
     found = [verdict for rule in WHOLE for verdict in rule(ending, process_runs)]
@@ -103,7 +103,7 @@ def why(ending: Ending, item: PodProcessRuns) -> t.Iterator[Diagnosis]:
     if item.reason == REPLACED and not known:
         yield _replaced(ending, item)
         return
-    # the last one first: it is the one that was told to end
+    # the last one first: it is the one that got SIGTERM
     lost = [process_run for process_run in reversed(known) if not process_run.wrote(names)][: item.lost]
     if not lost and known and item.lost >= item.process_runs:
         lost = known[-1:]
@@ -116,15 +116,14 @@ def why(ending: Ending, item: PodProcessRuns) -> t.Iterator[Diagnosis]:
     if forgotten > 0:
         yield Diagnosis(
             cause="processes-lost",
-            sentence=f"{_count(forgotten, 'process run', 'process runs')} of the program in pod {item.pod} ended earlier"
-            " without"
-            " writing counters, and how is no longer known.",
+            sentence=f"{_count(forgotten, 'process run', 'process runs')} of the program in pod {item.pod} ended"
+            " earlier without writing counters; Kubernetes no longer knows how.",
             evidence=[f"pod {item.pod}: started {item.process_runs} times, {item.counters} covcounters"],
-            remedy="Find out why it is restarted: the log of the previous process run and the events may say so.",
+            remedy="Find out why it is restarted; read the events and the log of the previous process run.",
         )
 
 
-# rules about all that came home
+# rules about all collected counters
 
 
 def two_builds(ending: Ending, process_runs: t.Sequence[PodProcessRuns]) -> t.Iterator[Diagnosis]:
@@ -140,8 +139,8 @@ def two_builds(ending: Ending, process_runs: t.Sequence[PodProcessRuns]) -> t.It
         if len(digests) > 1:
             yield Diagnosis(
                 cause="two-builds",
-                sentence=f"The counters of {ending.component} are of {len(digests)} builds of {mains[0]}, which cannot"
-                " be added up.",
+                sentence=f"The counters of {ending.component} are from {len(digests)} builds of {mains[0]} and cannot"
+                " be merged.",
                 evidence=[f"covmeta.{digest} of {', '.join(pods[digest]) or 'no pod'}" for digest in digests],
                 remedy="Use one image for all pods of a component, and a new run for a new build.",
                 setting="coverage_mode#image",
@@ -158,7 +157,7 @@ def stale_counters(ending: Ending, process_runs: t.Sequence[PodProcessRuns]) -> 
             f" {'is' if len(old) == 1 else 'are'} older than this run's workload, and"
             f" {'was' if len(old) == 1 else 'were'} set aside.",
             evidence=old[:EVIDENCE_LINES],
-            remedy="Give each run an id of its own: it is the name of the folder on the nodes.",
+            remedy="Use a unique id for each run: it names the folder on the nodes.",
             setting="coverage_mode#run_id",
         )
 
@@ -173,21 +172,21 @@ WHOLE: tuple[t.Callable[[Ending, t.Sequence[PodProcessRuns]], t.Iterator[Diagnos
 
 
 def node_unreachable(ending: Ending, item: PodProcessRuns) -> t.Optional[Diagnosis]:
-    """The pod's node was not looked at."""
+    """The pod's node was not searched."""
     if not item.node or item.node in ending.searched:
         return None
     said = ending.unreachable.get(item.node, "")
     return Diagnosis(
         cause="node-unreachable",
-        sentence=f"Pod {item.pod} ran on node {item.node}, where could not be looked for its counters.",
-        evidence=[f"nodes with counters' folder: {', '.join(ending.searched) or 'none'}", *[said] * bool(said)],
-        remedy="Name all nodes that the pods may run on; each has to be a container that runs.",
+        sentence=f"Could not search node {item.node} for the coverage counters of pod {item.pod}.",
+        evidence=[f"nodes that were searched: {', '.join(ending.searched) or 'none'}", *[said] * bool(said)],
+        remedy="List every node that the pods may run on; each must be a running container.",
         setting="coverage_extraction#nodes",
     )
 
 
 def path_mismatch(ending: Ending, item: PodProcessRuns) -> t.Optional[Diagnosis]:
-    """GOCOVERDIR names another folder than the one that is mounted: files lie there, or it does not exist."""
+    """GOCOVERDIR names another folder than the one that is mounted: files are there, or it does not exist."""
     mounted = _mounted_at(ending, item.pod)
     for process in _instrumented(ending, item.pod):
         point = next(iter(process.mount.split(" ")[1:]), "/")
@@ -197,14 +196,14 @@ def path_mismatch(ending: Ending, item: PodProcessRuns) -> t.Optional[Diagnosis]
         there = f"it holds {', '.join(process.files)}" if process.files else "it is empty"
         return Diagnosis(
             cause="coverage-path-mismatch",
-            sentence=f"The program in pod {item.pod} writes its counters to {process.folder}, but the folder that is"
-            f" brought home is mounted at {mounted}.",
+            sentence=f"The program in pod {item.pod} writes its counters to {process.folder}, but the folder that"
+            f" is collected is mounted at {mounted}.",
             evidence=[
                 f"GOCOVERDIR={process.folder} of process {process.name}, "
                 + (there if process.mode else "and there is no such folder"),
                 f"{process.folder} is on the mount {point}",
             ],
-            remedy="Something sets GOCOVERDIR anew (the image's entrypoint, a wrapper, the manifest); let it be.",
+            remedy="The image's entrypoint, a wrapper or the manifest overrides GOCOVERDIR. Remove the override.",
             setting="coverage.directory",
         )
     line = _log_line(ending, item.pod, "inaccessible")
@@ -233,7 +232,7 @@ def gocoverdir_unset(ending: Ending, item: PodProcessRuns) -> t.Optional[Diagnos
             *[line] * bool(line),
             *(f"{_shown(process)}: no GOCOVERDIR" for process in without),
         ],
-        remedy="Something between the container's start and the program (a wrapper, env -i) drops it.",
+        remedy="Find what drops it between the container's entrypoint and the program: a wrapper, or env -i.",
         setting="workload.container",
     )
 
@@ -257,7 +256,7 @@ def not_writable(ending: Ending, item: PodProcessRuns) -> t.Optional[Diagnosis]:
                 *[read_only] * bool(read_only),
                 *[f"mount: {mount}"] * bool(mount),
             ],
-            remedy="Take readOnly from the mount of the folder for counters.",
+            remedy="Remove readOnly from the mount of the folder for counters.",
             setting="coverage.directory",
         )
     if denied or (process and process.folder and process.mode and not process.files and not _may_write(process)):
@@ -283,7 +282,7 @@ def not_instrumented(ending: Ending, item: PodProcessRuns) -> t.Optional[Diagnos
         cause="not-instrumented",
         sentence=f"The program in pod {item.pod} is not instrumented: its binary cannot write counters.",
         evidence=[f"image {image}", *(f"{_shown(process)}: no runtime/coverage.initHook in it" for process in seen)],
-        remedy="See that the image that runs is the one that was built, and that it was built with -cover.",
+        remedy="Check that the image that runs is the one that was built, and that it was built with -cover.",
         setting="coverage_mode#image",
     )
 
@@ -303,9 +302,10 @@ def _no_covmeta(ending: Ending, item: PodProcessRuns) -> Diagnosis:
         return _replaced(ending, item)
     return Diagnosis(
         cause="no-covmeta",
-        sentence=f"The program in pod {item.pod} wrote nothing: no covmeta, which comes at its start, and no counters.",
+        sentence=f"The program in pod {item.pod} wrote nothing: neither covmeta, which is written at startup,"
+        " nor counters.",
         evidence=[f"files of {item.pod}: {', '.join(ending.names(item.pod)) or 'none'}", *_log_end(ending, item.pod)],
-        remedy="Prove that the image that ran is instrumented and that GOCOVERDIR is the folder that is mounted.",
+        remedy="Check that the image that ran is instrumented, and that GOCOVERDIR is the mounted folder.",
         setting="source",
     )
 
@@ -318,10 +318,10 @@ def _replaced(ending: Ending, item: PodProcessRuns) -> Diagnosis:
     ]
     return Diagnosis(
         cause="pod-replaced",
-        sentence=f"Pod {item.pod} was replaced during the tests, and the counters of"
-        f" {_count(item.lost, 'process run', 'process runs')} of it did not come home.",
+        sentence=f"Pod {item.pod} was replaced during the tests; counters of"
+        f" {_count(item.lost, 'process run', 'process runs')} were lost.",
         evidence=said[-LOG_LINES:],
-        remedy="See who replaced it: the tests themselves, a new rollout, or an eviction.",
+        remedy="Find out who replaced it: the tests themselves, a new rollout, or an eviction.",
     )
 
 
@@ -335,7 +335,7 @@ def still_runs(ending: Ending, item: PodProcessRuns, process_run: ProcessRun) ->
         cause="not-flushed",
         sentence=f"The program in pod {item.pod} still runs, and writes its counters only when it ends.",
         evidence=[],
-        remedy="Stop it before the counters are taken.",
+        remedy="Stop it before collecting the counters.",
         setting="coverage_extraction#timeout",
     )
 
@@ -351,10 +351,10 @@ def could_not_write(ending: Ending, item: PodProcessRuns, process_run: ProcessRu
     if any("permission denied" in line or "read-only" in line for line in lines):
         return Diagnosis(
             cause="coverage-not-writable",
-            sentence=f"The program in pod {item.pod} could write to the folder for counters when it started, and not"
-            " any more when it ended.",
+            sentence=f"The program in pod {item.pod} could write to the folder for counters when it started, but no"
+            " longer when it ended.",
             evidence=lines[-LOG_LINES:],
-            remedy="See who changed the folder's mode or owner during the run.",
+            remedy="Find out who changed the folder's mode or owner during the run.",
             setting="coverage_mode#nodes",
         )
     return None
@@ -367,15 +367,15 @@ def out_of_memory(ending: Ending, item: PodProcessRuns, process_run: ProcessRun)
     return Diagnosis(
         cause="out-of-memory",
         sentence=f"The program in pod {item.pod} was killed because it needed more memory than its limit"
-        f"{f' of {limit}' if limit else ''}; its counters went with it.",
-        evidence=[_told(process_run), *_last_lines(process_run.log)],
-        remedy="Raise its memory limit: counters cost some.",
+        f"{f' of {limit}' if limit else ''}; its counters were lost.",
+        evidence=[_end_of(process_run), *_last_lines(process_run.log)],
+        remedy="Raise the memory limit; coverage counters need additional memory.",
         setting="workload.objects",
     )
 
 
 def panicked(ending: Ending, item: PodProcessRuns, process_run: ProcessRun) -> t.Optional[Diagnosis]:
-    """A panic ends the process at once, with exit code 2 as a signal without handler does: only the log tells."""
+    """A panic ends the process at once, with exit code 2 as a signal without handler does: only the log shows it."""
     if process_run.code != NO_HANDLER:
         return None
     lines = process_run.log.splitlines()
@@ -383,15 +383,15 @@ def panicked(ending: Ending, item: PodProcessRuns, process_run: ProcessRun) -> t
     if begin is None:
         return None
     when = (
-        "when it was told to end"
+        "after SIGTERM"
         if process_run.asked and process_run.ended >= process_run.asked - GRACE_ROUNDING
         else "while it ran"
     )
     return Diagnosis(
         cause="panic",
         sentence=f"The program in pod {item.pod} panicked {when}: {_short(lines[begin])}",
-        evidence=[_told(process_run), *lines[begin : begin + LOG_LINES]],
-        remedy="Mend the panic: it ends a Go program before it can write its counters.",
+        evidence=[_end_of(process_run), *lines[begin : begin + LOG_LINES]],
+        remedy="Fix the panic. A Go program that panics exits before it writes its counters.",
     )
 
 
@@ -403,7 +403,7 @@ def signal_not_forwarded(ending: Ending, item: PodProcessRuns, process_run: Proc
         return None
     if first.instrumented and not (process_run.code == SIGKILLED and _grace_over(process_run)):
         return None  # a Go program that has children: it ended itself
-    # an init that forwards it ends with the program's own code; a program without handler is then the cause
+    # an init that forwards it exits with the program's own code; a program without a handler is then the cause
     if process_run.code == ENDED_BY_TERM and first.handles and first.name not in SHELLS:
         return None
     does = (
@@ -411,7 +411,7 @@ def signal_not_forwarded(ending: Ending, item: PodProcessRuns, process_run: Proc
         if first.ignores
         else "has a handler for SIGTERM of its own"
         if first.handles
-        else "does nothing on SIGTERM as process 1"
+        else "is not ended by SIGTERM as process 1"
     )
     return Diagnosis(
         cause="sigterm-not-forwarded",
@@ -420,7 +420,7 @@ def signal_not_forwarded(ending: Ending, item: PodProcessRuns, process_run: Proc
         evidence=[
             f"first process: {_shown(first)}, {does}",
             *(f"program: {_shown(one)}" for one in programs),
-            _told(process_run),
+            _end_of(process_run),
         ],
         remedy="Start the program with exec, or write the image's ENTRYPOINT as a list, so that it is process 1.",
         setting="source",
@@ -441,7 +441,7 @@ def signal_ignored(ending: Ending, item: PodProcessRuns, process_run: ProcessRun
         cause="sigterm-ignored",
         sentence=f"The program in pod {item.pod} ignores SIGTERM and was killed when its grace period of"
         f" {process_run.grace:g} s was over.",
-        evidence=[f"{_shown(first)} ignores SIGTERM", _told(process_run)],
+        evidence=[f"{_shown(first)} ignores SIGTERM", _end_of(process_run)],
         remedy="Handle SIGTERM (signal.NotifyContext) and let main return.",
     )
 
@@ -452,15 +452,14 @@ def grace_exceeded(ending: Ending, item: PodProcessRuns, process_run: ProcessRun
     hook = any((part.get("lifecycle") or {}).get("preStop") for part in _spec(ending, item.pod).get("containers") or [])
     return Diagnosis(
         cause="grace-period-exceeded",
-        sentence=f"The program in pod {item.pod} was still ending when its grace period of {process_run.grace:g} s was"
-        " over,"
-        " and was killed.",
+        sentence=f"The program in pod {item.pod} was still shutting down when its grace period of"
+        f" {process_run.grace:g} s was over, and was killed.",
         evidence=[
-            _told(process_run),
+            _end_of(process_run),
             *["its preStop hook takes part of that time"] * hook,
             *_last_lines(process_run.log),
         ],
-        remedy="Give it more time to end, longer than its own shutdown takes.",
+        remedy="Raise the grace period above the time that its shutdown takes.",
         setting="coverage.grace_period",
     )
 
@@ -473,19 +472,18 @@ def killed(ending: Ending, item: PodProcessRuns, process_run: ProcessRun) -> t.O
     if probe:
         return Diagnosis(
             cause="killed",
-            sentence=f"The program in pod {item.pod} was killed because its probe failed, and did not end in its grace"
-            " period.",
-            evidence=[probe, _told(process_run)],
-            remedy="Make the probe more patient, or mend what it finds.",
+            sentence=f"The program in pod {item.pod} was killed because its probe failed, and did not end within its"
+            " grace period.",
+            evidence=[probe, _end_of(process_run)],
+            remedy="Relax the probe's thresholds, or fix what makes it fail.",
             setting="workload.objects",
         )
     return Diagnosis(
         cause="killed",
         sentence=f"The program in pod {item.pod} was killed (SIGKILL){_after_seconds(process_run)}, neither for its"
-        " memory"
-        " limit nor at the end of its grace period.",
-        evidence=[_told(process_run), *events[-3:]],
-        remedy="See who killed it: a test, the node's own memory, an eviction.",
+        " memory limit nor at the end of its grace period.",
+        evidence=[_end_of(process_run), *events[-3:]],
+        remedy="Find out who killed it: a test, the node's own memory, an eviction.",
     )
 
 
@@ -493,12 +491,12 @@ def no_handler(ending: Ending, item: PodProcessRuns, process_run: ProcessRun) ->
     """SIGTERM without a handler: as process 1 of a container Go's runtime exits with 2, else the signal ends it."""
     if process_run.code not in (NO_HANDLER, ENDED_BY_TERM):
         return None
-    told = f" {max(0, process_run.ended - process_run.asked):.0f} s after it was told to" if process_run.asked else ""
+    after = f" {max(0, process_run.ended - process_run.asked):.0f} s after SIGTERM" if process_run.asked else ""
     return Diagnosis(
         cause="no-sigterm-handler",
-        sentence=f"The program in pod {item.pod} has no handler for SIGTERM: it ended{told} without returning"
+        sentence=f"The program in pod {item.pod} has no handler for SIGTERM: it ended{after} without returning"
         " from main, so Go wrote no counters.",
-        evidence=[_told(process_run), "no panic in its log", *_last_lines(process_run.log)],
+        evidence=[_end_of(process_run), "no panic in its log", *_last_lines(process_run.log)],
         remedy="Handle SIGTERM (signal.NotifyContext) and let main return.",
     )
 
@@ -510,14 +508,13 @@ def crashed(ending: Ending, item: PodProcessRuns, process_run: ProcessRun) -> t.
     return Diagnosis(
         cause="crash",
         sentence=f"An earlier process run of the program in pod {item.pod} ended with exit code {process_run.code} and"
-        " wrote no"
-        " counters.",
-        evidence=[_told(process_run), *_last_lines(process_run.log)],
-        remedy="The log's end says why it ended.",
+        " wrote no counters.",
+        evidence=[_end_of(process_run), *_last_lines(process_run.log)],
+        remedy="Read the end of its log.",
     )
 
 
-NOT_FINISHED: tuple[LifeRule, ...] = (
+NOT_FINISHED: tuple[ProcessRunRule, ...] = (
     still_runs,
     could_not_write,
     out_of_memory,
@@ -536,8 +533,8 @@ def _no_counters(ending: Ending, item: PodProcessRuns, process_run: ProcessRun) 
         cause="no-counters",
         sentence=f"The program in pod {item.pod} wrote covmeta when it started, but no counters when it ended with exit"
         f" code {process_run.code}.",
-        evidence=[_told(process_run), *_last_lines(process_run.log)],
-        remedy="See how it ends: by syscall.Exit or the exec of another program, Go writes none.",
+        evidence=[_end_of(process_run), *_last_lines(process_run.log)],
+        remedy="Find out how it ends: Go writes no counters on syscall.Exit or when it execs another program.",
     )
 
 
@@ -555,8 +552,8 @@ def _disk_full(ending: Ending, item: PodProcessRuns, line: str, half: t.Sequence
         cause="disk-full",
         sentence=f"The program in pod {item.pod} could not write its counters: the disk of its node,"
         f" {item.node or '?'}, is full.",
-        evidence=[*[line] * bool(line), f"node {item.node}: {free}", *(f"half written: {name}" for name in half)],
-        remedy="Make room on the node, which shares the disk of its host.",
+        evidence=[*[line] * bool(line), f"node {item.node}: {free}", *(f"partially written: {name}" for name in half)],
+        remedy="Free space on the node, which shares the disk of its host.",
         setting="preflight_info#disk_gib",
     )
 
@@ -569,7 +566,7 @@ def _merged(verdicts: t.Sequence[Diagnosis]) -> Diagnosis:
     evidence = [line for verdict in verdicts for line in verdict.evidence]
     return dataclasses.replace(
         first,
-        sentence=f"{first.sentence.rstrip('.')} (and so in {len(others)} more).",
+        sentence=f"{first.sentence.rstrip('.')} (and {len(others)} more).",
         evidence=list(dict.fromkeys(evidence))[: 2 * EVIDENCE_LINES],
     )
 
@@ -588,7 +585,7 @@ def _container(ending: Ending, pod: str) -> Object:
 
 
 def _mounted_at(ending: Ending, pod: str) -> str:
-    """Where the folder that is brought home is mounted in the instrumented container, empty where nowhere."""
+    """Mount path of the collected folder in the instrumented container, empty where it is not mounted."""
     spec = _spec(ending, pod)
     volumes = {
         volume["name"]
@@ -612,7 +609,7 @@ def _grace_over(process_run: ProcessRun) -> bool:
     return bool(process_run.asked) and process_run.ended - process_run.asked >= process_run.grace - GRACE_ROUNDING
 
 
-def _told(process_run: ProcessRun) -> str:
+def _end_of(process_run: ProcessRun) -> str:
     """How a process run ended, in a line."""
     text = f"exit code {process_run.code}{f' ({process_run.reason})' if process_run.reason else ''}"
     if process_run.ended and process_run.started:
@@ -625,7 +622,7 @@ def _told(process_run: ProcessRun) -> str:
 
 def _after_seconds(process_run: ProcessRun) -> str:
     return (
-        f" {max(0, process_run.ended - process_run.asked):.0f} s after it was told to end"
+        f" {max(0, process_run.ended - process_run.asked):.0f} s after SIGTERM"
         if process_run.asked and process_run.ended
         else ""
     )

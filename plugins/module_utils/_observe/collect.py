@@ -2,10 +2,10 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""One look at a workload: a handful of requests while it is waited for, and a full one before a verdict.
+"""One observation of a workload: a handful of requests while it is waited for, and a full one before a verdict.
 
-A look only reads. What a user may not read is left out and named (C(Observation.unseen)): a verdict from less is better
-than none.
+Collecting only reads. What a user may not read is left out and named (C(Observation.unseen)): a verdict from less is
+better than none.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli imp
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.node_images import Node
 
 URL_TIMEOUT = 2.0
-LOG_PODS = 5  # of many replicas, so many are enough to tell from
+LOG_PODS = 5  # of many replicas, so many are enough
 LOG_TAIL, FULL_LOG_TAIL = 50, 200  # lines; a panic's stack is long
 FORBIDDEN = (401, 403, 404)
 APPS, BATCH, CORE = "/apis/apps/v1", "/apis/batch/v1", "/api/v1"
@@ -288,7 +288,8 @@ class _Look:
         if not any(waiting(self.seen, (*NEVER_PULLED, *PULLED))):
             return
         for node in self.target.nodes:
-            # what was loaded a moment ago is not in the nodes' status yet; that has to do where a node does not answer
+            # what was loaded a moment ago is not in the nodes' status yet; that status is the fallback where a node
+            # does not answer
             with contextlib.suppress(CommandError):
                 self.seen.images[node] = sorted(Node(self.podman, node).images())
 
@@ -466,7 +467,7 @@ class _Look:
         seen.dependencies = found
 
     def container_of(self, item: Dependency) -> str:
-        """All that the container is told, as text."""
+        """Command, arguments and variables of the container, as text."""
         for pod in self.seen.current_pods:
             if pod["metadata"]["name"] == item.pod:
                 return self.told(specification(pod, item.container))
@@ -484,7 +485,7 @@ class _Look:
         return "\n".join(words)
 
     def mentioned(self) -> list[Dependency]:
-        """Services that the containers are told of and that have no endpoint."""
+        """Services that the containers' configuration names and that have no endpoint."""
         seen, found = self.seen, []
         own = [pod["metadata"].get("labels") or {} for pod in seen.pods]
         for service in seen.services:
@@ -513,7 +514,7 @@ class _Look:
         return found
 
     def resolve(self, item: Dependency, known: dict[tuple[str, str], Dependency]) -> None:
-        """Look at the Service that a dependency is, and at what stands behind it."""
+        """Inspect the Service of a dependency, and the workload behind it."""
         if item.service is None:
             return
         metadata = item.service["metadata"]
@@ -566,7 +567,7 @@ def _complete(item: Dependency, services: list[Object], namespace: str, told: st
     by_name = {(service["metadata"]["namespace"], service["metadata"]["name"]): service for service in services}
     host = item.host.rstrip(".").strip("[]")
     if not host:
-        # the client did not say whom it asked: a Service that the container is told of
+        # the client did not say what it connected to: a Service that the container's configuration names
         for (where, name), service in by_name.items():
             if where == namespace and re.search(rf"(?<![\w.-]){re.escape(name)}(?=[:/.\s\"']|$)", told, re.MULTILINE):
                 item.host, item.service, item.inside = name, service, True

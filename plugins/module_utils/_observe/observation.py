@@ -57,7 +57,7 @@ class Dependency:
     :ivar inside: whether the name or address can only be one of this cluster.
     :ivar service: the Service that it is; None where there is none. :ivar ready, unready: its endpoints.
     :ivar ready_since: when the first of them became ready, empty where unknown.
-    :ivar workloads: what stands behind the Service, observed as any other workload; at the most one.
+    :ivar workloads: the workload behind the Service, observed like any other; at most one.
     :ivar near: names of Services that come near to a name that does not exist.
     :ivar behind: what the rules found in C(workloads); the engine sets it, and it is not written to a file.
     """
@@ -153,7 +153,7 @@ class Observation:
     def from_dict(cls, value: t.Mapping[str, t.Any]) -> Observation:
         """Return the observation that was written with C(as_dict); what this version does not know is left out.
 
-        :raises TypeError: it is no observation: C(kind), C(namespace) or C(name) is missing.
+        :raises TypeError: it is not an observation: C(kind), C(namespace) or C(name) is missing.
         """
         known = _known(cls, value)
         known["dependencies"] = [
@@ -350,7 +350,8 @@ def containers(pod: Object) -> t.Iterator[Object]:
 def redacted(value: t.Any) -> t.Any:
     """Return a copy without secrets: values of what is named like one, in objects, argument lists and text.
 
-    What only refers to a secret stays (C(secretName)), and so does all that is no text (C(tokenExpirationSeconds)).
+    What only refers to a secret stays (C(secretName)), and so does everything that is not text
+    (C(tokenExpirationSeconds)).
     """
     if isinstance(value, dict):
         named_secret = SECRET_NAME.search(str(value.get("name", ""))) is not None

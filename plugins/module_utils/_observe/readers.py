@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""Small readers of an observation, which the rules and whoever collects it share."""
+"""Small readers of an observation, shared by the rules and the collector."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def first_seen(event: Object) -> str:
 
 
 def pods_without_covmeta(seen: Observation) -> list[str]:
-    """Return the names of the ready pods in whose coverage folder no covmeta lies."""
+    """Return the names of the ready pods without a covmeta in their coverage folder."""
     return [
         pod["metadata"]["name"]
         for pod in seen.ready_pods

@@ -49,7 +49,8 @@ def workloads(cluster: Cluster, namespace: str) -> list[Target]:
 
     Kinds that the user may not list are named in C(unseen) of the first one.
 
-    :raises KubernetesError: nothing of what he may list is there, so it cannot be told whether there is anything.
+    :raises KubernetesError: none of the kinds that the user may list exist there, so an empty namespace cannot be
+        assumed.
     """
     lists = [(kind, APPS) for kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")]
     lists += [("CronJob", BATCH), ("Job", BATCH), ("Pod", CORE)]
@@ -100,7 +101,7 @@ def targets_of(cluster: Cluster, namespace: str, kind: str, name: str) -> list[T
     except KubernetesError as error:
         if error.status not in FORBIDDEN:
             raise
-        missing_space = False  # who may only look into it cannot be told whether it is there
+        missing_space = False  # a user without access to namespaces cannot check that it exists
     if missing_space:
         raise InputError(f"There is no namespace {namespace}.", remedy="Correct its name, or the kubeconfig's cluster.")
     return workloads(cluster, namespace)
@@ -177,5 +178,5 @@ def report(found: t.Sequence[Object]) -> list[str]:
         lines += [f"  Evidence: {line}" for line in verdict["evidence"]]
         lines += [f"  Remedy: {verdict['remedy']}"] if verdict["remedy"] else []
         lines += [f"  Also: {other['sentence']}" for other in verdict["also"]]
-        lines += [f"  Not seen: {line}" for line in item["unseen"]]
+        lines += [f"  Not readable: {line}" for line in item["unseen"]]
     return lines or ["There are no workloads."]

@@ -153,5 +153,5 @@ def _still_waiting(seen: Observation, timeout: float) -> Diagnosis:
     return NOT_READY(
         f"{name_of(seen)} was not ready after {timeout:.0f} s; no known cause matched.",
         [missing(seen)],
-        remedy="Give it more time, or look at its log.",
+        remedy="Give it more time, or read its log.",
     )

@@ -52,7 +52,7 @@ __all__ = [
 
 POLL = 0.15  # seconds between two looks; a look is four requests of some milliseconds
 FULL_LOOK = 1.0  # seconds between two full looks at what is not ready; a tenth of the wait where that is more
-STEADY = 2.0  # seconds that a program without a readiness probe has to live, to be more than started
+STEADY = 2.0  # seconds that a program without a readiness probe has to run before it counts as ready
 BUSY = 20.0  # seconds for which the API server may be too busy, or away, to answer
 EVIDENCE_FILE = "observation.json"
 
@@ -99,7 +99,7 @@ class _Wait:
         return seen
 
     def is_steady(self, seen: Observation) -> bool:
-        """Whether programs that no probe watches have lived for a moment: to be started is not to be ready."""
+        """Whether programs that no probe watches have run for a moment: started does not mean ready."""
         process_runs = [(pod["metadata"]["uid"], _restarts(pod, "")) for pod in seen.current_pods]
         now = time.monotonic()
         if process_runs != self.process_runs:
@@ -126,7 +126,7 @@ class _Wait:
 
 
 def wait_until_ready(cluster: Cluster, podman: Podman, target: Target, timeout: float) -> Observation:
-    """Return what was seen when all was ready.
+    """Return the observation in which everything was ready.
 
     :raises NotReady: a cause that waiting cannot cure, at once; or the likeliest one when the time is over.
     """

@@ -26,17 +26,17 @@ KNOWN_FAILURES: tuple[tuple[str, str, str], ...] = (
     (
         r"failed quota: (?P<what>[^:]+): must specify",
         "quota-exceeded",
-        "ResourceQuota {what} wants every container to say what it needs: add resources to the manifest.",
+        "ResourceQuota {what} requires resources for every container: add them to the manifest.",
     ),
     (
         r"(?:maximum|minimum) \S+ usage per|max limit to request ratio per",
         "limit-range",
-        "Keep to the namespace's LimitRange in the containers' resources, or change it.",
+        "Keep the containers' resources within the namespace's LimitRange, or change it.",
     ),
     (
         r"in namespace (?P<what>\S+) because it is being terminated",
         "namespace-terminating",
-        "Wait until namespace {what} is gone (a finalizer may hold it), then deploy anew.",
+        "Wait until namespace {what} is gone (a finalizer may hold it), then deploy again.",
     ),
     (
         r"no PriorityClass with name (?P<what>\S+) was found",
@@ -63,7 +63,7 @@ DEFAULT_ACCOUNT, ACCOUNT = 'serviceaccount "default" not found', 10.0  # seconds
         "limit-range",
         title="A LimitRange rejects the pods",
         why="The resources of the containers are outside the limits of the namespace.",
-        remedy="Keep to the LimitRange in the resources of the containers, or change it.",
+        remedy="Keep the resources of the containers within the LimitRange, or change it.",
         settings=("workload.objects",),
         terminal="after 2 s",
     ),
@@ -94,8 +94,8 @@ DEFAULT_ACCOUNT, ACCOUNT = 'serviceaccount "default" not found', 10.0  # seconds
     ),
 )
 def pods_not_created(seen: Observation) -> t.Iterator[Diagnosis]:
-    """The controller may not make pods; that hangs at the ReplicaSet (or Job, StatefulSet ...), not at a pod."""
-    # not the Deployment's own condition: it also tells of older revisions
+    """The controller may not create pods; the error is on the ReplicaSet (or Job, StatefulSet ...), not on a pod."""
+    # not the Deployment's own condition: it also covers older revisions
     failure = condition(seen.newest_replica_set or seen.workload or {}, "ReplicaFailure")
     messages = [failure.get("message", "")] if failure.get("status") == "True" else []
     if seen.newest_replica_set is None and not messages:
@@ -108,7 +108,7 @@ def pods_not_created(seen: Observation) -> t.Iterator[Diagnosis]:
     cause, remedy = refusal(messages[-1])
     yield Diagnosis(
         cause=cause,
-        sentence=f"Kubernetes refuses to create the pods of {name_of(seen)}: {quoted(messages[-1])}",
+        sentence=f"Kubernetes rejects the pods of {name_of(seen)}: {quoted(messages[-1])}",
         evidence=messages[-3:],
         remedy=remedy,
         setting=MANIFEST,

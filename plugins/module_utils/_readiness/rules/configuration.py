@@ -60,17 +60,17 @@ KNOWN_FAILURES: tuple[tuple[str, str, str], ...] = (
     (
         r"runAsNonRoot and image has non-numeric user \((?P<name>[^)]+)\)",
         "user-not-numeric",
-        "Give the number of user {name} as runAsUser, or in the image's USER.",
+        "Set runAsUser, or the image's USER, to the number of user {name}.",
     ),
     (
         r"runAsNonRoot and image will run as root|runAsUser breaks non-root policy",
         "root-not-allowed",
-        "Let the image or runAsUser name another user than root, or take runAsNonRoot out.",
+        "Set a user other than root in the image or in runAsUser, or remove runAsNonRoot.",
     ),
     (
         r"hostPath type check failed: (?P<name>\S+) is not",
         "host-path-type",
-        "Create {name} as the volume's type says, on every node, or correct path or type.",
+        "Create {name} with the volume's type on every node, or correct the path or type.",
     ),
     (
         r"exec format error",
@@ -208,7 +208,7 @@ def refused_start(seen: Observation) -> t.Iterator[Diagnosis]:
         "host-path-type",
         title="A hostPath is missing or of another type",
         why=("What the volume points to does not exist on the node, or is a file where a folder is expected."),
-        remedy="Create it on every node as the type of the volume says, or correct path or type.",
+        remedy="Create it with the type of the volume on every node, or correct the path or type.",
         settings=("workload.objects",),
         terminal="after 2 s",
     ),
@@ -268,7 +268,7 @@ def _mount_verdict(seen: Observation, pod: Object, message: str) -> Diagnosis:
 
 
 def _counters_folder(seen: Observation, pod: Object) -> str:
-    """The node's folder behind GOCOVERDIR; empty where that is no folder of the node."""
+    """The node's folder behind GOCOVERDIR; empty where it is not a folder of the node."""
     container = specification(pod, seen.container) if seen.container else {}
     where = next((item.get("value", "") for item in container.get("env") or [] if item["name"] == "GOCOVERDIR"), "")
     for mount in container.get("volumeMounts") or []:
@@ -321,7 +321,7 @@ def nearest(name: str, there: t.Optional[t.Sequence[str]], what: str) -> str:
     phases=(MENTIONED,),
 )
 def references_missing(seen: Observation) -> t.Iterator[Diagnosis]:
-    """What the pods name and what is not in the namespace: seen without waiting for the kubelet to come upon it."""
+    """What the pods name and what is not in the namespace: found without waiting for the kubelet."""
     if not seen.full or seen.waited < SETTLING or any(map(_has_started, seen.current_pods)):
         return  # a program that runs has had what it needs
     spec = seen.pod_spec

@@ -138,7 +138,7 @@ def _verdict(seen: Observation, pod: Object) -> Diagnosis:
             cause="gocoverdir-unset",
             sentence=f"The program in pod {name} is instrumented, but GOCOVERDIR does not reach it.",
             evidence=evidence,
-            remedy="Something between the container's start and the program (a wrapper, env -i) drops it.",
+            remedy="Find what drops it between the container's entrypoint and the program: a wrapper, or env -i.",
             setting="workload.container",
         )
     said = lines[-1].rpartition(": ")[2] if lines else ""
@@ -168,22 +168,22 @@ def _verdict(seen: Observation, pod: Object) -> Diagnosis:
             cause="coverage-not-writable",
             sentence=f"The program in pod {name} cannot write its counters: {said}.",
             evidence=evidence,
-            remedy="Let its user write to the folder; it must be mounted where GOCOVERDIR points.",
+            remedy="Let its user write to the folder, and mount it where GOCOVERDIR points.",
             setting="coverage.directory",
         )
     if seen.programs.get(name):
         return Diagnosis(
             cause="coverage-path-mismatch",
-            sentence=f"The program in pod {name} is instrumented; its counters go elsewhere than to the node's folder.",
+            sentence=f"The program in pod {name} is instrumented; its counters do not go to the folder on the node.",
             evidence=[*evidence, _program(seen, name)],
-            remedy="See that GOCOVERDIR points into the volume that coverage mode mounts.",
+            remedy="Check that GOCOVERDIR points into the volume that coverage mode mounts.",
             setting="coverage.directory",
         )
     return Diagnosis(
         cause="no-covmeta",
         sentence=f"Pod {name} is ready, but its program wrote no covmeta when it started: it is not instrumented.",
         evidence=evidence,
-        remedy="Build it with -cover, and see that the image that runs is the one that was built.",
+        remedy="Build it with -cover, and check that the image that runs is the one that was built.",
         setting="source",
     )
 
@@ -197,7 +197,7 @@ def _not_instrumented(seen: Observation, name: str, evidence: list[str]) -> Diag
         cause="not-instrumented",
         sentence=f"{sentence}.",
         evidence=evidence,
-        remedy="Build it with go build -cover, and see that the image that runs is the one that was built."
+        remedy="Build it with go build -cover, and check that the image that runs is the one that was built."
         if not claims
         else "Build it in a module of its own (go get -tool, then go build -cover -coverpkg=...).",
         setting="source",
@@ -213,7 +213,7 @@ def _program(seen: Observation, name: str) -> str:
 
 
 def _mount_over(container: Object, directory: str) -> t.Optional[Object]:
-    """The mount in which a folder of the container lies."""
+    """The mount that a folder of the container is on."""
     if not directory:
         return None
     path = posixpath.normpath(directory)
@@ -274,7 +274,7 @@ def url_silent(seen: Observation) -> t.Iterator[Diagnosis]:
         named = ", ".join(item["metadata"]["name"] for item in seen.services) or "there is none"
         yield Diagnosis(
             cause="service-without-endpoints",
-            sentence=f"All pods are ready, but no Service of {seen.namespace} selects them, so nothing leads to them"
+            sentence=f"All pods are ready, but no Service of {seen.namespace} selects them, so nothing routes to them"
             f" from {seen.url}: {seen.url_answer or 'no answer'}.",
             evidence=[*evidence, f"Services: {named}", f"labels of the pods: {labels[:1]}"],
             remedy="Correct the Service's selector, or create the Service.",
@@ -303,7 +303,8 @@ def url_silent(seen: Observation) -> t.Iterator[Diagnosis]:
     ]
     yield Diagnosis(
         cause="url-unreachable",
-        sentence=f"All pods are ready, but {seen.url} does not answer as it should: {seen.url_answer or 'no answer'}.",
+        sentence=f"All pods are ready, but {seen.url} does not answer with a 2xx status:"
+        f" {seen.url_answer or 'no answer'}.",
         evidence=evidence,
         remedy="Compare the Service's selector and NodePort with the cluster's port mappings and this address.",
         setting="readiness.url",

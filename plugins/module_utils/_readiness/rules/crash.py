@@ -41,7 +41,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule
 
 OOM_KILLED, KILLED = "OOMKilled", 137
 NOT_STARTED = ("StartError", "ContainerCannotRun", "ContainerStatusUnknown")
-# the kernel's word, and that of Go's runtime under an emulator
+# the kernel's message, and that of Go's runtime under an emulator
 FOREIGN_SIGNS = ("exec format error", "taggedPointerPack")
 NEVER_COMES = ("dependency-down", "dependency-name")
 PANIC = re.compile(r"^(?:panic: |fatal error: |unexpected fault address|runtime: goroutine stack exceeds)")
@@ -64,33 +64,33 @@ KNOWN_FAILURES: tuple[tuple[str, str, str], ...] = (
     (
         r"is forbidden: User \"(?P<what>[^\"]+)\" cannot",
         "rbac-forbidden",
-        "Give the ServiceAccount a Role or ClusterRole that allows it, and the binding.",
+        "Bind a Role or ClusterRole that allows it to the ServiceAccount.",
     ),
     (
         r"bind: address already in use",
         "port-in-use",
-        "Give the containers of a pod (and the probes, metrics and API of a program) ports of their own.",
+        "Give the containers of a pod (and the probes, metrics and API of a program) different ports.",
     ),
     (
         r"bind: permission denied",
         "port-not-allowed",
-        "Listen at a port above 1023, or allow NET_BIND_SERVICE.",
+        "Listen on a port above 1023, or allow NET_BIND_SERVICE.",
     ),
     (
         r"flag provided but not defined|unknown (?:shorthand )?flag|flag needs an argument|unknown command \"|"
         r"invalid (?:value|argument) .* for (?:flag|\S*--?\w)",
         "bad-argument",
-        "Correct args or command; compare them with what the program says of its flags.",
+        "Correct args or command; compare them with the program's usage text.",
     ),
     (
         r"read-only file system",
         "file-permission",
-        "Mount a writable volume (emptyDir) there, or take readOnlyRootFilesystem out.",
+        "Mount a writable volume (emptyDir) there, or remove readOnlyRootFilesystem.",
     ),
     (
         r"(?:open|mkdir|create|stat|chmod|lstat|unlinkat|rename) \S+: permission denied|EACCES: permission denied",
         "file-permission",
-        "Let the program's user have that path: fsGroup, an emptyDir, or the image's permissions.",
+        "Let the program's user access that path: fsGroup, an emptyDir, or the image's permissions.",
     ),
     (
         r"(?:open|stat|lstat|read|cannot read|config(?:uration)? file)\b.*(?:no such file or directory|not found)",
@@ -135,7 +135,7 @@ COMPILED = tuple((re.compile(pattern), cause, remedy) for pattern, cause, remedy
             "The log has a panic or a fatal error of the Go runtime. It is quoted with its "
             "goroutine and first frames. A panic at the end of a process run loses its counters."
         ),
-        remedy="Fix the program, or what it is given; the stack says where.",
+        remedy="Fix the program or its input; the stack shows where it panics.",
         settings=("source",),
         terminal="yes",
     ),
@@ -155,7 +155,7 @@ COMPILED = tuple((re.compile(pattern), cause, remedy) for pattern, cause, remedy
     ),
     Cause(
         "rbac-forbidden",
-        title="Somebody lacks a right in the cluster",
+        title="A permission is missing in the cluster",
         why=("The user of the kubeconfig, or the ServiceAccount of the program, may not do what it tries to do."),
         remedy=("Give it a Role or ClusterRole that allows it, and the binding; or use another kubeconfig."),
         settings=("workload.objects",),
@@ -181,7 +181,7 @@ COMPILED = tuple((re.compile(pattern), cause, remedy) for pattern, cause, remedy
         "bad-argument",
         title="The program does not know an argument",
         why="A flag or its value is not known to the program.",
-        remedy="Correct `args` or `command`; compare them with what the program says of its flags.",
+        remedy="Correct `args` or `command`; compare them with the program's usage text.",
         settings=("workload.objects",),
         terminal="yes",
     ),
@@ -189,7 +189,7 @@ COMPILED = tuple((re.compile(pattern), cause, remedy) for pattern, cause, remedy
         "file-permission",
         title="The program may not use a file",
         why=("Permission denied, or a read-only file system, for a file that has nothing to do with coverage."),
-        remedy="Let its user have that path: fsGroup, an emptyDir, or the permissions in the image.",
+        remedy="Let its user access that path: fsGroup, an emptyDir, or the permissions in the image.",
         settings=("workload.objects",),
         terminal="yes",
     ),
@@ -213,7 +213,7 @@ COMPILED = tuple((re.compile(pattern), cause, remedy) for pattern, cause, remedy
         "completes",
         title="The program ends with exit code 0 each time",
         why="It does its work and ends, although its kind is for programs that keep running.",
-        remedy="Make it a Job, or give it the arguments to serve.",
+        remedy="Use a Job, or pass the arguments that make it serve.",
         settings=("workload.objects",),
         terminal="yes",
     ),
@@ -290,7 +290,7 @@ def crashed_once(seen: Observation) -> t.Iterator[Diagnosis]:
 
 
 def _ended(seen: Observation) -> t.Iterator[tuple[Object, Object, Object]]:
-    # the pods of a Job that have failed stay; the last one is the one to tell from
+    # the pods of a Job that have failed stay; the last one is the one to judge by
     for pod in sorted(seen.current_pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True):
         for status in containers(pod):
             ended = terminated(status)
@@ -313,7 +313,7 @@ def _is_given_up(seen: Observation, pod: Object) -> bool:
 
 
 def crash_verdict(seen: Observation, pod: Object, status: Object, ended: Object) -> tuple[Diagnosis, bool]:
-    """Return why a container ended, and whether that is so for good (a dependency that only starts is not)."""
+    """Return why a container ended, and whether that is final (a dependency that is still starting is not)."""
     name, container = pod["metadata"]["name"], status["name"]
     lines = log_lines(seen, name, container) or (ended.get("message") or "").splitlines()
     evidence = _evidence(seen, pod, status, ended, lines)
@@ -331,21 +331,21 @@ def crash_verdict(seen: Observation, pod: Object, status: Object, ended: Object)
             cause="out-of-memory",
             sentence=f"{who} was killed{_after(ended)} because it needed more memory than its limit"
             f"{_limit(pod, container)}.",
-            remedy="Raise its memory limit: atomic counters cost some.",
+            remedy="Raise the memory limit; atomic counters need additional memory.",
         ), True
     if code == KILLED and _limit(pod, container) and not seen.events_of(pod, reason="Killing"):
-        # containerd misses the kernel's word now and then; no one but the kernel kills without an event
+        # containerd sometimes misses the kernel's OOM event; only the kernel kills without an event
         return verdict(
             cause="out-of-memory",
             sentence=f"{who} was killed{_after(ended)}, and not by Kubernetes; with a memory limit"
             f"{_limit(pod, container)} that is the kernel, because it needed more.",
-            remedy="Raise its memory limit: atomic counters cost some.",
+            remedy="Raise the memory limit; atomic counters need additional memory.",
         ), True
     if any(sign in line for sign in FOREIGN_SIGNS for line in (message, *lines[-LOG_LINES:])):
         return verdict(
             cause="wrong-architecture",
             sentence=f"The node{_architecture(seen, pod)} cannot run what container {container} of pod {name} starts:"
-            f" it is of another architecture, or no program at all ({quoted(_foreign(message, lines))}).",
+            f" it is built for another architecture, or is not a program ({quoted(_foreign(message, lines))}).",
             remedy="Build for the node's architecture (look for a GOARCH fixed in the Containerfile); a script needs a"
             " first line that names its shell.",
             setting="source",
@@ -373,21 +373,22 @@ def crash_verdict(seen: Observation, pod: Object, status: Object, ended: Object)
         return verdict(
             cause="panic",
             sentence=f"{who} panics{_after(ended)}: {quoted(lines[panicked])}{at}",
-            remedy="It is a fault of the program, or of what it is given; the stack says where.",
+            remedy="Fix the program or its input; the stack shows where it panics.",
             setting="source",
         ), True
     said = f": {quoted(_last_words(lines)[-1])}" if lines else ""
     if code == 0:
         return verdict(
             cause="completes",
-            sentence=f"{who} ends with exit code 0 each time it starts: it does its work and goes{said}",
-            remedy=f"A {seen.kind} is for programs that go on; make it a Job, or give it the arguments to serve.",
+            sentence=f"{who} ends with exit code 0 each time it starts: it does its work and exits{said}",
+            remedy=f"A {seen.kind} is for programs that keep running; use a Job, or pass the arguments"
+            " that make it serve.",
         ), True
     hidden = any(item.startswith(f"log of {name}/{container}") for item in seen.unseen)
     crash = verdict(
         cause="crash",
         sentence=f"{who} ends with exit code {code} each time it starts{said}",
-        remedy="The log's end says what it lacks: often a configuration file, an argument or a dependency."
+        remedy="Read the end of the log: often a configuration file, an argument or a dependency."
         if not hidden
         else "Its log would say what it lacks, and this user may not read it: give it get of pods/log, and look again.",
     )

@@ -76,9 +76,8 @@ def dependency_verdict(seen: Observation, item: Dependency, what: str, ended: st
         return _plain(sentence, evidence, remedy, cause="dependency-name"), True
     where = _where(item, shown)
     if item.form == "auth":
-        remedy = (
-            "Give program and dependency the same password: compare the Secrets of both; a database keeps the first."
-        )
+        remedy = "Use the same password for the program and the dependency: compare their Secrets; a database keeps"
+            " its first password."
         return _plain(
             f"{what} is refused by {where}: {quoted(item.line)}", evidence, remedy, cause="dependency-auth"
         ), True
@@ -88,7 +87,7 @@ def dependency_verdict(seen: Observation, item: Dependency, what: str, ended: st
             f"{where} lacks what {what} needs: {quoted(item.line)}", evidence, remedy, cause="dependency-schema"
         ), True
     if item.form == "tls":
-        remedy = "Give the program the certificate authority, or the dependency a certificate for that name."
+        remedy = "Add the certificate authority to the program, or issue the dependency a certificate for that name."
         return _plain(
             f"{what} does not trust {where}: {quoted(item.line)}", evidence, remedy, cause="dependency-tls"
         ), True
@@ -119,7 +118,7 @@ def _down(
     if item.service is None:
         sentence = f"{what} needs {where}, which {words}."
         return _plain(
-            sentence, evidence, "See that it runs, and that address and port are right.", cause=cause
+            sentence, evidence, "Check that it runs, and that address and port are right.", cause=cause
         ), not item.inside
     if item.ready:
         return _ready_but(item, what, where, words, ended, evidence)
@@ -130,7 +129,7 @@ def _down(
             found = _plain(f"{start}: {inner.sentence}", [*evidence, *inner.evidence], inner.remedy, cause=cause)
             return found.changed(also=[inner, *inner.also]), True
         state = f"{behind.name}: {behind.missing}"
-        remedy = "See why the dependency is not ready; deploy it and wait for it first."
+        remedy = "Find out why the dependency is not ready; deploy it and wait for it first."
         return _plain(f"{start}: {state}.", [*evidence, state], remedy, cause=cause), False
     selector = (item.service.get("spec") or {}).get("selector") or {}
     wanted = ", ".join(f"{key}={value}" for key, value in sorted(selector.items()))
@@ -150,9 +149,8 @@ def _ready_but(
     # it became ready after the program had given up: the next start will find it
     late = not ended or not item.ready_since or moment(item.ready_since) >= moment(ended) - 1
     sentence = f"{what} needs {where}, which {words}, though {count(item.ready, 'endpoint')} of it is ready."
-    remedy = (
-        "See that the pods listen at the Service's targetPort, on all addresses, and that no NetworkPolicy is between."
-    )
+    remedy = "Check that the pods listen at the Service's targetPort, on all addresses, and that no NetworkPolicy"
+        " blocks the connection."
     return _plain(sentence, evidence, remedy, cause=cause), not late
 
 
@@ -207,7 +205,7 @@ def _ready_but(
         "dependency-tls",
         title="The certificate of a dependency is not trusted",
         why="The program cannot verify the certificate that the dependency presents.",
-        remedy=("Give the program the certificate authority, or the dependency a certificate for that name."),
+        remedy=("Add the certificate authority to the program, or issue the dependency a certificate for that name."),
         settings=("workload.objects",),
         terminal="yes",
     ),

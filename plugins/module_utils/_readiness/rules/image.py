@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""Causes in an image: not on the node, not in the registry, not allowed to be had."""
+"""Causes in an image: not on the node, not in the registry, not accessible."""
 
 from __future__ import annotations
 
@@ -108,9 +108,9 @@ def _verdict(seen: Observation, pod: Object, status: Object, reason: str, messag
     if reason == "InvalidImageName":
         return Diagnosis(
             cause="image-name-invalid",
-            sentence=f"{image} in container {container} is not the name of an image.",
+            sentence=f"{image} in container {container} is not a valid image name.",
             evidence=evidence,
-            remedy="Image names have lower case letters.",
+            remedy="Image names must be lowercase.",
             setting=SETTING,
             subject=container,
         )
@@ -169,7 +169,10 @@ def _not_pulled(
             )
         elif secrets:
             why = f"{host} does not accept pull secret {', '.join(secrets)}"
-            remedy, cause = "Renew what is in the Secret; see that it is for this registry.", "image-pull-secret"
+            remedy, cause = (
+                "Renew the credentials in the Secret, and check that they are for this registry.",
+                "image-pull-secret",
+            )
         else:
             why = f"{host} wants a login, and the pod names no pull secret"
             remedy, cause = "Create a Secret of type kubernetes.io/dockerconfigjson and name it.", "image-pull-secret"
@@ -179,7 +182,7 @@ def _not_pulled(
     elif any(sign in message for sign in UNREACHED_SIGNS):
         why = f"its registry {host} does not answer"
         remedy, cause = (
-            "See that the nodes reach the registry, or load the image into every node.",
+            "Check that the nodes reach the registry, or load the image into every node.",
             "registry-unreachable",
         )
     elif denied or any(sign in message for sign in ABSENT_SIGNS):

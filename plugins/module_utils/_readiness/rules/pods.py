@@ -22,7 +22,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.reader
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule import MANIFEST, TIMEOUT, rule
 
-SANDBOX = 15.0  # seconds after which a pod without a network is no matter of a node that only starts
+SANDBOX = 15.0  # seconds after which a node that is still starting no longer explains a pod without a network
 
 
 @rule(
@@ -38,7 +38,7 @@ SANDBOX = 15.0  # seconds after which a pod without a network is no matter of a 
     phases=(TIMEOUT,),
 )
 def evicted(seen: Observation) -> t.Iterator[Diagnosis]:
-    """The kubelet put a pod out because its node ran short of something."""
+    """The kubelet evicted a pod because its node ran short of something."""
     for pod in seen.current_pods:
         status = pod.get("status") or {}
         if status.get("reason") != "Evicted":
@@ -48,7 +48,7 @@ def evicted(seen: Observation) -> t.Iterator[Diagnosis]:
             sentence=f"Pod {pod['metadata']['name']} was evicted from node {pod['spec'].get('nodeName', '?')}:"
             f" {quoted(status.get('message', ''))}",
             evidence=[f"Evicted: {status.get('message', '')}", *_pressures(seen)],
-            remedy="Make room on the node (disk, memory), or give the pod requests that say what it needs.",
+            remedy="Free disk or memory on the node, or give the pod requests that say what it needs.",
             setting=MANIFEST,
         )
 
@@ -65,7 +65,7 @@ def evicted(seen: Observation) -> t.Iterator[Diagnosis]:
     ),
 )
 def no_sandbox(seen: Observation) -> t.Iterator[Diagnosis]:
-    """The node cannot make the pod's network or its first container."""
+    """The node cannot create the pod's network or its first container."""
     for pod in seen.current_pods:
         if (pod.get("status") or {}).get("phase") != "Pending":
             continue
@@ -78,7 +78,7 @@ def no_sandbox(seen: Observation) -> t.Iterator[Diagnosis]:
                 sentence=f"Node {pod['spec'].get('nodeName', '?')} cannot set up pod {pod['metadata']['name']}:"
                 f" {quoted(event.get('message', ''))}",
                 evidence=[event.get("message", "")],
-                remedy="See that the cluster's network plugin runs on that node (kubectl -n kube-system get pods).",
+                remedy="Check that the cluster's network plugin runs on that node (kubectl -n kube-system get pods).",
                 setting="cluster.name",
             )
             break
@@ -90,7 +90,7 @@ def no_sandbox(seen: Observation) -> t.Iterator[Diagnosis]:
         "node-not-ready",
         title="A node is not ready",
         why="The node of the pod does not report, or the pod waits for a node that is not ready.",
-        remedy="Check what its kubelet says, or move the pod.",
+        remedy="Check its kubelet, or move the pod.",
         settings=("cluster.name",),
         terminal="no",
     ),
@@ -111,7 +111,7 @@ def node_down(seen: Observation) -> t.Iterator[Diagnosis]:
                 cause="node-not-ready",
                 sentence=f"Node {node}, where pod {pod['metadata']['name']} is, is not ready: {quoted(said)}",
                 evidence=[f"Ready={down[node].get('status')}: {down[node].get('reason')}: {said}"],
-                remedy="See what its kubelet says, or move the pod.",
+                remedy="See its kubelet, or move the pod.",
                 setting="cluster.name",
             )
             return
@@ -121,7 +121,7 @@ def node_down(seen: Observation) -> t.Iterator[Diagnosis]:
             cause="node-not-ready",
             sentence=f"A pod of {name_of(seen)} waits for a node, and node {name} is not ready.",
             evidence=[f"{name}: Ready={found.get('status')}: {found.get('reason')}: {found.get('message')}"],
-            remedy="See what its kubelet says.",
+            remedy="Check its kubelet.",
             setting="cluster.name",
         )
 
@@ -131,8 +131,8 @@ def node_down(seen: Observation) -> t.Iterator[Diagnosis]:
     Cause(
         "init-stuck",
         title="An init container still runs",
-        why="The other containers wait for its end. Its last line is in the message.",
-        remedy="Check what it waits for; its command and its log say so.",
+        why="The other containers wait for it. Its last line is in the message.",
+        remedy="Check what it waits for: read its command and its log.",
         settings=("workload.objects",),
         terminal="no",
     ),
@@ -153,10 +153,10 @@ def init_stuck(seen: Observation) -> t.Iterator[Diagnosis]:
             yield Diagnosis(
                 cause="init-stuck",
                 sentence=f"Init container {status['name']} of pod {pod['metadata']['name']} still runs"
-                f"{f' after {since:.0f} s' if since < float('inf') else ''}; the others wait for its end"
+                f"{f' after {since:.0f} s' if since < float('inf') else ''}; the other containers wait for it"
                 f"{f': {quoted(log[-1])}' if log else '.'}",
                 evidence=[f"container {status['name']}: running since {running.get('startedAt')}", *log],
-                remedy="See what it waits for; its command and its log say so.",
+                remedy="Check what it waits for: read its command and its log.",
                 setting=MANIFEST,
                 subject=status["name"],
             )

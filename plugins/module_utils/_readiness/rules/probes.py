@@ -195,7 +195,7 @@ def judged(seen: Observation, pod: Object, container: str, kind: str, event: Obj
             f"it answered after {takes:.1f} s" if long_enough and own and own["status"] else "it did not answer in time"
         )
         sentence = f"{who} waits {allowed} s for {path or 'an answer'}; {measured}."
-        remedy = f"Give it timeoutSeconds: {better}, or make what it asks for cheaper."
+        remedy = f"Give it timeoutSeconds: {better}, or make the endpoint that it asks faster."
         return verdict(sentence, remedy, cause="probe-timeout"), bool(long_enough and own and own["status"])
     sentence = f"Pod {name} runs, but its {kind} probe fails: {quoted(message)}"
     remedy = "A status of 5xx means that the program itself says it is not ready: see its log for what it waits for."
@@ -274,7 +274,7 @@ def _is_late(event: Object) -> bool:
     "Programs that run and are not ready",
     Cause(
         "slow-start",
-        title="The program only takes long to be ready",
+        title="The program is only slow to become ready",
         why="It runs, and its probe has hardly asked yet. What would be quicker is in the message.",
         remedy="Give it more time, or shorten the delays of its probe.",
         settings=("readiness.timeout",),
@@ -326,7 +326,7 @@ def _slow(seen: Observation, pod: Object, container: str, kind: str, probe: Obje
         remedy = "Give the gate more time than the probe takes, or shorten initialDelaySeconds."
     return Diagnosis(
         cause="slow-start",
-        sentence=f"Container {container} of pod {name} runs and only takes long to be ready: {already}.",
+        sentence=f"Container {container} of pod {name} runs and is only slow to become ready: {already}.",
         evidence=[
             *evidence,
             *(f"{event.get('reason')}: {event.get('message')}" for event in seen.events_of(pod)[-3:]),

@@ -206,7 +206,7 @@ def _may_come(seen: Observation, pod: Object, reason: str) -> bool:
         return not list(claims_that_wait(seen))
     if reason in ("cpu", "memory"):
         if not seen.nodes:
-            return True  # who may not see them cannot tell what is more than they have
+            return True  # without access to nodes their capacity is unknown
         needed = requested(pod["spec"], reason)
         # a pod that ends frees its share; what is more than any node has, no one can free
         return any(needed <= _allocatable(node, reason) for node in _open_nodes(seen, pod))
@@ -224,7 +224,7 @@ def _verdict(seen: Observation, pod: Object, message: str, reason: str) -> Diagn
         remedy, cause = "Correct nodeSelector or affinity, or label a node (kubectl label node).", "node-selector"
         more = _selector(seen, spec)
     elif reason == "taint":
-        remedy, cause = "Give the pod a toleration, or take the taint from a node (kubectl taint).", "taint"
+        remedy, cause = "Give the pod a toleration, or remove the taint from a node (kubectl taint).", "taint"
         more = _taints(seen, spec)
     elif reason in ("cpu", "memory"):
         needed, most = requested(spec, reason), max((_allocatable(node, reason) for node in seen.nodes), default=0.0)
@@ -237,17 +237,17 @@ def _verdict(seen: Observation, pod: Object, message: str, reason: str) -> Diagn
         else:
             remedy, cause = "Ask for less memory, or use larger nodes.", "memory-request"
     elif reason == "ports":
-        remedy, cause = "Take hostPort out (a Service does without), or another port.", "host-port-taken"
+        remedy, cause = "Remove hostPort (a Service does not need it), or use another port.", "host-port-taken"
         more = _port_holders(seen, spec)
         if "older pod" in more:
-            remedy = "Let the older pod end first: strategy Recreate; or take hostPort out."
+            remedy = "Let the older pod end first: strategy Recreate; or remove hostPort."
     elif reason == "claim":
         remedy, cause = "Create the PersistentVolumeClaim, or correct claimName.", "claim-missing"
     elif reason == "unbound":
         waiting = next(claims_that_wait(seen), None)
         if waiting is not None:
             return waiting
-        remedy, cause = "See why the PersistentVolumeClaim is not bound (kubectl describe pvc).", "claim-pending"
+        remedy, cause = "Find out why the PersistentVolumeClaim is not bound (kubectl describe pvc).", "claim-pending"
     elif reason == "volume-node":
         remedy, cause = "Let the pod run where its volume is, or delete the volume.", "volume-elsewhere"
     sentence = f"No node can take pod {name}: {f'{more} ({why}).' if more else why}"
@@ -255,7 +255,7 @@ def _verdict(seen: Observation, pod: Object, message: str, reason: str) -> Diagn
 
 
 def claims_that_wait(seen: Observation) -> t.Iterator[Diagnosis]:
-    """A claim of the pods that cannot be bound: nobody provides its class, or its provisioner says why."""
+    """A claim of the pods that cannot be bound: nothing provides its class, or its provisioner reports why."""
     wanted = {
         (volume.get("persistentVolumeClaim") or {}).get("claimName")
         for pod in seen.current_pods
@@ -299,11 +299,11 @@ def claims_that_wait(seen: Observation) -> t.Iterator[Diagnosis]:
 def _why_unbound(claim: Object, wanted_class: t.Optional[str]) -> str:
     volume = (claim.get("spec") or {}).get("volumeName")
     if volume:
-        return f"it names PersistentVolume {volume}, which does not take it."
-    return "nobody has said why." if wanted_class else "it names no StorageClass, and there is no default."
+        return f"it names PersistentVolume {volume}, which does not accept it."
+    return "no event explains why." if wanted_class else "it names no StorageClass, and there is no default."
 
 
-# what the pod asks for, held against the nodes
+# what the pod requests, compared with the nodes
 
 
 def _selected(seen: Observation, spec: Object) -> list[Object]:

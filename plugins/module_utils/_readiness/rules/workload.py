@@ -76,7 +76,7 @@ def asks_for_nothing(seen: Observation) -> t.Iterator[Diagnosis]:
             cause="workload-suspended",
             sentence=f"{name_of(seen)} is suspended: it starts no pod.",
             evidence=["spec.suspend: true"],
-            remedy="Take spec.suspend out, or set it to false.",
+            remedy="Remove spec.suspend, or set it to false.",
             setting=MANIFEST,
         )
     elif seen.kind in ("Deployment", "StatefulSet", "ReplicaSet") and seen.wanted == 0:
@@ -92,7 +92,7 @@ def asks_for_nothing(seen: Observation) -> t.Iterator[Diagnosis]:
             cause="rollout-paused",
             sentence=f"The rollout of {name_of(seen)} is paused: its newest revision is not started.",
             evidence=["spec.paused: true"],
-            remedy="kubectl rollout resume, or take spec.paused out.",
+            remedy="Run kubectl rollout resume, or remove spec.paused.",
             setting=MANIFEST,
         )
 
@@ -134,7 +134,7 @@ def no_node_for_it(seen: Observation) -> t.Iterator[Diagnosis]:
         "job-deadline",
         title="The Job ran past its deadline",
         why="It took longer than its `activeDeadlineSeconds`.",
-        remedy="Raise `activeDeadlineSeconds`, or see what it waits for.",
+        remedy="Raise `activeDeadlineSeconds`, or check what it waits for.",
         settings=("workload.objects",),
         terminal="yes",
     ),
@@ -156,7 +156,7 @@ def job_failed(seen: Observation) -> t.Iterator[Diagnosis]:
             cause="job-deadline",
             sentence=f"{name} was stopped after its activeDeadlineSeconds ({limit} s).",
             evidence=evidence,
-            remedy="Raise activeDeadlineSeconds, or see what it waits for.",
+            remedy="Raise activeDeadlineSeconds, or check what it waits for.",
             setting=MANIFEST,
         )
     else:
@@ -164,6 +164,6 @@ def job_failed(seen: Observation) -> t.Iterator[Diagnosis]:
             cause="job-failed",
             sentence=f"{name} failed: {failed.get('message') or failed.get('reason')}",
             evidence=evidence,
-            remedy="See why its pods failed; a Job that failed has to be created anew.",
+            remedy="Find out why its pods failed; a Job that failed must be deleted and created again.",
             setting=MANIFEST,
         )

@@ -328,7 +328,7 @@ def test_the_last_lines_name_the_verdict_and_the_evidence(with_evidence: tuple[R
     assert verdict["task"] == "Start the workload"
     assert verdict["verdict"]["cause"] == "image-not-on-node"
     assert re.search(r"^  kept     Keep what may explain it: 2 files, 0.0 MB", run.output, re.MULTILINE)
-    assert "    without the cluster: there was none yet" in run.lines
+    assert "    without the cluster: it did not exist yet" in run.lines
 
 
 def test_evidence_of_a_failure_that_is_told_later_is_named_too(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def everything(directory: Path) -> str:
 def test_before_there_is_a_cluster_what_failed_is_kept(tmp_path: Path) -> None:
     found = collected(tmp_path / "run" / "evidence")
     assert sorted(found.files) == ["README.txt", "verdict.json"]
-    assert found.missing == {"the cluster": "there was none yet"}
+    assert found.missing == {"the cluster": "it did not exist yet"}
     verdict = json.loads((tmp_path / "run" / "evidence" / "verdict.json").read_text(encoding="utf-8"))
     assert verdict["verdict"]["cause"] == "crash"
     assert verdict["task"] == "Wait for httpbin"
@@ -71,7 +71,7 @@ def test_the_index_has_a_line_for_each_file_and_what_is_beside(tmp_path: Path) -
     assert not any("not-there" in line for line in lines)
     assert "Failed: Wait for httpbin" in lines
     assert "Cause: crash" in lines
-    assert "  the cluster: there was none yet" in lines
+    assert "  the cluster: it did not exist yet" in lines
 
 
 def test_without_a_failure_there_is_no_verdict(tmp_path: Path) -> None:

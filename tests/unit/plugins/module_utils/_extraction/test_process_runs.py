@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kubernaut.coverage authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Process runs and what became of them, over pods and files that were recorded when real programs were told to end."""
+"""Process runs and what became of them, over pods and files recorded when real programs were stopped."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_both_process_runs_that_kubernetes_remembers() -> None:
     assert "panic: told to panic once" in first.log
     assert "told to end" in last.log
     assert first.ended <= last.started <= last.asked <= last.ended
-    # only the last one was told to end
+    # only the last one got SIGTERM
     assert (first.asked, first.grace, last.grace) == (0, 0, 30)
 
 

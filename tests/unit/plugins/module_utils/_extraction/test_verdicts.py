@@ -331,7 +331,7 @@ def test_many_pods_with_one_cause_are_one_verdict() -> None:
     verdict, process_runs = judged(ending)
     assert verdict is not None
     assert verdict.cause == "no-sigterm-handler"
-    assert "(and so in 40 more)" in verdict.sentence
+    assert "(and 40 more)" in verdict.sentence
     assert name in verdict.sentence
     assert verdict.also == ()
     assert len(verdict.evidence) <= 2 * verdicts.EVIDENCE_LINES

@@ -87,7 +87,7 @@ def test_the_report_has_all_parts_and_a_line_for_what_is_healthy() -> None:
     seen.unseen = ["secrets: forbidden"]
     lines = lib.report([lib.described(seen), lib.described(fault("healthy-slow"))])
     assert lines[0] == "Deployment rules-two-dependency-and-its-image/faulty: dependency-down"
-    for start in ("  Container faulty", "  Evidence: ", "  Remedy: ", "  Also: ", "  Not seen: secrets: forbidden"):
+    for start in ("  Container faulty", "  Evidence: ", "  Remedy: ", "  Also: ", "  Not readable: secrets: forbidden"):
         assert any(line.startswith(start) for line in lines)
     assert lines[-1] == "Deployment rules-healthy-slow/faulty: healthy (1 of 1 ready)"
     assert lib.report([]) == ["There are no workloads."]
