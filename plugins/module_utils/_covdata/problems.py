@@ -26,6 +26,9 @@ LIBRARY = (
 )
 
 
+RECORD = ("kind", "severity", "sentence", "file", "component", "remedy")  # what as_dict returns
+
+
 @dataclass(frozen=True, init=False)
 class Problem(Diagnosis):
     """A diagnosis of coverage data; C(where) is the file and C(subject) the component, as records of it say."""
@@ -52,8 +55,12 @@ class Problem(Diagnosis):
 
     def as_dict(self) -> dict[str, str]:
         """Return the record as results and summary.json have it."""
-        names = ("kind", "severity", "sentence", "file", "component", "remedy")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in RECORD}
+
+    @classmethod
+    def from_dict(cls, record: t.Mapping[str, str]) -> Problem:
+        """Return the problem of a record that L(as_dict) made; further keys are ignored."""
+        return cls(**{name: record[name] for name in RECORD})
 
 
 class DataError(CoverageError):

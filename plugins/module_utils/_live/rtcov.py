@@ -107,7 +107,7 @@ class Program:
         self._blob = struct.Struct(elf.order + ("Q I16s4x 16x q BB6x" if elf.word == WIDE else "I I16s 8x i BB2x"))
 
     def go_version(self) -> str:
-        """Return the version of Go that built it (C(go1.26.8)); empty if it is no Go program."""
+        """Return the version of Go that built it (C(go1.26.8)); empty if it is not a Go program."""
         section = self.elf.section(".go.buildinfo")
         for begin, size in [(section.address, section.size)] if section else self.elf.writable():
             data = self._try(begin, min(size, STRETCH))
@@ -121,7 +121,7 @@ class Program:
         return ""
 
     def find_places(self) -> t.Optional[Places]:
-        """Find the program's C(moduledata); None where there is none (it is no Go program)."""
+        """Find the program's C(moduledata); None if it is not a Go program."""
         named = [self.elf.section(name) for name in MODULE_SECTIONS]
         first = [(section.address, section.size) for section in named if section is not None]
         for begin, size in dict.fromkeys([*first, *self.elf.writable()]):
