@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import (
