@@ -86,7 +86,7 @@ def places(meta: Meta, segment: covcounters.Segment) -> tuple[np.ndarray, bool]:
 
 
 def known_part(meta: Meta, segment: covcounters.Segment) -> tuple[covcounters.Segment, bool]:
-    """Return the records of packages that the covmeta has, and whether there were others beside them.
+    """Return the records of packages that the covmeta has, and whether there were others.
 
     A host that loads plugins built with C(-cover) writes the counters of their packages, too, which no covmeta
     describes. Go's own tools pass over them. What has no other records is of another program.
@@ -151,7 +151,7 @@ class _Layout:
         self.size = size
         self.entries = len(heads)
         self.meta = meta
-        places(meta, segment)  # to see that it fits; what it returns is worth its memory only at the end
+        places(meta, segment)  # checks that it fits; the result is kept only at the end, to save memory
         self.at = (heads[:, None] + np.arange(HEADS)).reshape(-1)
         self.heads = np.stack([segment.lengths, segment.package, segment.function], axis=1).reshape(-1)
         self.heads = self.heads.astype(np.uint32)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""What of a component does not count, or cannot be trusted: stale, foreign, mixed and changed data."""
+"""Checks of a component for data that do not count or cannot be trusted: stale, foreign, mixed and changed data."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def drop_stale(
 def _modified(path: str) -> int:
     try:
         return os.stat(path).st_mtime_ns
-    except OSError:  # gone since: whoever reads it says so
+    except OSError:  # deleted since: reading it reports that
         return 0
 
 
@@ -103,7 +103,7 @@ def drop_foreign(
                 "foreign-program",
                 f"{found.name} is set aside: it is of {program.title()}, and expected is {' or '.join(expected)}.",
                 found.path,
-                "Give each program a folder of its own, or name this one too.",
+                "Use a separate folder for each program, or add this one to the expected programs.",
             )
     return pods
 
@@ -163,7 +163,7 @@ def find_changed_contents(component: Component, *, everything: bool) -> None:
                 f"The percentage of {component.name} is withheld: {component.withheld}, its contents are not those of "
                 f"its hashes. It is of {program.title()}.",
                 program.meta_path,
-                "Copy the file again from the node. If it is the same there, something else than Go's tools wrote it.",
+                "Copy the file again from the node. If that copy is the same, it was not written by Go's tools.",
             )
 
 
@@ -184,7 +184,7 @@ def find_two_builds(component: Component) -> None:
     """Find files that two programs have from different sources: their statements would count twice.
 
     A package may have other files on another platform, and programs that were built from files alone all have the
-    package C(command-line-arguments): what only one of them has is no second version of anything.
+    package C(command-line-arguments): a file that only one of them has is not a second version.
     """
     owners: dict[tuple[str, str], tuple[Program, list[bytes]]] = {}
     seen: dict[str, set[bytes]] = {}
@@ -225,7 +225,7 @@ def _say_two_builds(component: Component, first: Program, second: Program, packa
     releases = [blocks_by_line(program.meta.units) for program in (first, second)]
     if releases[0] != releases[1]:
         why = " One was built by Go 1.27 or later and the other by an earlier release, which place blocks differently."
-        remedy = "Build all programs of a component with the same release of Go."
+        remedy = "Build all programs of a component with the same Go release."
     component.say(
         "two-builds",
         ERROR,
@@ -277,5 +277,5 @@ def find_inflated_counts(component: Component) -> None:
             f"{component.name} was built by Go 1.27.0, which counts the statements of a block once for each part that "
             f"blank lines divide it into (golang/go#80974): {covered} of {whole}, as Go's own tools say. Counted once, "
             f"they are about {covered - part} of {whole - repeated}, {share:.1f} %.",
-            remedy="Build with another release of Go, to have numbers that can be compared.",
+            remedy="Build with another Go release to get comparable numbers.",
         )

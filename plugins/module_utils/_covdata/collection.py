@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""Find coverage data in folders, leave out what is bad, merge what is good, and say all that was seen.
+"""Find coverage data in folders, exclude bad files, merge the others, and report every problem.
 
 Layout: C(<root>/<component>/<pod>/...); files that lie in the root itself belong to the component that is given.
 Go's own word "pod" (a covmeta with its covcounters) is not used: here that is a program, and a pod is Kubernetes'.
@@ -13,16 +13,16 @@ What is done, by kind of problem:
 - a file that is damaged, cut off, empty, of a future version, not readable or left over from a write that was
   interrupted does not count; all others do;
 - a file that is there twice counts once;
-- of copies of one covmeta that differ, the one counts whose contents are those of its hashes;
+- of copies of one covmeta that differ, the one whose contents match its hashes counts;
 - counters without their covmeta do not count: they have no meaning without it;
-- a pod with a covmeta and no counters lost its counters: the percentage stands, as a lower bound;
-- what is older than the run, or of another program than is expected, does not count, where either was told;
+- a pod with a covmeta and no counters lost its counters: the percentage is a lower bound;
+- data older than the run, or of a program that is not expected, do not count, if either was specified;
 - counts that a process wrote several times while it ran count once, the last: see R(snapshots);
-- C(set) data beside C(count) or C(atomic) data: all of it is reduced to covered or not, as C(set) is;
+- C(set) data together with C(count) or C(atomic) data: all of it is reduced to covered or not, as C(set) is;
 - two builds from different sources in one component: the percentage is withheld, because the same statement would
   count twice, at two places. Two builds whose shared packages are equal merge soundly;
-- a covmeta whose contents are not those of its hashes has changed since it was written, and only that shows it: the
-  percentage is withheld. To look costs more than all the rest, so at a large one it is done where that is asked for.
+- a covmeta whose contents do not match its hashes has changed since it was written, and nothing else shows it: the
+  percentage is withheld. The check costs more than all the rest, so a large covmeta is checked only on request.
 
 The policy says what becomes of a file that does not count: with C(warn) it is left where it is; with C(quarantine)
 too, until R(quarantine) is called, which moves it away; with C(fail) a R(DataError) ends the work. In no case does it
@@ -82,8 +82,8 @@ def read_collection(
 ) -> list[Component]:
     """Read, check and merge all coverage data under some roots; return the components by name.
 
-    :arg roots: a folder, or several folders and files. Beside a file of counters its covmeta is looked for.
-    :arg component: name for what lies in a root itself; of everything, where there are no layers.
+    :arg roots: a folder, or several folders and files. The covmeta of a file of counters is searched in its folder.
+    :arg component: name for the data directly in a root; without layers, for all data.
     :arg layered: the first folder below a root is a component's, what is below it a pod's.
     :arg policy: what becomes of files that do not count: C(fail), C(quarantine) or C(warn).
     :arg each_process_run: also find what ran in each process run that ran its function (C(Program.always)).
@@ -110,9 +110,9 @@ def read_collection(
         elif kind == "temporary":
             entry.put_aside(
                 "leftover",
-                f"A process was stopped while it wrote {name}: what it wrote is not used.",
+                f"A process was killed while it wrote {name}; the partial file is not used.",
                 os.path.join(folder.path, name),
-                "Give the pod a longer grace period, and see that the disk of its node is not full.",
+                "Give the pod a longer grace period, and make sure that the disk of its node is not full.",
             )
         else:
             entry.say(
@@ -120,7 +120,7 @@ def read_collection(
                 NOTE if kind.startswith(LEADS_BACK) else WARNING,
                 f"{os.path.join(folder.path, name)} cannot be read: {kind}.",
                 os.path.join(folder.path, name),
-                "See who may read it; data that are in there do not count.",
+                "Correct its permissions; data in it do not count.",
             )
     for name, entry in components.items():
         _read_component(entry, metas.pop(name, []), counters.pop(name, []), options)
@@ -131,20 +131,20 @@ def read_collection(
 
 
 def _refuse(components: t.Sequence[Component], roots: t.Sequence[str]) -> None:
-    """Raise for the first thing that costs data or trust, and list the rest."""
+    """Raise for the first problem that loses data or makes them untrustworthy, with the others as evidence."""
     where = ", ".join(roots)
     if not components:
         raise DataError(
-            f"There are no coverage data in {where}: not one covmeta, not one covcounters.",
-            remedy="See that the program is instrumented (go build -cover), that GOCOVERDIR is set where it runs and "
-            "can be written to.",
+            f"There is no coverage data in {where}: no covmeta and no covcounters.",
+            remedy="Make sure that the program is instrumented (go build -cover) and that GOCOVERDIR is set where it "
+            "runs and is writable.",
             cause="no-coverage-data",
         )
     bad = [entry for component in components for entry in component.problems if entry.severity != NOTE]
     if bad:
         first, more = bad[0], len(bad) - 1
         raise DataError(
-            first.sentence + (f" {more} more like it: see the evidence." if more else ""),
+            first.sentence + (f" The evidence lists {more} more." if more else ""),
             remedy=first.remedy,
             evidence=[f"{entry.file}: {entry.sentence}" if entry.file else entry.sentence for entry in bad],
             cause=first.kind,
@@ -172,10 +172,10 @@ def _read_component(component: Component, metas: list[Found], counters: list[Fou
         for found in group:
             component.put_aside(
                 "counters-without-meta",
-                f"{found.name} is set aside: there is no covmeta.{digest} in good order, and counters mean nothing "
+                f"{found.name} is set aside: no valid covmeta.{digest} was found, and counters cannot be read "
                 "without it.",
                 found.path,
-                "Bring the covmeta home too; it is written when the process starts.",
+                "Collect the covmeta too; it is written when the process starts.",
             )
     component.programs = [programs[digest] for digest in sorted(programs)]
     component.mode, component.granularity = common_mode(component)

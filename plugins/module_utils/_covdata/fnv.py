@@ -54,7 +54,7 @@ def fnv128a(data: bytes) -> bytes:
 def _lowest_bytes(raw: np.ndarray) -> np.ndarray:
     """Return the lowest byte of the hash before each byte of the data, bit by bit from the lowest on.
 
-    The prime is odd, so a bit after a step is the same bit before it, changed by what lies below only.
+    The prime is odd, so a bit after a step is the same bit before it, changed only by the bits below it.
     """
     low = np.zeros(len(raw), dtype=np.uint8)
     factor = np.uint8(PRIME & 0xFF)

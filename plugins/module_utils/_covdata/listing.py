@@ -133,23 +133,23 @@ def _head(path: str) -> bytes:
     except OSError as error:
         raise InputError(
             f"{path} cannot be read: {error.strerror}.",
-            remedy="See who may read it; ansible can become another user (become).",
+            remedy="Correct its permissions, or run as a user who can read it (become).",
             setting="inputs",
         ) from error
 
 
 def _not_data(path: str) -> InputError:
-    """Return the error for a file that is named as an input and is none."""
+    """Return the error for a file that is named as an input but is not coverage data."""
     try:
         parse_text_profile(_head(path), path)
     except FormatError as error:
         if error.kind in ("empty-file", "compressed"):
-            remedy = error.remedy or "Run the tests that should write it again; go test writes none where it fails."
+            remedy = error.remedy or "Run the tests again; go test writes no profile if it fails."
             return InputError(f"{path}: {error.message}.", remedy=remedy, setting="inputs", cause=error.kind)
     return InputError(
-        f"{path} is no coverage data: its name is not that of a covmeta or covcounters, and its first line does not "
-        "begin with 'mode: '.",
-        remedy="Name the folder that the data are in, or a text profile.",
+        f"{path} is not coverage data: its name is not that of a covmeta or covcounters file, and its first line "
+        "does not begin with 'mode: '.",
+        remedy="Name the folder with the data, or a text profile.",
         setting="inputs",
     )
 
@@ -162,10 +162,10 @@ def load(
     each_process_run: bool = False,
     verify: bool = False,
 ) -> Loaded:
-    """Read all inputs together: folders to any depth; data of one program merged, wherever they lie.
+    """Read all inputs together: folders to any depth; data of one program are merged, in whichever folder they are.
 
-    :arg verify: hold the contents of large covmeta, too, against their hashes.
-    :raises InputError: an input names nothing, or is no coverage data; with the policy C(fail) also what is damaged.
+    :arg verify: check the contents of large covmeta against their hashes too.
+    :raises InputError: an input does not exist or is not coverage data; with the policy C(fail) also damaged data.
     """
     data, texts = expand(inputs)
     component = Component(name)
@@ -187,7 +187,7 @@ def load(
         try:
             loaded.texts.append(read_text_profile(path))
         except FormatError as error:
-            remedy = error.remedy or "Make the profile again, or leave it out."
+            remedy = error.remedy or "Create the profile again, or remove it from the inputs."
             if reading.policy == "fail":
                 raise InputError(f"{path}: {error.message}.", remedy=remedy, cause=error.kind) from error
             sentence = f"{os.path.basename(path)} is set aside: {error.message}."
@@ -203,7 +203,7 @@ def need_counts(
     setting: str,
     texts: t.Sequence[TextProfile] = (),
 ) -> None:
-    """Raise where there is nothing from which a number could be made.
+    """Raise if there are no usable counters.
 
     :arg where: what was searched, for the sentence.
     :raises DataError: no-coverage-data, no-counters, no-meta or all-set-aside, with what was found as evidence.
@@ -214,30 +214,30 @@ def need_counts(
     evidence = [f"{entry.file}: {entry.sentence}" if entry.file else entry.sentence for entry in problems]
     if not kinds:
         raise DataError(
-            f"There are no coverage data in {where}: not one covmeta, not one covcounters.",
+            f"There is no coverage data in {where}: no covmeta and no covcounters.",
             cause="no-coverage-data",
-            remedy="See that the program is instrumented (go build -cover), that GOCOVERDIR is set in its container "
-            "and can be written to, and that the data were brought home from the node the pod ran on.",
+            remedy="Make sure that the program is instrumented (go build -cover), that GOCOVERDIR is set in its "
+            "container and is writable, and that the data were collected from the node that the pod ran on.",
             setting=setting,
         )
     only = [entry for entry in problems if entry.severity != NOTE]
     if len(only) == 1 and only[0].file and not any(component.programs or component.pods for component in components):
         raise DataError(only[0].sentence, cause=only[0].kind, remedy=only[0].remedy, setting=setting, evidence=evidence)
     if kinds <= {"meta-without-counters", "leftover"}:
-        sentence = f"There is no coverage in {where}: every process started instrumented, and none wrote its counters."
+        sentence = f"There is no coverage in {where}: instrumented processes started, but none wrote its counters."
         cause = "no-counters"
         remedy = (
-            "Go writes counters when a program ends by itself: send SIGTERM, let its handler return from main or call "
-            "os.Exit, and give it a grace period that is long enough. " + LIBRARY
+            "A Go program writes its counters when main returns or it calls os.Exit: handle SIGTERM that way, and set "
+            "a grace period that is long enough. " + LIBRARY
         )
     elif "counters-without-meta" in kinds and not any(component.programs for component in components):
-        sentence = f"There are counters in {where}, but no covmeta in good order: they have no meaning without it."
+        sentence = f"There are counters in {where}, but no valid covmeta; counters cannot be read without it."
         cause = "no-meta"
-        remedy = "Bring the covmeta files home too; they are written when a process starts."
+        remedy = "Collect the covmeta files too; they are written when a process starts."
     else:
-        sentence = f"Nothing usable is left in {where}: every file of counters had to be set aside."
+        sentence = f"No usable data in {where}: every counter file was set aside."
         cause = "all-set-aside"
-        remedy = "See what was wrong with each, and copy the files again from the node."
+        remedy = "Check the evidence for what is wrong with each file, and copy the files from the node again."
     raise DataError(sentence, cause=cause, remedy=remedy, setting=setting, evidence=evidence)
 
 

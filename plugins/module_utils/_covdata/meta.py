@@ -140,7 +140,7 @@ def read_meta(data: bytes) -> Meta:
     reader = _Reader(data)
     for start, length in zip(table[: head.entries].tolist(), table[head.entries :].tolist(), strict=True):
         if start + length > len(data):
-            raise FormatError("damaged", "a package lies outside of the file")
+            raise FormatError("damaged", "a package is outside the file")
         reader.package(start, length)
     reader.flush()
     functions = reader.functions
@@ -165,7 +165,7 @@ def _check_apart(starts: np.ndarray, lengths: np.ndarray, begin: int) -> None:
     starts, lengths = starts[order], lengths[order]
     limit = np.uint64(1 << 63)
     if np.any(starts >= limit) or np.any(lengths >= limit):
-        raise FormatError("damaged", "a package lies outside of the file")
+        raise FormatError("damaged", "a package is outside the file")
     ends = (starts + lengths).astype(np.uint64)
     if len(starts) and (int(starts[0]) < begin or np.any(starts[1:] < ends[:-1])):
         raise FormatError("damaged", "packages lie over one another")
@@ -200,7 +200,7 @@ class _Reader:
         self._parts: list[_Functions] = []
 
     def package(self, start: int, length: int) -> None:
-        """Take in the package that lies there."""
+        """Read the package at that offset."""
         if length < PACKAGE_HEADER.size:
             raise FormatError("damaged", "a package is shorter than its header")
         data, behind = self.data, start + length
@@ -272,7 +272,7 @@ class _Reader:
             return bool(np.any(np.maximum.reduceat(values, starts) > limit))
 
         if np.any(np.minimum.reduceat(offsets, starts) < low) or beyond(offsets, high - 1):
-            raise FormatError("damaged", "a function lies outside of its package")
+            raise FormatError("damaged", "a function is outside its package")
         begin = offsets.astype(np.int64)
         begin += np.repeat(shift, counts[owners])
         if np.any(stream[begin[begin > 0] - 1] >= uleb128.CONTINUED):

@@ -37,7 +37,7 @@ class Found:
 
     @property
     def path(self) -> str:
-        """Where it lies."""
+        """Its path."""
         return os.path.join(self.folder.path, self.name)
 
     @property

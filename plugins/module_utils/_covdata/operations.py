@@ -120,7 +120,7 @@ def select_packages(programs: t.Sequence[Program], patterns: t.Sequence[str]) ->
             raise InputError(
                 f"The package pattern {pattern} matches none of the {len(paths)} packages"
                 + (f"; the nearest is {near}." if near else "."),
-                remedy="Correct the pattern; these packages are in the data.",
+                remedy="Correct the pattern. The evidence lists the packages in the data.",
                 evidence=paths[:SHOWN],
                 cause="unmatched-pattern",
             )
@@ -152,8 +152,8 @@ def _add(group: t.Sequence[Program]) -> Program:
     for program in known:
         if len(program.counts) != len(total):
             raise InputError(
-                f"Two covmeta have the hash {first.meta.hash.hex()}, and they differ.",
-                remedy="One of them is damaged: copy it again.",
+                f"Two covmeta files have the hash {first.meta.hash.hex()}, but their contents differ.",
+                remedy="One of them is damaged; copy both again.",
                 evidence=[first.meta_path, program.meta_path],
                 cause="renamed",
             )
@@ -280,7 +280,7 @@ class _Union:
         return meta
 
     def places(self, meta: Meta, whole: Meta) -> np.ndarray:
-        """Return for each unit of a covmeta that was added where it lies in C(whole); two can lie at one place."""
+        """Return the index in C(whole) of each unit of a covmeta that was added; two can have the same index."""
         first = dict(zip(self.packages, whole.package_base[:-1].tolist(), strict=True))
         ranks = {path: {content: rank for rank, content in enumerate(self.functions[path])} for path in first}
         contents = function_contents(meta)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import (
@@ -24,6 +25,9 @@ LIBRARY = (
     "A Go library in another program (-buildmode=c-shared, c-archive or plugin) never writes counters by itself: "
     "call runtime/coverage.WriteCountersDir in it."
 )
+
+
+RECORD = ("kind", "severity", "sentence", "file", "component", "remedy")  # what as_dict returns
 
 
 @dataclass(frozen=True, init=False)
@@ -52,8 +56,12 @@ class Problem(Diagnosis):
 
     def as_dict(self) -> dict[str, str]:
         """Return the record as results and summary.json have it."""
-        names = ("kind", "severity", "sentence", "file", "component", "remedy")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in RECORD}
+
+    @classmethod
+    def from_dict(cls, record: t.Mapping[str, str]) -> Problem:
+        """Return the problem of a record that L(as_dict) made; further keys are ignored."""
+        return cls(**{name: record[name] for name in RECORD})
 
 
 class DataError(CoverageError):

@@ -57,8 +57,8 @@ def merge_process_runs(component: Component, program: Program, found: list[Found
             component,
             found[number],
             FormatError(*merged.bad[number]),
-            "Copy the file again from the node; if it is the same there, the process was killed while it wrote.",
-            "The counters of that process run are lost, those of all others count.",
+            "Copy the file again from the node; if that copy is the same, the process was killed while writing it.",
+            "The counters of that process run are lost; those of all others count.",
         )
     for number, entry in enumerate(found):
         if number not in merged.bad:
@@ -164,7 +164,7 @@ def _repeated_processes(found: t.Sequence[Found]) -> dict[str, list[ProcessRun]]
     """
     order: dict[str, int] = {}
     folders = np.fromiter((order.setdefault(entry.folder.path, len(order)) for entry in found), np.int64, len(found))
-    # what a name has for an id can have any length; ids that only seem equal are told apart later
+    # an id in a name can have any length; ids that only seem equal are distinguished later
     processes = np.fromiter((entry.process % LARGEST for entry in found), np.int64, len(found))
     rank = np.lexsort((processes, folders))
     again = (np.diff(folders[rank]) == 0) & (np.diff(processes[rank]) == 0)

@@ -111,7 +111,7 @@ def make_profile(programs: t.Sequence[Program], mode: str) -> Profile:
     functions = _Functions(programs)
     function = _units_of(functions.ids, programs)
     units = _joined([program.meta.units for program in programs], axis=1)
-    # beside data of mode set, counts are only whether anything ran
+    # combined with data of mode set, counts are only whether anything ran
     counts = _joined([np.minimum(entry.counts, 1) if mode == "set" else entry.counts for entry in programs])
     order, folded = order_units(functions.place[function], functions.places, units, function)
     sorted_counts = counts[order]

@@ -17,14 +17,14 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.scan i
 def quarantine(problems: t.Sequence[Problem], folder: str, *, check: bool = False) -> list[tuple[str, str]]:
     """Move files that do not count to C(folder), and record there where each came from and why.
 
-    The folder is not read as data any more, wherever it lies: R(read_collection) passes over what has the record.
+    The folder is not read as data any more, wherever it is: R(read_collection) skips folders that contain the record.
 
     :arg problems: C(Component.set_aside); of those that name a file that is gone, nothing is done.
     :arg check: move nothing.
     :returns: from where to where each file was moved, or would be.
     :raises InputError: cannot-write: a file could not be moved; those before it are moved and recorded.
     """
-    import json  # most who read never move anything
+    import json  # most callers never move anything
     import shutil
 
     record = os.path.join(folder, QUARANTINE_RECORD)
@@ -54,7 +54,7 @@ def quarantine(problems: t.Sequence[Problem], folder: str, *, check: bool = Fals
             except OSError as error:
                 raise InputError(
                     f"{problem.file} could not be moved to {folder}: {error.strerror}.",
-                    remedy="See who may write there, and whether the disk is full.",
+                    remedy="Make sure that the folder is writable and that its disk is not full.",
                     evidence=[f"{source} was moved to {to}" for source, to in moved],
                     cause="cannot-write",
                 ) from error

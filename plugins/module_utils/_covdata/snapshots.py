@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""Tell process runs, whose counters are added up, from snapshots of one process run, of which only the last counts.
+"""Distinguish process runs, whose counters are added, from snapshots of one process run, of which only the last counts.
 
 A process can write its counters several times (runtime/coverage.WriteCountersDir, a snapshot of its memory): each
 file then holds all that the earlier ones held. What can be known:
@@ -101,8 +101,8 @@ def choose_process_runs(
         }[policy == AUTO and known is not None]
         return Choice(
             [process_run.number for process_run in dropped],
-            f"{len(dropped)} of {len(process_runs)} files of counters are earlier snapshots of a process run that has a "
-            f"later one ({reason}): the last one counts, not their sum. Coverage is the same either way.",
+            f"{len(dropped)} of {len(process_runs)} files of counters are earlier snapshots of a process run that has "
+            f"a later one ({reason}): the last one counts, not their sum. Coverage is the same either way.",
             "If they are separate process runs, set snapshots to sum.",
         )
     if doubtful:

@@ -45,7 +45,7 @@ def share(
     if not helpers or tasks > MOST_TASKS:
         meanwhile()
         return [work(range(tasks))]
-    # whoever is free takes the next task: the numbers lie in a pipe, and a read of two bytes takes one out
+    # a free process takes the next task: the numbers are in a pipe, and a read of two bytes removes one
     source, fill = os.pipe()
     try:
         pipes = _fork(work, source, fill, helpers)

@@ -124,7 +124,7 @@ class Elf:
 def read_elf(descriptor: int) -> Elf:
     """Read the headers of an open file.
 
-    :raises LiveError: not-elf: it is no ELF program, or a damaged one.
+    :raises LiveError: not-elf: the file is not an ELF program, or is damaged.
     """
     try:
         return _read(descriptor)

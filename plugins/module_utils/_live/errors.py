@@ -9,7 +9,7 @@ from __future__ import annotations
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 
 STARTING = "Its program is still starting: not all of its packages have been initialized."
-STARTING_REMEDY = "Read it again in a moment. Where it stays so, an init function of the program waits for something."
+STARTING_REMEDY = "Read it again in a moment. If this persists, an init function of the program is blocked."
 
 
 class LiveError(CoverageError):

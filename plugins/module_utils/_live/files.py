@@ -42,7 +42,7 @@ def write_snapshot(snapshot: Snapshot, folder: str) -> tuple[str, str]:
     except OSError as error:
         raise InputError(
             f"The snapshot cannot be written to {folder}: {error.strerror}.",
-            remedy="Name a folder that can be written to.",
+            remedy="Use a writable folder.",
             setting="output",
             cause="output-not-writable",
         ) from error

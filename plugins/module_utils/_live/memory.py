@@ -65,7 +65,7 @@ class Process:
         try:
             if not self.command_line() and self._is_kernel_thread():
                 raise LiveError(
-                    f"Process {pid} is a thread of the kernel: it has no program.",
+                    f"Process {pid} is a kernel thread and has no program.",
                     remedy="Give the process id of a Go program.",
                     setting="pid",
                     cause="kernel-thread",
@@ -85,7 +85,7 @@ class Process:
         self.close()
 
     def close(self) -> None:
-        """Let go of the process."""
+        """Close the process."""
         self._open.close()
 
     def read(self, address: int, size: int) -> bytes:
@@ -184,7 +184,7 @@ class Process:
             )
         return LiveError(
             f"No process on this host has the id {self.pid}.",
-            remedy="Give the id that ps shows on this host; a program in a container has another id for itself.",
+            remedy="Use the ID that ps shows on this host; inside a container the program has a different ID.",
             setting="pid",
             cause="no-such-process",
         )

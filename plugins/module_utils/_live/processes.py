@@ -64,7 +64,7 @@ def running_containers(cluster: Cluster, namespace: str, kind: str = "", name: s
         raise InputError(
             f"No container of {where} runs"
             + (f": the phases of its pods are {_phases(pods)}." if pods else ": it has no pods."),
-            remedy="Name a workload that runs; the playbook diagnosis says why one does not.",
+            remedy="Name a running workload; the playbook diagnosis reports why one is not running.",
             setting="name" if name else "namespace",
             cause="no-pods",
         )
@@ -88,8 +88,8 @@ def pids_of(containers: t.Iterable[Container], proc: str = PROC) -> dict[int, Co
         nodes = sorted({container.node for container in by_id.values()})
         raise InputError(
             f"The containers on {', '.join(nodes)} are not processes of this host, or this host's /proc hides them.",
-            remedy="Run this on the host that the cluster's nodes run on, outside of any container. "
-            "Of clusters other than kind's, give process ids on their nodes (pid).",
+            remedy="Run this on the host of the cluster's nodes, outside any container. "
+            "On clusters other than kind, pass process IDs on their nodes (pid).",
             setting="namespace",
             evidence=[f"{container.namespace}/{container.pod} {container.name}" for container in by_id.values()],
             cause="no-processes",

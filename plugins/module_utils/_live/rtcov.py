@@ -124,7 +124,7 @@ class Program:
         return "", ""
 
     def find_places(self) -> t.Optional[Places]:
-        """Find the program's C(moduledata); None where there is none (it is no Go program)."""
+        """Find the program's C(moduledata); None if it is not a Go program."""
         named = [self.elf.section(name) for name in MODULE_SECTIONS]
         first = [(section.address, section.size) for section in named if section is not None]
         for begin, size in dict.fromkeys([*first, *self.elf.writable()]):

@@ -172,8 +172,8 @@ def find_build(program: Program, *, packed: bool = False) -> Build:
     if not version:
         if packed:
             raise LiveError(
-                "Its program is packed with UPX: where things are in its memory cannot be known from the file.",
-                remedy="Run the program unpacked.",
+                "Its program is packed with UPX, so its file does not show where the counters are in memory.",
+                remedy="Run the unpacked program.",
                 cause="packed",
             )
         raise LiveError(
@@ -188,7 +188,7 @@ def find_build(program: Program, *, packed: bool = False) -> Build:
         raise LiveError(STARTING, remedy=STARTING_REMEDY, cause="starting")
     if places is None:
         raise LiveError(
-            f"Its module data (runtime.moduledata of {version}) are not found in its memory.",
+            f"Its module data (runtime.moduledata of {version}) was not found in its memory.",
             remedy="Report this with the version of Go, the architecture and the flags that it was built with.",
             evidence=[f"{version}, {program.elf.architecture}"],
             cause="unknown-layout",

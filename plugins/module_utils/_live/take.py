@@ -33,7 +33,7 @@ NANOSECONDS = 10**9
 
 @dataclass
 class Taken:
-    """What became of one process.
+    """The outcome for one process.
 
     :ivar state: C(read), C(ended), or the cause for which it could not be read; C(sentence) says it in words.
     :ivar name: what the kernel calls it (the first characters of its program's name).
@@ -184,7 +184,7 @@ def describe_round(summary: t.Mapping[str, t.Any], found: t.Sequence[Taken], bef
 
 
 def describe_process(taken: Taken) -> str:
-    """Return in a line what became of a process."""
+    """Return the outcome for a process in one line."""
     process = f"process {taken.pid}"
     if taken.name:
         process = f"{taken.name}, {process}"

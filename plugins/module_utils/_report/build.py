@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import typing as t
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
@@ -198,14 +198,12 @@ def _quarantine(options: Options, component: Component) -> str:
 
 
 def _recall(components: t.Sequence[Component], options: Options) -> None:
-    """Say again what an earlier report moved away: it is as true as before. What is moved now is said with it."""
+    """Report again what an earlier report moved to quarantine, together with what is moved now."""
     for component in components:
         record = place.read_or_none(os.path.join(_quarantine(options, component), QUARANTINE_RECORD)) or b""
         aside = {(problem.file, problem.kind): problem for problem in component.set_aside}
-        names = [entry.name for entry in fields(Problem)]
         for line in record.decode("utf-8", "surrogateescape").splitlines():
-            entry = json.loads(line)
-            problem = Problem(**{name: entry[name] for name in names})
+            problem = Problem.from_dict(json.loads(line))
             aside.setdefault((problem.file, problem.kind), problem)
         rest = [problem for problem in component.problems if problem not in component.set_aside]
         component.problems = [*rest, *(aside[key] for key in sorted(aside))]
@@ -233,8 +231,8 @@ def _tiers(section: Section, options: Options, problems: list[Problem]) -> t.Opt
 def _data_root(options: Options) -> str:
     if not os.path.isdir(options.input):
         raise InputError(
-            f"The folder of coverage data is not there: {options.input}.",
-            remedy="Bring the data home first (role coverage_extraction), or name the folder that has them.",
+            f"The folder of coverage data does not exist: {options.input}.",
+            remedy="Collect the data first (role coverage_extraction), or name the folder with the data.",
             cause="input-missing",
             setting="coverage_report#input",
         )
@@ -242,16 +240,16 @@ def _data_root(options: Options) -> str:
     root = os.path.realpath(below if os.path.isdir(below) else options.input)
     if os.path.realpath(options.output) == root:
         raise InputError(
-            f"There is no folder {DATA_FOLDER} in {options.input}, and results are to be written there too.",
-            remedy=f"Bring the data home into a folder {DATA_FOLDER}, or name another results folder.",
+            f"There is no folder {DATA_FOLDER} in {options.input}, which is also the results folder.",
+            remedy=f"Collect the data into a folder {DATA_FOLDER}, or use another results folder.",
             setting="coverage_report#input",
             cause="input-missing",
         )
     if os.path.join(os.path.realpath(options.output), "").startswith(os.path.join(root, "")):
         raise InputError(
-            f"The results folder {options.output} lies inside of the coverage data {root}: merged data would be read "
-            "as a further process run.",
-            remedy=f"Put the data into a folder {DATA_FOLDER} beside the results, or name another results folder.",
+            f"The results folder {options.output} is inside the coverage data {root}: merged data would be read as a "
+            "further process run.",
+            remedy=f"Put the data into a folder {DATA_FOLDER} next to the results, or use another results folder.",
             setting="coverage_report#output",
         )
     return root
@@ -269,14 +267,14 @@ def _section(component: Component, options: Options, *, of_service: bool) -> Sec
     section.covered, section.statements = profile.totals()
     section.packages = package_rows(profile)
     if not section.statements:
-        component.withheld = "the packages that were selected have no statements"
+        component.withheld = "the selected packages have no statements"
         component.say("no-statements", ERROR, f"The percentage of {component.name} is withheld: {component.withheld}.")
     elif not section.covered:
         component.say(
             "zero-coverage",
             WARNING,
-            f"Not one statement of {component.name} ran, in the packages selected, although its counters came home.",
-            remedy="See that the tests reach this pod: another address, port or namespace is likely.",
+            f"No statement of {component.name} ran in the selected packages, although its counters were collected.",
+            remedy="Make sure that the tests reach this pod; they probably use another address, port or namespace.",
         )
     return section
 
@@ -300,7 +298,7 @@ def _selected(component: Component, profile: Profile, options: Options) -> set[s
     if not chosen:
         raise InputError(
             f"The package patterns select none of the {len(paths)} packages.",
-            remedy="Correct them; these packages are in the data.",
+            remedy="Correct the patterns. The evidence lists packages in the data.",
             setting="report.include, report.exclude",
             evidence=paths[:20],
         )
@@ -308,7 +306,7 @@ def _selected(component: Component, profile: Profile, options: Options) -> set[s
 
 
 def _process_runs_problems(process_runs: t.Sequence[t.Mapping[str, t.Any]]) -> list[Problem]:
-    """Compare what the cluster knew of process runs with what came home."""
+    """Compare the process runs that the cluster reported with the counters that were collected."""
     found = []
     for entry in process_runs:
         expected, got = entry.get("process_runs"), entry.get("counters")
@@ -320,14 +318,14 @@ def _process_runs_problems(process_runs: t.Sequence[t.Mapping[str, t.Any]]) -> l
             Problem(
                 "lost-process-runs",
                 WARNING,
-                f"Pod {entry.get('pod', '?')} had {expected} {'process run' if expected == 1 else 'process runs'}, but only "
-                f"the counters of {got} were collected"
+                f"Pod {entry.get('pod', '?')} had {expected} {'process run' if expected == 1 else 'process runs'}, but "
+                f"only the counters of {got} were collected"
                 + (f" (exit codes {codes})." if codes else ".")
                 + (f" {why}" if why else ""),
                 component=str(entry.get("component", "")),
                 remedy=""
                 if why
-                else "A process run that ends by SIGKILL, panic or without a SIGTERM handler writes no counters.",
+                else "A process run that ends with SIGKILL, a panic or an unhandled SIGTERM writes no counters.",
             )
         )
     return found
@@ -339,12 +337,12 @@ def _shortfalls(section: Section, thresholds: Thresholds) -> list[Shortfall]:
 
 
 def _inside(section: Section, name: str) -> str:
-    """Return where a file of a component lies: the service's own beside the summary, others in their own folder."""
+    """Return the path of a component's file: the service's own next to the summary, others in their own folder."""
     return name if section.of_service else os.path.join(COMPONENTS, section.component.name, name)
 
 
 def _section_files(section: Section, sources: Sources) -> tuple[dict[str, t.Optional[bytes]], list[Problem]]:
-    """Return a component's files, nothing for those that would tell a number that is withheld, and problems of them."""
+    """Return a component's files, None for those with a number that is withheld, and their problems."""
     names = {PROFILE: "profile", FUNCTIONS: "func", COBERTURA: "cobertura", LCOV: "lcov"}
     profile = section.profile
     if profile is None:
@@ -365,7 +363,7 @@ def _write(
     contents: t.Mapping[str, t.Optional[bytes]],
     summary: t.Mapping[str, t.Any],
 ) -> bool:
-    """Write all files; the summary last of all, so that whoever sees it sees the rest."""
+    """Write all files; the summary last, so that when it exists, the rest exists too."""
     check = options.check
     changed = False
     for section in sections:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""Write files beside and move them into place, only where their content changes."""
+"""Write temporary files and move them into place, only if the content changes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _writing(path: str, setting: str = SETTING) -> t.Iterator[None]:
     except OSError as error:
         raise WriteError(
             f"{path} cannot be written: {error.strerror}.",
-            remedy="See that the folder can be written to and that its disk is not full.",
+            remedy="Make sure that the folder is writable and that its disk is not full.",
             setting=setting,
         ) from error
 
@@ -134,7 +134,7 @@ def put_link(path: str, target: str, *, check: bool) -> bool:
     if os.path.lexists(path) and not os.path.islink(path):
         raise InputError(
             f"{path} is not a symbolic link: it is left alone.",
-            remedy="Name another path for the link to the newest run, or take it away.",
+            remedy="Use another path for the link to the newest run, or remove what is there.",
             setting="coverage_report#latest",
         )
     if os.path.islink(path) and os.readlink(path) == relative:
@@ -154,9 +154,10 @@ def put_link(path: str, target: str, *, check: bool) -> bool:
 
 
 def put_history(path: str, entry: t.Mapping[str, t.Any], *, check: bool) -> bool:
-    """Make the file of one JSON object a line hold one line for C(entry["run_id"]); return whether it did not before.
+    """Write the line of C(entry["run_id"]) to a file with one JSON object per line; return whether the file changed.
 
-    Runs that end at the same time wait for each other. Lines that are not ours, or damaged, stay as they are.
+    Runs that end at the same time wait for each other. The lines of other runs stay as they are, whatever their
+    schema is, and so do damaged lines.
     """
     line = json.dumps(entry, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     if check:

@@ -117,17 +117,17 @@ def merge(request: Request) -> Merged:
 
 
 def _check_output(request: Request) -> None:
-    """Refuse an output that lies in an input, or an input in it."""
+    """Refuse an output inside an input, or an input inside the output."""
     output = os.path.join(os.path.realpath(request.output), "")
     if os.path.lexists(request.output) and not os.path.isdir(request.output):
-        raise InputError(f"{request.output} is no folder.", remedy="Name another.", setting="output")
+        raise InputError(f"{request.output} is not a folder.", remedy="Use another path.", setting="output")
     for given in [path for paths in expand(request.inputs) for path in paths]:
         path = os.path.join(os.path.realpath(given), "")
         if output.startswith(path) or path.startswith(output):
             raise InputError(
-                f"The output folder {request.output} and the input {given} lie in each other: merged data would be "
-                "read again, or data overwritten.",
-                remedy="Name another output folder.",
+                f"The output folder {request.output} and the input {given} overlap: merged data would be read again, "
+                "or data overwritten.",
+                remedy="Use another output folder.",
                 setting="output",
             )
 

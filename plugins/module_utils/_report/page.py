@@ -289,7 +289,7 @@ class _Contents:
         end = np.maximum(units[END_LINE][chosen], begin)
         order = np.lexsort((end, begin, file))
         file, begin, end = file[order], begin[order], end[order]
-        # the furthest end so far within each file: files are told apart by what is above 32 bits
+        # the furthest end so far within each file: the bits above 32 distinguish files
         reach = np.maximum.accumulate(end + (file << 32)) if len(file) else end
         new = np.ones(len(file), dtype=bool)
         new[1:] = begin[1:] + (file[1:] << 32) > reach[:-1] + 1

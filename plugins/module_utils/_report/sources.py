@@ -391,7 +391,7 @@ class Marks:
     """Which bytes of some files are covered or not: C(begin) to C(end) of its file ran C(count) times.
 
     :ivar bounds: (files + 1) where the ranges of each file begin. C(fits): (files) whether its source is what was
-        built; another version shows in a block that lies outside of its lines.
+        built; another version is detected by a block outside its lines.
     """
 
     begin: np.ndarray

@@ -21,7 +21,7 @@ try:
 except ImportError:  # the module says so before anything here is called
     np = None  # type: ignore[assignment]
 
-SCHEMA = 1  # grows when a key changes its meaning or goes; new keys do not change it
+SCHEMA = 2  # incremented when a key changes its meaning or is removed; see docs/results.md
 DECIMALS = 4
 
 
@@ -69,7 +69,7 @@ class Section:
     texts: int = 0
 
     def origin(self) -> str:
-        """Return what the numbers were made of."""
+        """Return what the numbers are computed from."""
         process_runs, parts = self.component.process_runs(), []
         if process_runs or not self.texts:
             parts.append(f"{process_runs} {'process run' if process_runs == 1 else 'process runs'}")
@@ -223,7 +223,7 @@ def short_paths(rows: t.Sequence[PackageRow]) -> list[str]:
 
 
 def summary_lines(sections: t.Sequence[Section], summary: t.Mapping[str, t.Any], *, page: str) -> list[str]:
-    """Return what one looks at after a run, as plain text."""
+    """Return the summary of a run as plain text."""
     lines = []
     for section in sections:
         lines.append(headline(section))

@@ -335,7 +335,7 @@ const unpack = bytes => {
   }
   return packages;
 };
-// where each package lies: the node with what is packed, and its number in there
+// where each package is: the node with the packed data, and its number in it
 const packed = new Map();
 all("script[data-packages]").forEach(node => {
   const [section, first] = node.id.slice(1).split(".").map(Number);

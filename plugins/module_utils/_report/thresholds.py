@@ -83,7 +83,7 @@ def _number(name: str, value: t.Any) -> float:
 
 
 def digits(percent: float, threshold: float) -> str:
-    """Return a percentage with as many decimals as it takes to see that it is below the threshold."""
+    """Return a percentage with enough decimals to show that it is below the threshold."""
     for decimals in range(1, 8):
         text = f"{percent:.{decimals}f}"
         if float(text) < threshold:

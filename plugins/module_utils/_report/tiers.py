@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""What other tests cover (unit, integration: text profiles) beside the end-to-end tests, and all of them together."""
+"""Coverage of other tests (unit, integration: text profiles) next to the end-to-end tests, and of all together."""
 
 from __future__ import annotations
 

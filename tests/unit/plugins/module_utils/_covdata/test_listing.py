@@ -61,7 +61,7 @@ def test_an_input_that_names_nothing(tmp_path: Path, given: str) -> None:
 def test_a_file_that_is_no_coverage_data(tmp_path: Path) -> None:
     path = tmp_path / "main.go"
     path.write_text("package main\n")
-    with pytest.raises(InputError, match="is no coverage data"):
+    with pytest.raises(InputError, match="is not coverage data"):
         expand([str(path)])
     # of a glob it is only not meant
     with pytest.raises(DataError) as caught:

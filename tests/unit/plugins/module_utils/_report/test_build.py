@@ -52,7 +52,7 @@ def test_the_numbers(run: Path) -> None:
     made = report(run, sources=SOURCES)
     summary = json.loads((run / "summary.json").read_text())
     assert made.summary == summary
-    assert summary["schema"] == 1
+    assert summary["schema"] == 2
     assert (summary["component"], summary["withheld"]) == ("program", "")
     assert (summary["covered"], summary["statements"]) == (37, 58)
     assert summary["percent"] == pytest.approx(100 * 37 / 58, abs=1e-4)
@@ -94,6 +94,19 @@ def test_a_second_report_of_the_same_data_changes_nothing(run: Path) -> None:
     assert (run.parent / "latest").readlink() == Path("run-1")
     (line,) = (run.parent / "history.jsonl").read_text().splitlines()
     assert json.loads(line)["run_id"] == "run-1"
+
+
+def test_a_history_of_schema_1_is_continued(run: Path) -> None:
+    history = run.parent / "history.jsonl"
+    other = '{"components":{"program":50.0},"lives":2,"percent":50.0,"run_id":"run-0","schema":1}'
+    same = '{"components":{"program":50.0},"lives":2,"percent":50.0,"run_id":"run-1","schema":1}'
+    history.write_text(f"{other}\n{same}\n")
+    assert report(run, history=str(history)).changed
+    first, second = history.read_text().splitlines()
+    assert first == other, "a line of another run stays as it is"
+    entry = json.loads(second)
+    assert (entry["schema"], entry["run_id"], entry["process_runs"]) == (2, "run-1", 4)
+    assert "lives" not in entry
 
 
 def test_check_mode_predicts_and_writes_nothing(run: Path) -> None:
@@ -165,7 +178,7 @@ def two_builds(pod: Path) -> None:
         counters.with_name(counters.name.replace(old.hex(), meta.hash.hex())).write_bytes(raw)
 
 
-def test_process_runs_that_did_not_come_home_are_said(run: Path) -> None:
+def test_lost_process_runs_are_reported(run: Path) -> None:
     process_runs = [
         {
             "component": "program",
@@ -178,7 +191,7 @@ def test_process_runs_that_did_not_come_home_are_said(run: Path) -> None:
     ]
     made = report(run, process_runs=process_runs)
     (problem,) = [problem for problem in made.summary["problems"] if problem["kind"] == "lost-process-runs"]
-    assert "3 process runs, and the counters of 2 came home (exit codes 0, 137, 0)" in problem["sentence"]
+    assert "3 process runs, but only the counters of 2 were collected (exit codes 0, 137, 0)" in problem["sentence"]
     assert made.summary["percent"] is not None
 
 
@@ -227,7 +240,7 @@ def test_bad_input_is_refused_before_anything_is_written(run: Path, tmp_path: Pa
     before = everything(tmp_path)
     for more, text in (
         ({"input": str(tmp_path / "nowhere")}, "is not there"),
-        ({"output": str(run / "coverdata" / "out")}, "lies inside of the coverage data"),
+        ({"output": str(run / "coverdata" / "out")}, "is inside the coverage data"),
         ({"sources": {MODULE: str(tmp_path / "nowhere")}}, "source folder"),
         ({"thresholds": {"total": 200}}, "0 to 100"),
     ):
@@ -419,7 +432,7 @@ def test_why_a_process_run_was_lost_is_said_where_it_is_known(run: Path) -> None
         for entry in report(run, process_runs=process_runs).summary["problems"]
         if entry["kind"] == "lost-process-runs"
     ]
-    assert problem["sentence"].endswith("2 came home. It was killed for its memory.")
+    assert problem["sentence"].endswith("2 were collected. It was killed for its memory.")
     assert problem["remedy"] == ""
 
 
