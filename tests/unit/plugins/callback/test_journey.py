@@ -327,7 +327,7 @@ def test_the_last_lines_name_the_verdict_and_the_evidence(with_evidence: tuple[R
     verdict = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
     assert verdict["task"] == "Start the workload"
     assert verdict["verdict"]["cause"] == "image-not-on-node"
-    assert re.search(r"^  kept     Keep what may explain it: 2 files, 0.0 MB", run.output, re.MULTILINE)
+    assert re.search(r"^  kept     Collect diagnostics: 2 files, 0.0 MB", run.output, re.MULTILINE)
     assert "    without the cluster: there was none yet" in run.lines
 
 
@@ -335,7 +335,7 @@ def test_evidence_of_a_failure_that_is_told_later_is_named_too(tmp_path: Path) -
     options = ("-e", f"evidence={tmp_path}/evidence", "-e", '{"failure_evidence_fails": false}')
     run = play("evidence.yml", tmp_path, *options)
     assert run.returncode == 0
-    assert re.search(r"^  kept     Keep what may explain it: 2 files, 0.0 MB", run.output, re.MULTILINE)
+    assert re.search(r"^  kept     Collect diagnostics: 2 files, 0.0 MB", run.output, re.MULTILINE)
     last = [line for line in run.lines if line.strip()][-2:]
     assert last[0] == "FAILED in The way of a service: The image x is not on node-1."
     assert last[1].startswith("Evidence: ")
