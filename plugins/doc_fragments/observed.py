@@ -25,7 +25,7 @@ options:
     elements: str
     default: []
   volume_directory:
-    description: Folder on the nodes that holds one folder for each pod.
+    description: Folder on the nodes that contains one folder for each pod.
     type: str
     default: ""
 """

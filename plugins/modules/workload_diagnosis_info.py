@@ -43,7 +43,7 @@ options:
     type: str
     choices: [Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob, Pod]
   name:
-    description: Name of the workload; all of the namespace where it is empty.
+    description: Name of the workload; if empty, all workloads of the namespace.
     type: str
     default: ""
 """
@@ -76,7 +76,7 @@ workloads:
   type: list
   elements: dict
 report:
-  description: The same as lines for people.
+  description: The same as text lines.
   returned: success
   type: list
   elements: str
