@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kubernaut.coverage authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options of the modules that read coverage data wherever they lie."""
+"""Options of the modules that read coverage data."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ EXAMPLES = r"""
     component: httpbin
     nodes: [httpbin-e2e-control-plane]
 
-- name: Put a DaemonSet that runs already into coverage mode
+- name: Run an existing DaemonSet in coverage mode
   kubernaut.coverage.coverage_mode:
     kubeconfig: ~/.kube/config
     namespace: agents
@@ -191,7 +191,7 @@ EXAMPLES = r"""
     startup_seconds: 60
     resources: {limits: {memory: 512Mi}}
 
-- name: Put httpbin back
+- name: Restore httpbin
   kubernaut.coverage.coverage_mode:
     state: absent
     kubeconfig: ~/.cache/kubernaut-coverage/clusters/httpbin-e2e/kubeconfig

@@ -75,7 +75,7 @@ EXAMPLES = r"""
     output: ~/snapshots/orders
   become: true
 
-- name: Read the coverage of all that runs in a namespace
+- name: Read the coverage of all workloads of a namespace
   kubernaut.coverage.coverage_snapshot:
     kubeconfig: ~/.cache/kubernaut-coverage/clusters/shop/kubeconfig
     namespace: shop

@@ -142,7 +142,7 @@ EXAMPLES = r"""
         host_port: 8086
   register: created
 
-- name: Replace it by one with a worker, and wait until both nodes are ready
+- name: Replace it with one that has a worker, and wait until both nodes are ready
   kubernaut.coverage.kind_cluster:
     name: notification
     workers: 1

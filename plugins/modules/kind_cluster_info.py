@@ -42,7 +42,7 @@ EXAMPLES = r"""
   kubernaut.coverage.kind_cluster_info:
   register: found
 
-- name: Delete those that this collection created
+- name: Delete the clusters that this collection created
   kubernaut.coverage.kind_cluster:
     name: "{{ item.name }}"
     kubeconfig: "{{ item.kubeconfig }}"

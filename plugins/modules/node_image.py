@@ -64,7 +64,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Load an instrumented image on every node
+- name: Load an instrumented image onto every node
   kubernaut.coverage.node_image:
     cluster: httpbin-e2e
     archive: "{{ instrumented_image_result.archive }}"

@@ -323,7 +323,7 @@ def test_the_last_lines_name_the_verdict_and_the_evidence(with_evidence: tuple[R
     run, folder = with_evidence
     last = [line for line in run.lines if line.strip()][-2:]
     assert last[0] == "FAILED in The way of a service: The image x is not on node-1."
-    assert re.fullmatch(rf"Evidence: (\.\./|/)\S*{folder.name} \(begin with README.txt\)", last[1])
+    assert re.fullmatch(rf"Diagnostics: (\.\./|/)\S*{folder.name} \(start with README.txt\)", last[1])
     verdict = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
     assert verdict["task"] == "Start the workload"
     assert verdict["verdict"]["cause"] == "image-not-on-node"
@@ -338,7 +338,7 @@ def test_evidence_of_a_failure_that_is_told_later_is_named_too(tmp_path: Path) -
     assert re.search(r"^  kept     Collect diagnostics: 2 files, 0.0 MB", run.output, re.MULTILINE)
     last = [line for line in run.lines if line.strip()][-2:]
     assert last[0] == "FAILED in The way of a service: The image x is not on node-1."
-    assert last[1].startswith("Evidence: ")
+    assert last[1].startswith("Diagnostics: ")
 
 
 def test_without_a_verdict_the_end_of_the_error_output_is_quoted(failed: Run) -> None:
