@@ -291,7 +291,7 @@ class CallbackModule(Screen):
 
     @staticmethod
     def _is_same_failure(result: CallbackTaskResult) -> bool:
-        """Return whether this failure has been reported already and was raised again after diagnostics were collected."""
+        """Return whether this failure was already reported and is raised again after collecting diagnostics."""
         return result.task.resolved_action == EVIDENCE_ACTION and bool(result.result.get("failed_when_result"))
 
     def _show_evidence(self, result: CallbackTaskResult, seconds: float) -> None:

@@ -313,7 +313,7 @@ def test_its_verdict_is_shown_once_in_full(with_evidence: tuple[Run, Path]) -> N
         "    Remedy: Load the image into every node.",
         "    Setting: instrumented_image_load",
         "    Cause: image-not-on-node",
-        "    Also seen: The node is slow.",
+        "    Also found: The node is slow.",
     ]
     assert run.output.count("Failed to pull image") == 1
     assert "rescued " not in run.output.partition("PLAY RECAP")[0]
