@@ -1,37 +1,37 @@
 # Copyright (c) 2026, the kubernaut.coverage authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a person sees while a playbook works: stages, what moves, what changed, and why it failed."""
+"""Terminal output of a playbook: stages, progress, changes, and the causes of failures."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: journey
 type: stdout
-short_description: stages of a playbook, with progress, causes of failures and seconds
+short_description: shows a playbook as stages, with progress, durations and the causes of failures
 author:
   - the kubernaut.coverage authors (@kubernaut)
 description:
-  - Each role of a play is a stage with a header, a closing line and its seconds.
+  - Each role of a play is a stage with a header, a closing line and its duration.
     Tasks without a role belong to the stage of their play.
   - A task is shown only if it changed something, failed, or took longer than five seconds.
     With C(-v) and above every task and result is shown as P(ansible.builtin.default#callback) does.
-  - While something takes long, a line says what, for how long, and which step it has reached.
-    On a terminal that line is rewritten in place each second; elsewhere there is one after five seconds,
-    then one every 15 seconds or when the step changes.
-  - A module says which step it has reached by appending lines to the file that the environment variable
-    E(KUBERNAUT_COVERAGE_PROGRESS) names. This plugin makes that file and sets the variable; modules that run on the
+  - While a task takes long, a line shows the task, the elapsed time and the current step.
+    On a terminal that line is updated in place every second; elsewhere one is printed after five seconds,
+    then every 15 seconds or when the step changes.
+  - A module reports its current step by appending lines to the file in the environment variable
+    E(KUBERNAUT_COVERAGE_PROGRESS). This plugin creates that file and sets the variable; modules that run on the
     controller inherit it.
-  - A failed result with a C(verdict) (cause, sentence, evidence, remedy, setting) is shown part by part, not as JSON.
-  - At the end stand the seconds by stage, then the usual C(PLAY RECAP). After a failure, the last lines name the stage
-    that failed, its verdict in one sentence, and the folder that M(kubernaut.coverage.evidence) filled.
+  - A failed result with a C(verdict) (cause, sentence, evidence, remedy, setting) is printed as text, not as JSON.
+  - At the end it prints the seconds by stage, then the usual C(PLAY RECAP). After a failure, the last lines name the
+    failed stage, its verdict in one sentence, and the folder with the diagnostics of M(kubernaut.coverage.evidence).
 extends_documentation_fragment:
   - default_callback
   - result_format_callback
 options:
   stages_file:
     description:
-      - Where to write the stages and their seconds as JSON, each time that a stage ends.
+      - File to write the stages and their seconds to, as JSON, whenever a stage ends.
       - A list C(stages) of C(name), C(role), C(seconds), C(tasks), C(changed) and C(failed), and the total C(seconds).
     type: path
     env:
@@ -85,24 +85,24 @@ STATE_COLORS = {"error": C.COLOR_ERROR, "warning": C.COLOR_WARN, "advice": C.COL
 
 
 class CallbackModule(Screen):
-    """Stages on the screen; with C(-v), every task as the default callback shows it."""
+    """Stages on the screen; with C(-v), every task like the default callback."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "stdout"
     CALLBACK_NAME = "kubernaut.coverage.journey"
 
     def _show_findings(self, data: t.Mapping[str, t.Any]) -> None:
-        """Print the table of a preflight, as wide as the screen is."""
-        told = data.get("preflight")
-        if not isinstance(told, dict) or not isinstance(data.get("findings"), list):
+        """Print the table of a preflight, at the width of the terminal."""
+        preflight = data.get("preflight")
+        if not isinstance(preflight, dict) or not isinstance(data.get("findings"), list):
             return
         from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import shown, table
 
-        findings = shown(data["findings"], told["show"])
+        findings = shown(data["findings"], preflight["show"])
         width = shutil.get_terminal_size((100, 24)).columns - 2
-        title, *lines = table(findings, width, title=told["title"])
+        title, *lines = table(findings, width, title=preflight["title"])
         if len(findings) < len(data["findings"]):
-            title = (f"{told['title']}: {data['summary']}", "")
+            title = (f"{preflight['title']}: {data['summary']}", "")
         for line, state in [title, *lines]:
             self._say(f"  {plain(line)}", STATE_COLORS.get(state))
 
@@ -111,7 +111,7 @@ class CallbackModule(Screen):
     def _show_failure(
         self, state: str, color: str, result: CallbackTaskResult, seconds: float = 0.0, label: str = ""
     ) -> str:
-        """Show why a task failed; return the one sentence that says it."""
+        """Show why a task failed; return the cause as one sentence."""
         data = result.result
         self._handle_warnings(data)
         self._show_findings(data)
@@ -182,7 +182,7 @@ class CallbackModule(Screen):
         for stage, sentence in self._failures:
             self._say(f"FAILED in {stage}: {sentence}", C.COLOR_ERROR)
         for directory in self._evidence:
-            self._say(f"Evidence: {directory} (begin with README.txt)", C.COLOR_ERROR)
+            self._say(f"Diagnostics: {directory} (start with README.txt)", C.COLOR_ERROR)
         self._write_stages()
         self._close()
 
@@ -216,7 +216,7 @@ class CallbackModule(Screen):
     def v2_runner_on_ok(self, result: CallbackTaskResult) -> None:
         seconds = self._end(result)
         data = result.result
-        # a job that was only started has not changed anything yet: that is told where its end is awaited
+        # a job that was only started has not changed anything yet; the task that awaits it reports the change
         begun = bool(data.get("ansible_job_id") and result.task.async_val and not result.task.poll)
         changed = bool(data.get("changed")) and not begun
         if isinstance(result.task, TaskInclude):
@@ -224,7 +224,7 @@ class CallbackModule(Screen):
                 self._default("v2_runner_on_ok", result)
             return
         if result.task.resolved_action == EVIDENCE_ACTION and self._failures:
-            # of a failure that is told in the end, not here
+            # it belongs to a failure that is reported at the end, not here
             self._show_evidence(result, seconds)
             return
         self._worked(changed=changed)
@@ -247,7 +247,7 @@ class CallbackModule(Screen):
             self._show_task(state, color, result, seconds, f": {len(data['results'])} items" if looped else "")
 
     def _show_debug(self, result: CallbackTaskResult) -> None:
-        """Print what a debug task says and nothing else."""
+        """Print only the message of a debug task."""
         data = dict(result.result)
         self._clean_results(data, result.task.action)
         if "msg" in data:
@@ -291,7 +291,7 @@ class CallbackModule(Screen):
 
     @staticmethod
     def _is_same_failure(result: CallbackTaskResult) -> bool:
-        """Tell whether this is the failure that was told already, given again after evidence was collected."""
+        """Return whether this failure was already reported and is raised again after collecting diagnostics."""
         return result.task.resolved_action == EVIDENCE_ACTION and bool(result.result.get("failed_when_result"))
 
     def _show_evidence(self, result: CallbackTaskResult, seconds: float) -> None:

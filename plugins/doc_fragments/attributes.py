@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kubernaut.coverage authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the attributes of a module mean; how far it supports each of them says the module."""
+"""The attributes of modules; each module states how far it supports them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class ModuleDocFragment:
 options: {}
 attributes:
   check_mode:
-    description: Tells what would change without changing anything.
+    description: Predicts changes without making them.
   diff_mode:
     description: Shows what would change.
   platform:

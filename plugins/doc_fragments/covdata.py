@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kubernaut.coverage authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options of the modules that read coverage data wherever they lie."""
+"""Options of the modules that read coverage data."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ options:
     required: true
   policy:
     description:
-      - What follows where data are bad, foreign, old, doubled or do not go together. In no case do they count, and in
-        no case do they keep good data from counting.
-      - With V(warn) they are said in RV(problems) and left where they are, and a percentage that could not be trusted
-        is withheld. With V(fail) the first that costs data or trust fails the task, with the others as evidence.
+      - What to do with data that are damaged, foreign, old, duplicate or incompatible. They never count, and they never
+        prevent valid data from counting.
+      - With V(warn) they are listed in RV(problems) and left in place, and a percentage that cannot be trusted is
+        withheld. With V(fail) the first problem that affects data or trust fails the task, with the others as evidence.
     type: str
     choices: [fail, warn]
     default: warn
   not_before:
-    description: Seconds since the epoch; counters that were written before are those of an earlier run and set aside.
+    description: Seconds since the epoch; counters written before that time are from an earlier run and are set aside.
     type: float
     default: 0.0
   expected:
     description:
-      - Package patterns with Go's meaning (C(example.com/app/...)). A program of which neither a main package nor the
-        module matches one of them is a foreign one and set aside.
+      - Go package patterns (C(example.com/app/...)). A program is foreign if neither a main package nor the module
+        matches one of them, and is set aside.
     type: list
     elements: str
     default: []
   snapshots:
     description:
-      - What several counter files of one process are. With V(sum) they are added up, with V(last) only the last one
-        counts, because each holds all that was counted so far. With V(auto) the files themselves tell.
+      - How to combine several counter files of one process. With V(sum) they are added up. With V(last) only the last
+        one counts, because each contains all that was counted so far. V(auto) decides by the files.
     type: str
     choices: [auto, sum, last]
     default: auto

@@ -12,20 +12,20 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   container:
-    description: Name of the instrumented container. The first container of the pod if it is empty.
+    description: Name of the instrumented container. If empty, the first container of the pod.
     type: str
     default: ""
   url:
-    description: Address that answers with a 2xx status when the service is ready, as seen from the managed host.
+    description: Address that answers with a 2xx status when the service is ready, requested from the managed host.
     type: str
     default: ""
   nodes:
-    description: Names of the nodes' containers, in which covmeta is looked up. It is not waited for without any.
+    description: Names of the node containers to search for covmeta. If empty, the module does not wait for it.
     type: list
     elements: str
     default: []
   volume_directory:
-    description: Folder on the nodes that holds one folder for each pod.
+    description: Folder on the nodes that contains one folder for each pod.
     type: str
     default: ""
 """

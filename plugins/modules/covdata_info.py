@@ -7,15 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: covdata_info
-short_description: Say what Go coverage data there are
+short_description: Describe Go coverage data
 version_added: 0.1.0
 description:
   - Reads the C(covmeta) and C(covcounters) files that instrumented Go programs leave in C(GOCOVERDIR), and text
-    profiles, and says what they are; which programs and packages, which counter mode, of how many process runs, and
-    what is wrong with them.
-  - Holds the contents of each C(covmeta) against its hashes, which finds changed bits that nothing else shows. The
-    other modules do so up to 65,536 blocks; it takes about 0.1 s for each megabyte of a C(covmeta).
-  - Needs no Go. Changes nothing.
+    profiles, and returns their programs and packages, counter mode, number of process runs and problems.
+  - Compares the contents of each C(covmeta) with its hashes, which detects corruption that is otherwise invisible. The
+    other modules do this up to 65,536 blocks; it takes about 0.1 s for each megabyte of a C(covmeta).
+  - Needs no Go and changes nothing.
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
@@ -38,13 +37,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: See what came home
+- name: Describe the collected data
   kubernaut.coverage.covdata_info:
     inputs:
       - ~/coverage-results/httpbin/latest/coverdata
   register: found
 
-- name: Stop where two builds are mixed
+- name: Fail if two builds are mixed
   ansible.builtin.assert:
     that: "'two-builds' not in found.problems | map(attribute='kind')"
 """
@@ -60,11 +59,11 @@ programs:
       description: Hash of the covmeta, in the names of its files.
       type: str
     main:
-      description: Import paths of its main packages, where they are instrumented.
+      description: Import paths of its main packages, if they are instrumented.
       type: list
       elements: str
     modules:
-      description: The Go modules that its packages are of.
+      description: The Go modules of its packages.
       type: list
       elements: str
     mode:
@@ -78,31 +77,31 @@ programs:
       type: list
       elements: str
     files:
-      description: How many source files they have.
+      description: Number of source files.
       type: int
     functions:
-      description: How many functions, function literals included.
+      description: Number of functions, including function literals.
       type: int
     blocks:
-      description: How many blocks, each with a counter of its own.
+      description: Number of blocks, each with its own counter.
       type: int
     statements:
-      description: How many statements.
+      description: Number of statements.
       type: int
     covered:
-      description: How many statements ran in at least one process run.
+      description: Number of statements that ran in at least one process run.
       type: int
     percent:
       description: The same as a percentage; null without counters.
       type: float
     process runs:
-      description: Of how many process runs (executions) there are counters.
+      description: Number of process runs (executions) with counters.
       type: int
     last_written:
       description: When the last of them were written, in seconds since the epoch.
       type: float
     arguments:
-      description: What all process runs have in common of command line (C(argc), C(argv0) and so on), C(GOOS) and
+      description: What all process runs have in common of their command line (C(argc), C(argv0) and so on), C(GOOS) and
       C(GOARCH). type: dict
     covmeta:
       description: Path of the covmeta.
@@ -114,35 +113,35 @@ text_profiles:
   type: list
   elements: dict
 mode:
-  description: Counter mode of all programs together.
+  description: Common counter mode of all programs.
   returned: success
   type: str
 granularity:
-  description: Granularity of all programs together.
+  description: Common granularity of all programs.
   returned: success
   type: str
 process runs:
-  description: Of how many process runs there are counters, in all.
+  description: Total number of process runs with counters.
   returned: success
   type: int
 withheld:
-  description: Why no percentage can be given of all together; empty if one can.
+  description: Why the percentage is withheld; empty if it is not.
   returned: success
   type: str
 folders:
-  description: How many files in good order each folder holds, as C(covmeta) and C(covcounters).
+  description: Number of valid files in each folder, as C(covmeta) and C(covcounters).
   returned: success
   type: list
   elements: dict
 problems:
   description:
-    - What was found wrong, each with C(kind), C(severity) (V(error), V(warning) or V(note)), C(sentence), C(file),
+    - Problems that were found, each with C(kind), C(severity) (V(error), V(warning) or V(note)), C(sentence), C(file),
       C(component) and C(remedy).
   returned: success
   type: list
   elements: dict
 lines:
-  description: The same in plain text, line by line.
+  description: The same as text lines.
   returned: success
   type: list
   elements: str

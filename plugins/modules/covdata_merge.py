@@ -26,54 +26,54 @@ attributes:
     support: full
   diff_mode:
     support: partial
-    details: Of the names of the files; the names tell the data of the programs, and the time of the last process run.
+    details: Shows the names of the files, which identify the data of the programs and the time of the last process run.
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
   - kubernaut.coverage.covdata
 options:
   output:
     description:
-      - Folder for the result; made where it is not there. It has to be new, empty, or one that this module wrote. It is
-        written beside and moved into place whole.
-      - Beside the data, a file C(covdata.json) has their checksums, by which the folder is known as our own again.
+      - Folder for the result; created if it does not exist. It must be new, empty, or written by this module. The
+        result is written to a temporary folder and moved into place.
+      - The file C(covdata.json) in it contains checksums of the data, by which this module recognises its own folder.
     type: path
     required: true
   operation:
     description:
       - With V(merge) the counters of all inputs are added up.
-      - With V(intersect) those counters of the first input stay that ran in all other inputs too.
-      - With V(subtract) those counters of the first input stay that ran in no other input.
-      - For V(intersect) and V(subtract) each element of O(inputs) is one input, of as many files as it may be.
+      - With V(intersect) the counters of the first input are kept that ran in all other inputs too.
+      - With V(subtract) the counters of the first input are kept that ran in no other input.
+      - For V(intersect) and V(subtract) each element of O(inputs) is one input, however many files it has.
     type: str
     choices: [merge, intersect, subtract]
     default: merge
   combine:
     description:
-      - Make one program of all, as C(-pcombine) does, by import path and function. Otherwise each program stays by
-        itself, and only data of the same one are compared.
+      - Combine all programs into one by import path and function, like C(-pcombine). Otherwise programs are kept
+        separate, and only data of the same program are compared.
     type: bool
     default: false
   packages:
-    description: Package patterns with Go's meaning; only packages that match one are written. Without any, all are.
+    description: Go package patterns; only matching packages are written. By default all are.
     type: list
     elements: str
     default: []
 notes:
   - The same data and options give the same bytes, so a second run changes nothing.
-  - Text profiles cannot be made into C(covmeta) and C(covcounters); M(kubernaut.coverage.covdata_report) joins them.
+  - Text profiles cannot be converted to C(covmeta) and C(covcounters); M(kubernaut.coverage.covdata_report) joins them.
 seealso:
   - module: kubernaut.coverage.covdata_info
   - module: kubernaut.coverage.covdata_report
 """
 
 EXAMPLES = r"""
-- name: Merge what all runs of today covered
+- name: Merge the data of all runs of today
   kubernaut.coverage.covdata_merge:
     inputs:
       - ~/coverage-results/httpbin/20261123-*/coverdata
     output: ~/coverage-results/httpbin/today
 
-- name: Find what only the end-to-end tests reach
+- name: Keep only the code that the end-to-end tests alone reach
   kubernaut.coverage.covdata_merge:
     inputs:
       - ~/data/e2e
@@ -87,25 +87,25 @@ EXAMPLES = r"""
 
 RETURN = r"""
 percent:
-  description: Percentage of statements that are covered in the result; null if it is withheld.
+  description: Percentage of statements that are covered in the result; null if withheld.
   returned: success
   type: float
   sample: 63.2419
 covered:
-  description: How many statements are covered in the result.
+  description: Number of covered statements in the result.
   returned: success
   type: int
 statements:
-  description: How many there are.
+  description: Number of statements.
   returned: success
   type: int
 withheld:
-  description: Why no percentage is given; empty if one is.
+  description: Why the percentage is withheld; empty if it is not.
   returned: success
   type: str
 programs:
-  description: The programs of the result, each with C(hash), C(main), C(mode), C(packages) (how many) and
-  C(process_runs).
+  description: >-
+    The programs of the result, each with C(hash), C(main), C(mode), C(packages) (their number) and C(process_runs).
   returned: success
   type: list
   elements: dict
@@ -116,7 +116,7 @@ files:
   elements: str
 problems:
   description:
-    - What was found wrong, each with C(kind), C(severity) (V(error), V(warning) or V(note)), C(sentence), C(file),
+    - Problems that were found, each with C(kind), C(severity) (V(error), V(warning) or V(note)), C(sentence), C(file),
       C(component) and C(remedy).
   returned: success
   type: list

@@ -11,9 +11,10 @@ short_description: Report Go coverage data and text profiles in any format
 version_added: 0.1.0
 description:
   - Reads the C(covmeta) and C(covcounters) files that instrumented Go programs leave in C(GOCOVERDIR), and text
-    profiles, joins them, and writes them in the formats that are asked for. Needs no Go.
-  - Text profile, C(func), C(percent) and C(pkglist) are those of C(go tool covdata). Text profiles are joined as
-    C(golang.org/x/tools/cover) does, by file and range, so unit and integration tests join end-to-end tests.
+    profiles, joins them, and writes them in the requested formats. Needs no Go.
+  - The text profile, C(func), C(percent) and C(pkglist) are identical to those of C(go tool covdata). Text profiles are
+    joined by file and range, like C(golang.org/x/tools/cover), so unit and integration tests can be combined with
+    end-to-end tests.
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
@@ -28,56 +29,56 @@ attributes:
     support: full
   diff_mode:
     support: partial
-    details: Of the formats V(percent), V(pkglist) and V(markdown) only.
+    details: Only for the formats V(percent), V(pkglist) and V(markdown).
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
   - kubernaut.coverage.covdata
 options:
   outputs:
     description:
-      - What to write. Keys are formats, values are absolute paths of files; an earlier file is replaced.
-      - V(profile) is Go's text profile, V(func), V(percent) and V(pkglist) are what C(go tool covdata) prints.
-      - V(html) is one page with everything in it, V(cobertura) and V(lcov) are by line, for CI systems and editors.
-      - V(json) is the summary for programs, with the keys of C(summary.json), V(markdown) the one for people.
-      - Without any, nothing is written and the numbers are only returned.
+      - The files to write. Keys are formats, values are absolute paths; existing files are replaced.
+      - V(profile) is Go's text profile; V(func), V(percent) and V(pkglist) are the output of C(go tool covdata).
+      - V(html) is one self-contained page; V(cobertura) and V(lcov) are line formats for CI systems and editors.
+      - V(json) is the machine-readable summary, with the keys of C(summary.json); V(markdown) is the readable one.
+      - By default nothing is written and the numbers are only returned.
     type: dict
     default: {}
   name:
-    description: What is reported, for the page and the summaries.
+    description: Title of the page and the summaries.
     type: str
     default: coverage
   include:
-    description: Package patterns with Go's meaning (C(example.com/app/...)); only packages that match one are reported.
+    description: Go package patterns (C(example.com/app/...)); only matching packages are reported.
     type: list
     elements: str
     default: []
   exclude:
-    description: Package patterns with Go's meaning; packages that match one are not reported.
+    description: Go package patterns; matching packages are not reported.
     type: list
     elements: str
     default: []
   sources:
     description:
-      - Where sources lie, to be shown on the page. Keys are prefixes of import paths, mostly modules, values are
-        folders; the longest prefix wins. A source that is not at hand is said on the page and is no error.
+      - Folders with the sources to show on the page. Keys are prefixes of import paths, usually modules, values are
+        folders; the longest prefix wins. A missing source is noted on the page and does not cause an error.
     type: dict
     default: {}
   paths:
     description:
-      - Names of files in Cobertura, LCOV and on the page, where the checkout does not tell them. Keys are prefixes of
+      - Names of files in Cobertura, LCOV and on the page, if the checkout does not determine them. Keys are prefixes of
         the names in the data (a module, an import path, the folder of the build), values folders in the repository,
         relative to its root (V(services/app)); a dot is the root itself. The longest prefix wins.
-      - Without it, names are those in the repository of O(sources). Its root is the nearest folder above that has
-        C(.git), or else C(go.work), or else the folder of the module. Modules of a workspace, replaced and vendored
-        ones and main packages that were built as files are found there. Without any source folder the names are
-        relative to the module of the main package.
+      - By default, names are relative to the root of the repository of O(sources), which is the nearest parent folder
+        with C(.git), or else C(go.work), or else the folder of the module. Workspace, replaced and vendored modules and
+        main packages that were built from files are found there. Without any source folder, names are relative to the
+        module of the main package.
     type: dict
     default: {}
 notes:
   - The same data and options give the same bytes, so a second run changes nothing.
-  - A package pattern that matches no package is an error that names the nearest.
-  - A text profile tells no functions, so blocks that only it knows are in none. A text profile of other sources than
-    the rest would count statements twice and is set aside; see O(policy).
+  - A package pattern that matches no package is an error that names the closest match.
+  - A text profile contains no functions, so blocks that occur only in it belong to none. A text profile of different
+    sources would count statements twice and is set aside; see O(policy).
 seealso:
   - module: kubernaut.coverage.covdata_info
   - module: kubernaut.coverage.covdata_merge
@@ -110,19 +111,19 @@ percent:
   type: float
   sample: 63.2419
 statements:
-  description: How many statements there are.
+  description: Number of statements.
   returned: success
   type: int
 covered:
-  description: How many of them ran.
+  description: Number of statements that ran.
   returned: success
   type: int
 mode:
-  description: Counter mode of all together.
+  description: Common counter mode.
   returned: success
   type: str
 process runs:
-  description: Of how many process runs (executions) there were counters.
+  description: Number of process runs (executions) with counters.
   returned: success
   type: int
 packages:
@@ -131,18 +132,18 @@ packages:
   type: list
   elements: dict
 files:
-  description: Path of each file that was asked for, by its format.
+  description: Path of each requested file, by its format.
   returned: success
   type: dict
 problems:
   description:
-    - What was found wrong, each with C(kind), C(severity) (V(error), V(warning) or V(note)), C(sentence), C(file),
+    - Problems that were found, each with C(kind), C(severity) (V(error), V(warning) or V(note)), C(sentence), C(file),
       C(component) and C(remedy).
   returned: success
   type: list
   elements: dict
 lines:
-  description: The numbers in plain text, line by line.
+  description: The numbers as text lines.
   returned: success
   type: list
   elements: str

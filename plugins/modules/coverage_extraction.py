@@ -7,18 +7,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: coverage_extraction
-short_description: Bring the counters of a workload home
+short_description: Collect the counters of a workload
 version_added: 0.1.0
 description:
-  - Stops the workload gracefully, waits until its programs have really ended, copies the files of every pod from every
-    node, counts them against the process runs that there were, and puts the workload back as it was.
-  - Where counters are missing, it says why. It fails only where none came home at all; where some did, that is a
-    warning and RV(verdict).
-  - A Deployment, StatefulSet or ReplicaSet is scaled to zero for a moment, a DaemonSet is given a node selector that
-    fits no node, a Pod is deleted and made again. A Job, and the Jobs of a CronJob, get the time-out to end by
-    themselves and are suspended then; of one that has ended, the counters are only copied.
-  - Files on the nodes that are older than this run's workload are of another run. They go to C(set-aside) in the run's
-    folder and count for nothing.
+  - Stops the workload gracefully, waits until its programs have exited, copies the files of every pod from every node,
+    compares them with the process runs, and restores the workload.
+  - If counters are missing, it says why. It fails only if none were collected at all; if some are missing, it warns and
+    returns RV(verdict).
+  - A Deployment, StatefulSet or ReplicaSet is scaled to zero temporarily, a DaemonSet gets a node selector that matches
+    no node, a Pod is deleted and created again. Jobs, including those of a CronJob, may finish until the timeout and
+    are then suspended; for a finished Job, the counters are only copied.
+  - Files on the nodes that are older than this run's workload belong to another run. They are moved to C(set-aside) in
+    the run's folder and do not count.
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
@@ -47,42 +47,45 @@ options:
     type: str
     required: true
   nodes:
-    description: The nodes' containers, to copy from. Nodes that pods ran on are looked at too.
+    description: Names of the node containers to copy from. Nodes on which pods ran are searched too.
     type: list
     elements: str
     required: true
   volume_directory:
-    description: Folder on the nodes that holds one folder for each pod.
+    description: Folder on the nodes that contains one folder for each pod.
     type: str
     required: true
   destination:
-    description: Folder that gets one folder for each pod.
+    description: Folder to copy the counters to, one folder for each pod.
     type: path
     required: true
   record:
-    description: File that keeps the process runs that there were and what came home of each.
+    description: File to save the process runs in, with the counters collected from each.
     type: path
     required: true
   pods:
     description:
-      - The pods that M(kubernaut.coverage.readiness_gate) saw ready.
-      - One that is gone since is counted too. Where O(record) has all of them already, nothing is done.
+      - The pods that M(kubernaut.coverage.readiness_gate) reported as ready.
+      - Pods that have been deleted since are counted too. If O(record) already contains all of them, nothing is done.
     type: list
     elements: dict
     default: []
   timeout:
-    description: Seconds for a pod's end, on top of its grace period; and for a Job's own end before it is suspended.
+    description: >-
+      Seconds that a pod may take to end, in addition to its grace period; also the seconds that a Job may take to
+      finish before it is suspended.
     type: int
     default: 15
   evidence:
     description:
-      - Folder that gets C(ending.json), what the rules saw, where counters are missing or were set aside.
-      - None where it is not given.
+      - Folder for C(ending.json), the observation that the rules evaluated, written if counters are missing or were set
+        aside.
+      - If not set, it is not written.
     type: path
 """
 
 EXAMPLES = r"""
-- name: Bring the counters of httpbin home
+- name: Collect the counters of httpbin
   kubernaut.coverage.coverage_extraction:
     kubeconfig: ~/.cache/kubernaut-coverage/clusters/httpbin-e2e/kubeconfig
     namespace: httpbin-e2e
@@ -98,19 +101,19 @@ EXAMPLES = r"""
 RETURN = r"""
 process runs:
   description:
-    - For each pod how often its program was started, how it ended, and what came home.
-    - Where process runs are lost, C(cause) and C(why) tell of the last of them.
+    - For each pod, how often its program was started, how it ended, and the counters that were collected.
+    - If process runs are lost, C(cause) and C(why) describe the last of them.
   returned: success
   type: list
   elements: dict
 lost:
-  description: Number of process runs whose counters did not come home.
+  description: Number of process runs whose counters are missing.
   returned: success
   type: int
 verdict:
   description:
-    - Why counters are missing or were set aside. C(also) has what else was seen, as C(cause) and C(sentence).
-    - Empty where all is well, where nothing was left to do, and in check mode.
+    - Why counters are missing or were set aside. C(also) lists other findings, each with C(cause) and C(sentence).
+    - Empty if nothing is missing, if there was nothing to do, and in check mode.
   returned: always
   type: dict
   sample:
@@ -121,7 +124,7 @@ verdict:
     setting: ""
     also: []
 set_aside:
-  description: Files, as C(POD/NAME), that are older than the workload of this run.
+  description: Files, as C(POD/NAME), that are older than this run's workload.
   returned: success
   type: list
   elements: str

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: coverage_mode
-short_description: Run a workload so that it writes its counters, and put it back
+short_description: Run a workload in coverage mode, or restore it
 version_added: 0.1.0
 description:
-  - Changes the one container of a workload that is instrumented, and what its pod needs for that. The normal workload
-    is taken from its manifests, which are all applied, or from the cluster, whoever applied it.
-  - Changed are its image, E(GOCOVERDIR), a mount with a folder for each pod, and the pod's grace period; more only
-    where it is asked for. The program's user and security context stay as they are, unless O(permission) needs them.
-  - What was changed is kept in an annotation, with which O(state=absent) puts the workload back exactly. What somebody
-    else changed meanwhile stays, and is returned as RV(kept).
-  - The template of a Job, and a bare Pod, cannot be changed. They are deleted and created anew, once the API server
-    was asked and takes the new one.
+  - Changes the instrumented container of a workload, and its pod as needed. The normal workload is read from its
+    manifests, which are all applied, or from the cluster.
+  - It changes the image, E(GOCOVERDIR), a mount with a folder for each pod, and the pod's grace period; anything else
+    only on request. The program's user and security context are kept, unless O(permission) requires a change.
+  - The changes are recorded in an annotation, from which O(state=absent) restores the workload exactly. Changes that
+    others made in the meantime are kept, and returned as RV(kept).
+  - The template of a Job, and a bare Pod, cannot be changed. They are deleted and created again, after a dry run has
+    confirmed that the API server accepts the new object.
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
@@ -35,37 +35,39 @@ attributes:
   check_mode:
     support: full
     details:
-      - Asks the API server for a dry run. Without a cluster yet, all objects are said to be changed.
+      - Asks the API server for a dry run. If there is no cluster yet, all objects are reported as changed.
   diff_mode:
     support: full
     details:
-      - Shows the workload in the cluster and what becomes of it. Values that look like secrets are left out.
+      - Shows the workload before and after. Values that look like secrets are left out.
 options:
   state:
-    description: Whether the workload is to run in coverage mode.
+    description: Whether the workload runs in coverage mode.
     type: str
     choices: [present, absent]
     default: present
   namespace:
     description:
-      - Namespace of the workload, and of all objects that name none.
-      - It is made where it is missing and there are O(objects) or O(manifests).
+      - Namespace of the workload, and of all objects without a namespace.
+      - It is created if it does not exist and O(objects) or O(manifests) are set.
     type: str
     required: true
   kind:
     description:
       - Kind of the workload. One of C(Deployment), C(StatefulSet), C(DaemonSet), C(Job), C(CronJob), C(Pod).
-      - What another workload makes is refused, and its maker named.
+      - Objects that another workload manages are refused; the error names that workload.
     type: str
     default: Deployment
   container:
-    description: Name of the instrumented container, which may be an init container. Required for O(state=present).
+    description: Name of the instrumented container, which can be an init container. Required for O(state=present).
     type: str
   image:
-    description: Reference of the instrumented image, as every node has it. Required for O(state=present).
+    description: Reference of the instrumented image, which every node must have. Required for O(state=present).
     type: str
   other_containers:
-    description: More instrumented containers of the pod. Their counters lie in a folder of their name in the pod's.
+    description: >-
+      Further instrumented containers of the pod. Their counters are in a folder of the container's name in the pod's
+      folder.
     type: list
     elements: dict
     default: []
@@ -79,7 +81,7 @@ options:
         type: str
         required: true
   objects:
-    description: The normal objects, inline. Without these and O(manifests), the workload is taken from the cluster.
+    description: The normal objects, inline. Without these and O(manifests), the workload is read from the cluster.
     type: list
     elements: dict
     default: []
@@ -93,50 +95,51 @@ options:
     type: path
     default: /
   run_id:
-    description: Id of the run; names a folder on the nodes. Required for O(state=present).
+    description: Id of the run, used as a folder name on the nodes. Required for O(state=present).
     type: str
   component:
-    description: Name of the component; names a folder in the run's. Required for O(state=present).
+    description: Name of the component, used as a folder name in the run's folder. Required for O(state=present).
     type: str
   directory:
     description: Where the container writes its counters.
     type: str
     default: /coverdata
   grace_period:
-    description: Seconds that a pod gets to end, at least.
+    description: Minimum grace period of the pod, in seconds.
     type: int
     default: 30
   startup_seconds:
     description:
-      - Seconds that the container gets to start before a probe kills it, at least. C(0) leaves the probes alone.
-      - A startup probe of its own gets more tries. Otherwise one is made from the liveness probe; without a liveness
-        probe nothing kills a slow start, and nothing is changed.
+      - Minimum number of seconds that the container has to start before a probe kills it. C(0) leaves the probes
+        unchanged.
+      - An existing startup probe gets a higher failure threshold. Otherwise one is derived from the liveness probe;
+        without a liveness probe nothing kills a slow start, and nothing is changed.
     type: int
     default: 0
   environment:
-    description: More variables for the container; one that it has is replaced.
+    description: Additional environment variables for the container; existing ones of the same name are replaced.
     type: dict
     default: {}
   resources:
-    description: Requests and limits, laid over the container's own.
+    description: Requests and limits, merged over the container's own.
     type: dict
     default: {}
   replicas:
-    description: Number of pods, of a Deployment or StatefulSet. As it is where not given.
+    description: Number of replicas of a Deployment or StatefulSet. Unchanged if not set.
     type: int
   volume:
     description:
-      - What the folder for the counters is to the pod. It is the same folder of the node either way.
-      - V(auto) is V(host_path), unless the namespace does not take it (Pod Security, a policy).
+      - How the folder for the counters is mounted into the pod. It is the same folder of the node in both cases.
+      - V(auto) is V(host_path), unless the namespace does not allow it (Pod Security, a policy).
     type: str
     choices: [auto, host_path, persistent_volume_claim]
     default: auto
   permission:
     description:
-      - How the folder comes to be writable for the program. V(auto) is the mildest way that works.
-      - V(writable) means that it is already. V(node) prepares it on the nodes with the mode 1777.
+      - How the folder is made writable for the program. V(auto) is the least invasive way that works.
+      - V(writable) requires that it is writable already. V(node) prepares it on the nodes with mode 1777.
       - V(fs_group) gives it to the pod's group, which needs O(volume=persistent_volume_claim).
-      - V(init_container) opens it with C(chmod) of O(init_image), as root. V(root) runs the program as root, and needs
+      - V(init_container) runs C(chmod) of O(init_image) as root. V(root) runs the program as root, and needs
         O(allow_root).
     type: str
     choices: [auto, writable, node, fs_group, init_container, root]
@@ -146,16 +149,16 @@ options:
     type: str
     default: ""
   allow_root:
-    description: Whether the program may be run as root if there is no other way.
+    description: Whether the program may run as root if there is no other way.
     type: bool
     default: false
   nodes:
-    description: The nodes' containers, on which the folder for the counters is made, or removed.
+    description: Names of the node containers on which the folder for the counters is created or removed.
     type: list
     elements: str
     default: []
   discard_counters:
-    description: Whether O(state=absent) removes a folder on the nodes that has counters which were not brought home.
+    description: Whether O(state=absent) removes a folder on the nodes whose counters have not been collected.
     type: bool
     default: false
 """
@@ -174,7 +177,7 @@ EXAMPLES = r"""
     component: httpbin
     nodes: [httpbin-e2e-control-plane]
 
-- name: Put a DaemonSet that runs already into coverage mode
+- name: Run an existing DaemonSet in coverage mode
   kubernaut.coverage.coverage_mode:
     kubeconfig: ~/.kube/config
     namespace: agents
@@ -188,7 +191,7 @@ EXAMPLES = r"""
     startup_seconds: 60
     resources: {limits: {memory: 512Mi}}
 
-- name: Put httpbin back
+- name: Restore httpbin
   kubernaut.coverage.coverage_mode:
     state: absent
     kubeconfig: ~/.cache/kubernaut-coverage/clusters/httpbin-e2e/kubeconfig
@@ -205,29 +208,30 @@ objects:
   elements: str
   sample: [Deployment httpbin-e2e/httpbin]
 volume_directory:
-  description: Folder on the nodes that holds one folder for each pod.
+  description: Folder on the nodes that contains one folder for each pod.
   returned: when O(state=present)
   type: str
   sample: /coverdata/20261123-154210-123/httpbin
 volume:
-  description: What that folder is to the pod.
+  description: How that folder is mounted into the pod.
   returned: when O(state=present)
   type: str
   sample: host_path
 permission:
-  description: How the folder comes to be writable for the program, as in O(permission).
+  description: How the folder is made writable for the program, as in O(permission).
   returned: when O(state=present)
   type: str
   sample: node
 permission_reason:
-  description: Why that way.
+  description: Why that permission was chosen.
   returned: when O(state=present)
   type: str
   sample: /coverdata/20261123-154210-123/httpbin is made on every node with the mode 1777
 changes:
   description:
-    - The fields of the workload that coverage mode changes, or that are put back.
-    - What was or is absent has no key V(before) or V(after). Values that look like secrets are left out.
+    - The fields of the workload that coverage mode changes, or that are restored.
+    - A field that did not exist has no key V(before), one that does not exist any more no key V(after). Values that
+      look like secrets are left out.
   returned: success
   type: list
   elements: dict
@@ -236,7 +240,7 @@ changes:
       before: httpbin:1
       after: localhost/httpbin:3f2a9c0b1d2e
 kept:
-  description: Fields that coverage mode had changed and somebody else changed after it. Theirs stays.
+  description: Fields that coverage mode had changed and somebody else changed afterwards. The later value is kept.
   returned: success
   type: list
   elements: dict
@@ -245,13 +249,13 @@ kept:
       description: Path of the field.
       type: str
     coverage:
-      description: What coverage mode had set; no key where it had taken the field away.
+      description: Value that coverage mode had set; no key if it had removed the field.
       type: raw
     now:
-      description: What it is; no key where it is absent.
+      description: Current value; no key if the field does not exist.
       type: raw
 notes:
-  description: What a person should know, a sentence each.
+  description: Notes for the user, one sentence each.
   returned: success
   type: list
   elements: str

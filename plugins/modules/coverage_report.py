@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: coverage_report
-short_description: Merge Go coverage data and report them
+short_description: Merge Go coverage data and write reports
 version_added: 0.1.0
 description:
   - Reads the C(covmeta) and C(covcounters) files that instrumented Go programs leave in C(GOCOVERDIR), merges the
     counters of all process runs of each component, and writes the reports of one run into one folder. Needs no Go.
   - The text profile, and the numbers by function and package, are those of C(go tool covdata).
-  - What is damaged, doubled, left over or foreign is set aside and said, the good data survive. A percentage that could
-    not be trusted is withheld with its reason, RV(percent) is then null; see RV(problems).
+  - Data that are damaged, duplicate, left over or foreign are set aside and listed; valid data are kept. A percentage
+    that cannot be trusted is withheld with its reason, and RV(percent) is then null; see RV(problems).
   - A percentage below its threshold does not fail this module; see RV(threshold_passed).
 author:
   - the kubernaut.coverage authors (@kubernaut)
@@ -36,78 +36,77 @@ attributes:
 options:
   input:
     description:
-      - Folder with the data, C(<component>/<pod>/) below it; it, or its folder C(coverdata) where there is one, is
-        searched recursively. Files that lie in it directly belong to the component O(service).
-      - Data of different components are never mixed; each has a total of its own.
+      - Folder with the data, in C(<component>/<pod>/). It, or its folder C(coverdata) if there is one, is searched
+        recursively. Files directly in it belong to the component O(service).
+      - Data of different components are never mixed; each has its own total.
     type: path
     required: true
   output:
-    description: Folder of the run's results; made where it is not there.
+    description: Folder for the run's results; created if it does not exist.
     type: path
     required: true
   service:
     description:
-      - Name of the service. The component of that name is what the totals, thresholds and package patterns are about;
-        without one, the first component by name is.
+      - Name of the service. Totals, thresholds and package patterns apply to the component of that name; if there is
+        none, to the first component by name.
     type: str
     required: true
   run_id:
-    description: Id of the run, shown in the reports and the key of its line in O(history).
+    description: Id of the run, shown in the reports and used as the key of its line in O(history).
     type: str
     default: ""
   sources:
     description:
-      - Where sources lie, to be shown on the page. Keys are prefixes of import paths, mostly modules, values are
-        folders; the longest prefix wins. A source that is not at hand is said on the page and is no error.
+      - Folders with the sources to show on the page. Keys are prefixes of import paths, usually modules, values are
+        folders; the longest prefix wins. A missing source is noted on the page and does not cause an error.
     type: dict
     default: {}
   paths:
     description:
-      - Names of files in Cobertura, LCOV and on the page, where the checkout does not tell them. Keys are prefixes of
+      - Names of files in Cobertura, LCOV and on the page, if the checkout does not determine them. Keys are prefixes of
         the names in the data (a module, an import path, the folder of the build), values folders in the repository,
         relative to its root (V(services/app)); a dot is the root itself. The longest prefix wins.
-      - Without it, names are those in the repository of O(sources). Its root is the nearest folder above that has
-        C(.git), or else C(go.work), or else the folder of the module. Modules of a workspace, replaced and vendored
-        ones and main packages that were built as files are found there. Without any source folder the names are
-        relative to the module of the main package.
+      - By default, names are relative to the root of the repository of O(sources), which is the nearest parent folder
+        with C(.git), or else C(go.work), or else the folder of the module. Workspace, replaced and vendored modules and
+        main packages that were built from files are found there. Without any source folder, names are relative to the
+        module of the main package.
     type: dict
     default: {}
   include:
-    description: Package patterns with Go's meaning (C(example.com/app/...)); only packages that match one are reported.
+    description: Go package patterns (C(example.com/app/...)); only matching packages are reported.
     type: list
     elements: str
     default: []
   exclude:
-    description: Package patterns with Go's meaning; packages that match one are not reported.
+    description: Go package patterns; matching packages are not reported.
     type: list
     elements: str
     default: []
   thresholds:
-    description: Percentages to hold the exact numbers against.
+    description: Minimum percentages.
     type: dict
     suboptions:
       total:
-        description: For the total of the service.
+        description: For all statements of the service.
         type: float
       packages:
         description:
-          - For packages, keys are package patterns with Go's meaning, values percentages. Each package that a pattern
-            matches has to reach it; where several match, the most exact holds.
+          - For packages; keys are Go package patterns, values are percentages. Each package that matches a pattern has
+            to reach its percentage; if several match, the most specific one applies.
           - A pattern that matches no package is a shortfall.
         type: dict
         default: {}
   process runs:
     description:
-      - What is known of the process runs there were, shown in the reports. Known keys of an entry are V(component),
-        V(pod), V(container), V(process_runs) (how many there were), V(counters) (of how many they came home),
-        V(exit_codes) and V(reason).
+      - The process runs, shown in the reports. Keys of an entry are V(component), V(pod), V(container), V(process_runs)
+        (number of process runs), V(counters) (number whose counters were collected), V(exit_codes) and V(reason).
     type: list
     elements: dict
     default: []
   records:
     description:
-      - Files that M(kubernaut.coverage.coverage_extraction) kept of process runs, as its option O(ignore:record); they
-        add to O(process_runs). One that is not there adds none.
+      - Files in which M(kubernaut.coverage.coverage_extraction) saved process runs (its option O(ignore:record)); they
+        are added to O(process_runs). Missing files are ignored.
     type: list
     elements: path
     default: []
@@ -117,59 +116,60 @@ options:
     default: {}
   policy:
     description:
-      - What follows where data are bad, foreign, old, doubled or do not go together. In no case do they count, and in
-        no case do they keep good data from counting.
-      - With V(warn) they are said in RV(problems) and left where they are, and a percentage that could not be trusted
-        is withheld. With V(quarantine) files that do not count are also moved to the folder C(quarantine/<component>)
-        of O(output), with a record of where they came from and why. With V(fail) the first that costs data or trust
-        fails the task, with the others as evidence, and nothing is written.
+      - What to do with data that are damaged, foreign, old, duplicate or incompatible. They never count, and they never
+        prevent valid data from counting.
+      - With V(warn) they are listed in RV(problems) and left in place, and a percentage that cannot be trusted is
+        withheld. With V(quarantine) files that do not count are also moved to the folder C(quarantine/<component>) of
+        O(output), with a record of their origin and the reason. With V(fail) the first problem that affects data or
+        trust fails the task, with the others as evidence, and nothing is written.
     type: str
     choices: [fail, quarantine, warn]
     default: warn
   not_before:
     description:
-      - Seconds since the epoch; counters that were written before are those of an earlier run and do not count.
+      - Seconds since the epoch; counters written before that time are from an earlier run and do not count.
     type: float
     default: 0.0
   expected:
     description:
-      - Package patterns with Go's meaning. A program of which neither a main package nor the module matches one of them
-        is a foreign one and does not count.
+      - Go package patterns. A program is foreign if neither a main package nor the module matches one of them, and does
+        not count.
     type: list
     elements: str
     default: []
   snapshots:
     description:
-      - What several counter files of one process are. With V(sum) they are added up, with V(last) only the last one
-        counts, because each holds all that was counted so far. With V(auto) the files and O(process_runs) tell.
+      - How to combine several counter files of one process. With V(sum) they are added up. With V(last) only the last
+        one counts, because each contains all that was counted so far. V(auto) decides by the files and O(process_runs).
     type: str
     choices: [auto, sum, last]
     default: auto
   text_profiles:
     description:
-      - Text profiles of other tests of the same sources, shown beside the end-to-end tests and joined with them; see
-        RV(tiers). The total, its thresholds and all other files stay those of the end-to-end tests.
+      - Text profiles of other tests of the same sources, shown next to the end-to-end tests and combined with them; see
+        RV(tiers). The total, its thresholds and all other files are still those of the end-to-end tests.
     type: list
     elements: dict
     default: []
     suboptions:
       name:
-        description: Name of the tier, as V(unit); V(e2e) and V(all) are taken.
+        description: Name of the tier, such as V(unit); V(e2e) and V(all) are reserved.
         type: str
         required: true
       path:
-        description: The profile, as C(go test -coverprofile) writes it.
+        description: The profile, as written by C(go test -coverprofile).
         type: path
         required: true
   history:
-    description: File that gets one line of JSON for each run; a run that is reported again keeps its one line.
+    description: >-
+      File to which one line of JSON is appended for each run; a run that is reported again keeps its single line.
     type: path
   latest:
-    description: Symbolic link that is made to point at O(output), relatively.
+    description: Relative symbolic link to O(output).
     type: path
 notes:
   - The same data and options give the same bytes, so a second run changes nothing.
-  - Merged data are written to the folder C(merged) as C(go tool covdata) reads them, all packages included.
+  - Merged data of all packages are written to the folder C(merged), in the format of C(go tool covdata).
 """
 
 EXAMPLES = r"""
@@ -203,15 +203,15 @@ percent:
   type: float
   sample: 63.2419
 statements:
-  description: How many statements that component has.
+  description: Number of statements of that component.
   returned: success
   type: int
 covered:
-  description: How many of them ran.
+  description: Number of statements that ran.
   returned: success
   type: int
 withheld:
-  description: Why no percentage is given; empty if one is.
+  description: Why the percentage is withheld; empty if it is not.
   returned: success
   type: str
 packages:
@@ -226,27 +226,27 @@ components:
   elements: dict
 tiers:
   description:
-    - Where there are O(text_profiles), V(e2e), each of them and V(all) together, each with C(name), C(path), C(mode),
-      C(covered), C(statements), C(percent) and C(packages), the percentage by package. All are held against the same
-      statements, those of V(all).
+    - With O(text_profiles), V(e2e), each profile, and V(all) combined, each with C(name), C(path), C(mode), C(covered),
+      C(statements), C(percent) and C(packages), the percentage by package. All refer to the same statements, those of
+      V(all).
   returned: success
   type: list
   elements: dict
 files:
-  description: Path of each file that is there now, by its name in the results folder.
+  description: Path of each existing file, by its name in the results folder.
   returned: success
   type: dict
   sample:
     summary.json: /home/me/coverage-results/httpbin/20261123-154210-123/summary.json
 problems:
   description:
-    - What was found wrong, each with C(kind), C(severity) (V(error), V(warning) or V(note)), C(sentence), C(file),
+    - Problems that were found, each with C(kind), C(severity) (V(error), V(warning) or V(note)), C(sentence), C(file),
       C(component) and C(remedy).
   returned: success
   type: list
   elements: dict
 threshold_passed:
-  description: Whether no threshold was missed; also false if a threshold is set and the percentage is withheld.
+  description: Whether all thresholds were reached; also false if a threshold is set and the percentage is withheld.
   returned: success
   type: bool
 shortfalls:
@@ -275,12 +275,12 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listin
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction import recorded
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.build import Options, make_report
 
-# what is no error in check mode: the roles before this one only said what they would do
+# no error in check mode: the earlier roles only predicted what they would do
 NOT_YET = ("input-missing", "no-coverage-data")
 
 
 def nothing_yet(why: str) -> dict:
-    """Return the result of check mode where there are no data yet."""
+    """Return the result of check mode if there are no data yet."""
     lists: dict = {name: [] for name in ("packages", "components", "problems", "shortfalls", "tiers")}
     numbers = {"percent": None, "statements": 0, "covered": 0, "withheld": why, "threshold_passed": True}
     return {**lists, **numbers, "files": {}, "lines": [why]}

@@ -10,12 +10,12 @@ module: coverage_snapshot
 short_description: Read the coverage of running Go programs from their memory
 description:
   - Reads the coverage counters of Go programs while they run, and writes them as the C(covmeta) and C(covcounters)
-    files that C(go tool covdata) reads. The programs need no E(GOCOVERDIR), no volume, no signal handler and no line of
-    source for it; they are not stopped, not restarted and not slowed down by more than the copy of their counters.
-  - Works for every program that C(go build -cover) of Go 1.20 or later built for Linux, in every counter mode, also
-    without a symbol table (C(-ldflags=-s -w)), as a position-independent executable, with cgo and with C(-race).
+    files that C(go tool covdata) reads. The programs need no E(GOCOVERDIR), no volume, no signal handler and no change
+    to their source. They are not stopped or restarted; reading costs them no more time than the copy of their counters.
+  - Works for every Linux program that was built by C(go build -cover) of Go 1.20 or later, in every counter mode, and
+    also without a symbol table (C(-ldflags=-s -w)), as a position-independent executable, with cgo and with C(-race).
   - Finds the programs by a process id, or by the workload or namespace of a kind cluster whose nodes run on this host.
-  - Needs the right to read another process's memory, as a debugger does; usually that is root.
+  - Needs permission to read another process's memory, like a debugger; usually this means root.
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
@@ -33,10 +33,10 @@ attributes:
     support: none
 options:
   pid:
-    description: Id of a process on this host, as C(ps) shows it here.
+    description: Id of a process on this host, as shown by C(ps).
     type: int
   namespace:
-    description: Namespace of the workload, or of all workloads where O(name) is empty.
+    description: Namespace of the workload, or of all workloads if O(name) is empty.
     type: str
   kind:
     description: Kind of the workload.
@@ -44,24 +44,24 @@ options:
     choices: [Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob, Pod]
     default: Deployment
   name:
-    description: Name of the workload; all of the namespace where it is empty.
+    description: Name of the workload; if empty, all workloads of the namespace.
     type: str
     default: ""
   output:
     description:
-      - Folder for the files; made where it does not exist.
-      - With O(namespace), each run of a container has a folder of its own in it, C(POD/CONTAINER-ID), so snapshots of
-        containers that have been restarted since stay and count.
+      - Folder for the files; created if it does not exist.
+      - With O(namespace), each container run has its own folder in it, C(POD/CONTAINER-ID), so snapshots of containers
+        that have since been restarted are kept and count.
       - An earlier snapshot of the same process run is replaced.
     type: path
     required: true
   timeout:
-    description: Seconds to wait for a program that is still starting; all processes of a round together.
+    description: Seconds to wait for programs that are still starting, for all processes of a snapshot together.
     type: int
     default: 10
   watch:
     description:
-      - Seconds between two snapshots; with V(0) there is one snapshot.
+      - Seconds between snapshots; V(0) takes one snapshot.
       - Otherwise snapshots are taken until the task is stopped or no process is left. Percentage and newly reached
         packages are shown as progress (P(kubernaut.coverage.journey#callback)).
     type: int
@@ -75,7 +75,7 @@ EXAMPLES = r"""
     output: ~/snapshots/orders
   become: true
 
-- name: Read the coverage of all that runs in a namespace
+- name: Read the coverage of all workloads of a namespace
   kubernaut.coverage.coverage_snapshot:
     kubeconfig: ~/.cache/kubernaut-coverage/clusters/shop/kubeconfig
     namespace: shop
@@ -93,8 +93,8 @@ EXAMPLES = r"""
 RETURN = r"""
 percent:
   description:
-    - Percentage of statements that ran, of all snapshots in RV(output) together, as M(kubernaut.coverage.covdata_info)
-      gives it. Null where there is none.
+    - Percentage of statements that ran, of all snapshots in RV(output) together, as returned by
+      M(kubernaut.coverage.covdata_info). Null if there is none.
   returned: success
   type: float
   sample: 42.6
@@ -111,7 +111,7 @@ mode:
   returned: success
   type: str
 build_id:
-  description: Go's build id of the program; empty where several programs were read.
+  description: Go's build id of the program; empty if several programs were read.
   returned: success
   type: str
 seconds:
@@ -135,7 +135,7 @@ programs:
   type: list
   elements: dict
 report:
-  description: The same as lines for people.
+  description: The same as text lines.
   returned: success
   type: list
   elements: str
@@ -143,12 +143,12 @@ report:
     - "42.6 % of statements (635 of 1492), 1 process"
     - "httpbin-6d4f httpbin (go-httpbin, process 4711): 42.6 % of 1492 statements, mode atomic"
 problems:
-  description: What was found wrong with files in RV(output).
+  description: Problems of files in RV(output).
   returned: success
   type: list
   elements: dict
 withheld:
-  description: Why no percentage can be given of all together; empty where one can.
+  description: Why the percentage is withheld; empty if it is not.
   returned: success
   type: str
 output:
@@ -186,7 +186,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._live.take impo
     take_all,
 )
 
-# of a round after the first: what was there has ended
+# in a later snapshot: the process has ended
 GONE = ("no-such-process", "no-pods", "no-processes")
 
 
@@ -254,7 +254,7 @@ def snapshots(options: t.Mapping[str, t.Any], access: Access, output: str) -> tu
 
 
 def one_round(options: t.Mapping[str, t.Any], access: Access, reader: Reader, output: str) -> list[Taken]:
-    """Take a snapshot of each process that there is now."""
+    """Take a snapshot of each process that exists now."""
     deadline = time.monotonic() + options["timeout"]
     if options["pid"] is not None:
         return [take(reader, options["pid"], output, deadline=deadline)]

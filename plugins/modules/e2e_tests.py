@@ -10,14 +10,14 @@ module: e2e_tests
 short_description: Run the end-to-end tests of a service
 version_added: 0.1.0
 description:
-  - Runs any command with a time limit. Its output is written to a log as it comes, its last line is shown as progress.
-  - A command of Ginkgo is given C(--junit-report) and C(go test) is given C(-json), unless they have it; so tests are
-    counted and named. Any other command can name the JUnit files that it writes, with O(junit).
-  - Where tests are counted, that none was run is a failure as well.
-  - With O(job) the command is run as a Job in the cluster. Its log is followed, what it wrote is brought home, and it
-    is removed. One that cannot be started fails with the cause, and stays until the next run.
-  - A failing test is an outcome and does not fail the task, because the counters have to come home first. See
-    RV(passed).
+  - Runs any command with a time limit. Its output is written to a log as it arrives, and its last line is shown as
+    progress.
+  - C(--junit-report) is added to a Ginkgo command and C(-json) to C(go test), unless already set, so that tests are
+    counted and named. For other commands, O(junit) names the JUnit files that they write.
+  - If tests are counted and none was run, that is a failure too.
+  - With O(job) the command runs as a Job in the cluster. Its log is followed, its files are collected, and the Job is
+    deleted. If it cannot be started, the task fails with the cause, and the Job is kept until the next run.
+  - A failing test does not fail the task, because the counters have to be collected first. See RV(passed).
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
@@ -32,7 +32,8 @@ attributes:
   check_mode:
     support: partial
     details:
-      - Only checks that the command can be started; of O(job) nothing is checked, because the service may not be there.
+      - Only checks that the command can be started. With O(job) nothing is checked, because the service may not exist
+        yet.
   diff_mode:
     support: none
 options:
@@ -42,25 +43,25 @@ options:
     elements: str
     required: true
   dir:
-    description: Folder to run in; with O(job) one of the image, and empty for the image's own.
+    description: Working directory; with O(job), a folder in the image, by default the image's own.
     type: path
     default: ""
   environment:
     description:
-      - Environment variables, added to those of the host; with O(job) to those of the image.
-      - Where O(kubeconfig) is a path, E(KUBECONFIG) is set to it. Its current context is used, whatever O(context) is.
+      - Environment variables, added to those of the host, or with O(job) to those of the image.
+      - If O(kubeconfig) is a path, E(KUBECONFIG) is set to it. Its current context is used, regardless of O(context).
     type: dict
     default: {}
   timeout:
-    description: Seconds after which the tests, and all that they started, are ended.
+    description: Seconds after which the tests, and all processes that they started, are killed.
     type: int
     default: 900
   junit:
     description:
-      - JUnit files that the command writes, relative to O(dir); may be a pattern such as V(reports/*.xml).
-      - With O(job) they are relative to the folder of results, which E(E2E_RESULTS) tells. In the command that variable
-        can be written as C($(E2E_RESULTS)).
-      - One that was there before and is not written anew does not count.
+      - JUnit files that the command writes, relative to O(dir); glob patterns such as V(reports/*.xml) are allowed.
+      - With O(job) they are relative to the folder in E(E2E_RESULTS). In the command, that variable is written as
+        C($(E2E_RESULTS)).
+      - Files that existed before and are not written again do not count.
     type: str
     default: ""
   job:
@@ -68,30 +69,30 @@ options:
     type: dict
     suboptions:
       image:
-        description: The image as the nodes know it.
+        description: Reference of the image on the nodes.
         type: str
         required: true
       service_account:
-        description: ServiceAccount of the pod; empty for the namespace's default.
+        description: ServiceAccount of the pod; by default that of the namespace.
         type: str
         default: ""
       nodes:
-        description: Containers of the nodes, from which results are fetched. Without them no O(junit) can be.
+        description: Names of the node containers from which results are fetched. Required for O(junit).
         type: list
         elements: str
         default: []
       podman:
-        description: The podman command, by name or path.
+        description: Name or path of podman.
         type: str
         default: podman
   namespace:
-    description: Namespace of the O(job), and of what O(port_forward) leads to, where an entry has none of its own.
+    description: Namespace of the O(job), and of the targets of O(port_forward) that have no namespace of their own.
     type: str
     default: ""
   port_forward:
     description:
-      - Ports of this host that lead to Services or pods of the cluster while the tests run.
-      - They outlive the pods behind them, because each connection goes to a pod that is ready then.
+      - Ports of this host that are forwarded to Services or pods of the cluster while the tests run.
+      - They continue to work when pods are replaced, because each connection goes to a pod that is ready at that time.
     type: list
     elements: dict
     default: []
@@ -101,11 +102,11 @@ options:
         type: str
         required: true
       port:
-        description: Number or name of its port.
+        description: Number or name of the port.
         type: str
         required: true
       variable:
-        description: Environment variable that tells the tests the address; it takes the place of one in O(environment).
+        description: Environment variable with the address, for the tests; it replaces one in O(environment).
         type: str
         required: true
       namespace:
@@ -113,21 +114,21 @@ options:
         type: str
         default: ""
       local_port:
-        description: Port on this host; V(0) is one that is free.
+        description: Port on this host; V(0) selects a free one.
         type: int
         default: 0
       scheme:
-        description: What comes before the address, as V(http). Empty is V(127.0.0.1:PORT) alone.
+        description: URL scheme of the address, for example V(http). If empty, the address is V(127.0.0.1:PORT).
         type: str
         default: http
       path:
-        description: What comes after the address, as V(/metrics).
+        description: Text after the address, for example V(/metrics).
         type: str
         default: ""
   results:
     description: >-
       Folder for the log C(e2e-tests.log), the outcome C(e2e-tests.json), the report C(e2e-tests-junit.xml), and
-      C(e2e-results) with all that a O(job) wrote.
+      C(e2e-results) with all files that a O(job) wrote.
     type: path
     required: true
 seealso:
@@ -171,11 +172,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 passed:
-  description: Whether the command exited with 0 and, where tests are counted, some were run and none failed.
+  description: Whether the command exited with 0 and, if tests are counted, some were run and none failed.
   returned: success
   type: bool
 returncode:
-  description: Exit code, negative where a signal ended it, none where the time limit did or the Job's pod was lost.
+  description: Exit code; negative if a signal ended the command, none if the time limit did or the Job's pod was lost.
   returned: success
   type: int
 seconds:
@@ -183,33 +184,33 @@ seconds:
   returned: success
   type: float
 log:
-  description: Where their output lies.
+  description: Path of the log.
   returned: success
   type: str
 counts:
-  description: Numbers of tests. None where the command does not tell.
+  description: Numbers of tests. None if the command does not report them.
   returned: success
   type: dict
   contains:
     total:
-      description: All that are known.
+      description: All known tests.
       type: int
     passed:
-      description: Those that passed.
+      description: Tests that passed.
       type: int
     failed:
-      description: Those that failed.
+      description: Tests that failed.
       type: int
     skipped:
-      description: Those that were not run.
+      description: Tests that were skipped.
       type: int
 failed_tests:
-  description: Names of those that failed.
+  description: Names of tests that failed.
   returned: success
   type: list
   elements: str
 skipped_tests:
-  description: Names of those that were not run.
+  description: Names of tests that were skipped.
   returned: success
   type: list
   elements: str
@@ -221,15 +222,15 @@ junit:
 cause:
   description: >-
     V(tests-failed), V(tests-timeout), V(tests-lost), V(no-tests-run), V(tests-report-missing) or
-    V(tests-report-unreadable); empty where the tests passed.
+    V(tests-report-unreadable); empty if the tests passed.
   returned: success
   type: str
 sentence:
-  description: The same in words, with the names of tests that failed.
+  description: One sentence, with the names of tests that failed.
   returned: success
   type: str
 last_lines:
-  description: The end of their output.
+  description: The last lines of their output.
   returned: success
   type: list
   elements: str
@@ -295,8 +296,8 @@ def main() -> None:
     try:
         if options["job"] and options["port_forward"]:
             raise InputError(
-                "A port-forward ends at this host, and a Job does not run there.",
-                remedy="Give the Job the address of the Service, as http://NAME:PORT.",
+                "port_forward opens ports on this host, which a Job in the cluster cannot reach.",
+                remedy="Pass the Job the address of the Service, http://NAME:PORT.",
                 setting="e2e_tests_port_forward",
             )
         targets = [parse_target(entry, options["namespace"]) for entry in options["port_forward"]]
@@ -324,7 +325,7 @@ def main() -> None:
             )
     except CoverageError as error:
         module.fail_json(**error.result("e2e_tests"))
-    # a log for every run is what was asked for; nothing else on this host is changed by us
+    # the log is expected of every run; nothing else on this host is changed
     module.exit_json(changed=False, **asdict(outcome))
 
 

@@ -10,8 +10,9 @@ module: e2e_tests_outcome
 short_description: Fail if the end-to-end tests of a run did not pass
 version_added: 0.1.0
 description:
-  - Reads what M(kubernaut.coverage.e2e_tests) left in the folder of the run, and fails with its cause, its sentence and
-    the last lines of the tests where they did not pass. It comes once the coverage is home.
+  - Reads the result that M(kubernaut.coverage.e2e_tests) saved in the folder of the run. If the tests did not pass, it
+    fails with the cause, the sentence and the last lines of their output. Call it after the coverage has been
+    collected.
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
@@ -30,7 +31,7 @@ attributes:
     support: none
 options:
   results:
-    description: Folder of the run, in which C(e2e-tests.json) lies.
+    description: Folder of the run, with C(e2e-tests.json).
     type: path
     required: true
 seealso:
@@ -52,20 +53,20 @@ verdict:
     cause:
       description: >-
         V(tests-failed), V(tests-timeout), V(tests-lost), V(no-tests-run), V(tests-report-missing) or
-        V(tests-report-unreadable); V(tests-outcome-missing) where no tests were run.
+        V(tests-report-unreadable); V(tests-outcome-missing) if no tests were run.
       type: str
       returned: always
     sentence:
-      description: The same in words, with the names of tests that failed.
+      description: One sentence, with the names of tests that failed.
       type: str
       returned: always
     evidence:
-      description: The end of their output.
+      description: The last lines of their output.
       type: list
       elements: str
       returned: always
     remedy:
-      description: Where all of it is.
+      description: Where the whole output is.
       type: str
       returned: always
 """

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: evidence
-short_description: Keep what may explain a failure before it is gone
+short_description: Collect diagnostics of a failure before they are lost
 version_added: 0.1.0
 description:
-  - Collects, side by side, the objects, events and logs of a namespace, and images, mounts, free space, coverage
-    folders and the end of the kubelet's log of each node, into one folder with an index.
-  - Contents of Secrets are never read. Values of whatever else is named like a secret are blanked.
-  - A piece that cannot be had is noted in the index and in RV(missing). Where there is no cluster yet, what failed is
-    kept.
-  - Each file holds at most the last MiB, each log at most the last 2000 lines, and those of at most 50 pods are kept.
+  - Collects in parallel the objects, events and logs of a namespace, and the images, mounts, free space, coverage
+    folders and the end of the kubelet's log of each node, in one folder with an index.
+  - Contents of Secrets are never read. Other values whose names look like secrets are redacted.
+  - Data that cannot be collected are listed in the index and in RV(missing). If there is no cluster yet, the failure is
+    saved.
+  - Each file contains at most the last MiB and each log at most the last 2000 lines; logs of at most 50 pods are kept.
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
@@ -37,12 +37,13 @@ attributes:
 options:
   directory:
     description:
-      - Folder for the evidence. It is made where it is not there.
-      - Evidence of an earlier failure in it is replaced; what the stage that failed has just left there stays.
+      - Folder for the diagnostics. It is created if it does not exist.
+      - Diagnostics of an earlier failure in it are replaced; files that the failed stage has just written there are
+        kept.
     type: path
     required: true
   failure:
-    description: What failed; kept as C(verdict.json) and returned as it is.
+    description: The failure; saved as C(verdict.json) and returned unchanged.
     type: dict
     default: {}
     suboptions:
@@ -51,7 +52,7 @@ options:
         type: str
         default: ""
       msg:
-        description: What the task said.
+        description: Message of the task.
         type: str
         default: ""
       verdict:
@@ -67,18 +68,18 @@ options:
     type: str
     default: Deployment
   name:
-    description: Name of the workload; where empty, it is not looked at with the eyes of the gate.
+    description: Name of the workload; if empty, the rules of the readiness gate are not evaluated.
     type: str
     default: ""
   beside:
-    description: Files and folders of the run that the index names too, as far as they are there.
+    description: Further files and folders of the run to list in the index, if they exist.
     type: list
     elements: path
     default: []
 """
 
 EXAMPLES = r"""
-- name: Keep what may explain why httpbin is not ready
+- name: Collect diagnostics of httpbin, which is not ready
   kubernaut.coverage.evidence:
     directory: ~/evidence
     kubeconfig: ~/.cache/kubernaut-coverage/clusters/httpbin-e2e/kubeconfig
@@ -90,7 +91,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: What failed, where a failure was given; otherwise where the evidence is.
+  description: The message of the given failure; without one, the path of the diagnostics.
   returned: success
   type: str
 verdict:
@@ -107,7 +108,7 @@ files:
   type: list
   elements: str
 missing:
-  description: What could not be had, and why.
+  description: What could not be collected, and why.
   returned: success
   type: dict
 bytes:
@@ -175,7 +176,7 @@ def main() -> None:
     except CoverageError as error:
         module.fail_json(**error.result("evidence"))
     result: dict[str, t.Any] = {
-        "msg": failure.get("msg") or f"The evidence is in {collected.directory}.",
+        "msg": failure.get("msg") or f"The diagnostics are in {collected.directory}.",
         "directory": collected.directory,
         "files": sorted(collected.files),
         "missing": collected.missing,

@@ -7,72 +7,73 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: image
-short_description: Get a container image by the first of several ways
+short_description: Provide a container image from the first available source
 version_added: 0.1.0
 description:
-  - Makes sure that podman has an image under a name, by an ordered list of ways. The image may be already present, lie
-    in an archive, be in a registry, or be built on this host from a recipe.
-  - The first way that serves ends the search. If none does, the error has one reason for each.
-  - An image that is built here carries the hash of its recipe in the label C(coverage.kubernaut.io/recipe). Once the
-    recipe changes, it no longer serves as present. An image without that label came from elsewhere and is taken as it
+  - Ensures that podman has an image of a given name. Sources are tried in order. The image may already be present, be
+    in an archive or in a registry, or be built on this host from a recipe.
+  - The first source that has the image is used. If none has, the error gives the reason for each.
+  - An image that is built here has the hash of its recipe in the label C(coverage.kubernaut.io/recipe). If the recipe
+    changes, the image no longer counts as present. An image without that label comes from elsewhere and is used as it
     is.
 author:
   - the kubernaut.coverage authors (@kubernaut)
 options:
   name:
-    description: The reference under which the image is to be found afterwards, with its tag.
+    description: Reference of the image, with its tag.
     type: str
     required: true
   state:
     description:
-      - V(present) gets the image.
-      - V(absent) takes the name from it. An image that has no other name is removed.
+      - V(present) provides the image.
+      - V(absent) removes the name. An image without another name is removed.
     type: str
     choices: [present, absent]
     default: present
   ways:
     description:
-      - The ways to try, in this order.
-      - V(present) serves if podman has an image of that name which no other recipe made.
-      - V(archive) serves if O(archive) exists and holds the image.
-      - V(registry) serves if O(source), or else O(name), can be pulled. It gives up soon if there is no answer.
-      - V(build) serves if O(recipe) or O(containerfile) is given. A build that fails ends the search.
+      - The sources to try, in this order.
+      - V(present) applies if podman has an image of that name that was not built from another recipe.
+      - V(archive) applies if O(archive) exists and contains the image.
+      - V(registry) applies if O(source), or else O(name), can be pulled. It gives up quickly if the registry does not
+        answer.
+      - V(build) applies if O(recipe) or O(containerfile) is set. If the build fails, the task fails.
     type: list
     elements: str
     choices: [present, archive, registry, build]
     default: [present, archive, registry, build]
   archive:
-    description: File that C(podman save) wrote, in Docker's or OCI's layout, compressed or not.
+    description: File written by C(podman save), in Docker or OCI layout, compressed or not.
     type: path
   source:
     description:
-      - Reference to pull from a registry. What is pulled gets O(name) as well.
-      - Without it O(name) is pulled, unless that begins with C(localhost/).
-      - Credentials are those of podman's own C(auth.json). They are never read by this module.
+      - Reference to pull from a registry. The image is also tagged with O(name).
+      - The default is O(name), unless that begins with C(localhost/).
+      - podman uses the credentials of its own C(auth.json). This module never reads them.
     type: str
   recipe:
     description:
-      - Folder on the managed host that has either a C(Containerfile) or an executable C(build).
-      - The program is called with O(work_dir), O(name) and the recipe's hash. It prints its progress line by line,
-        and leaves the image under that name with the label.
+      - Folder on the managed host with either a C(Containerfile) or an executable C(build).
+      - The executable is called with O(work_dir), O(name) and the recipe's hash. It prints its progress line by line,
+        and creates the image of that name with the label.
     type: path
   containerfile:
     description:
-      - File to build O(context) by, in the place of a O(recipe). It is built each time, from podman's cached layers, so
-        the way V(present) does not serve; it is a change where another image comes of it.
+      - Containerfile for O(context), instead of a O(recipe). It is built each time with podman's cached layers, so
+        V(present) does not apply; a change is reported if the resulting image differs.
     type: path
   context:
-    description: Folder to build from; that of O(containerfile) where it is not given.
+    description: Build context; by default the folder of O(containerfile).
     type: path
   build_args:
     description: Build arguments for O(containerfile).
     type: dict
     default: {}
   work_dir:
-    description: Folder for intermediate results of a recipe that is a program. Required for those.
+    description: Folder for intermediate results of a recipe with an executable C(build). Required for such a recipe.
     type: path
   save_to:
-    description: File to keep the image in as an archive, so that another host can take the way V(archive).
+    description: File to save the image to, so that another host can use the source V(archive).
     type: path
   pull_timeout:
     description: Seconds that the pull may take once the registry has answered.
@@ -94,8 +95,9 @@ attributes:
   check_mode:
     support: full
     details:
-      - Says which way would be tried first. That a registry answers and a build succeeds can only be known by doing it.
-      - Whether a build by a O(containerfile) makes another image is not known before either; it is told as a change.
+      - Reports which source would be tried first. Whether a registry answers and a build succeeds is only known when it
+        is done.
+      - Whether a build from O(containerfile) gives a different image is not known in advance; a change is predicted.
   diff_mode:
     support: full
   idempotent:
@@ -137,7 +139,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 image:
-  description: The image as it is found afterwards.
+  description: The resulting image.
   returned: success
   type: dict
   contains:
@@ -146,7 +148,7 @@ image:
       type: str
       sample: localhost/kindest/node:v1.34.4
     id:
-      description: Digest of its configuration. Empty in check mode where it cannot be known.
+      description: Digest of its configuration. Empty in check mode if it is not known.
       type: str
       sample: 9b8f0f2ab6f9c3f5f6d6d5ecf4e5b5a0c7f6e0a6e3f0f5d3a1b2c3d4e5f60718
     recipe:
@@ -154,22 +156,22 @@ image:
       type: str
       sample: 3f1b8c2d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f9
 way:
-  description: The way that gave the image.
+  description: The source of the image.
   returned: when O(state=present)
   type: str
   sample: build
 tried:
-  description: The ways that were tried before and did not serve.
+  description: The sources that were tried before and did not have the image.
   returned: when O(state=present)
   type: list
   elements: dict
   contains:
     way:
-      description: The way.
+      description: The source.
       type: str
       sample: archive
     reason:
-      description: Why it did not serve.
+      description: Why it was not used.
       type: str
       sample: there is no file /srv/images/kind-node.tar
 saved:

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: instrumented_image
-short_description: Build an image of a Go service that counts coverage, and prove that it does
+short_description: Build an instrumented image of a Go service, and verify it
 version_added: 0.1.0
 description:
   - Builds the image from a Go module or from a Containerfile, with Go's own C(-cover).
-  - Proves by the bytes of the program that the image starts that it is instrumented, whether it was stripped or not,
-    and that it is built for the wanted architecture. An image that fails this proof is not kept.
-  - Names the image once. The name holds a hash of the recipe (Go module) or of the content (Containerfile), so that
-    a stale image cannot be mistaken for a new one. Take RV(image.reference) from the result and never build it again.
-  - Saves the image as an archive that M(kubernaut.coverage.node_image) brings to the nodes of a cluster.
-  - A Go module is built by way of a wrapper module, because C(go install -cover) instruments nothing.
+  - Verifies from the bytes of the image's program that it is instrumented, whether it was stripped or not, and that it
+    has the required architecture. An image that fails this check is not kept.
+  - Determines the image's name. It contains a hash of the recipe (Go module) or of the content (Containerfile), so that
+    a stale image cannot be mistaken for a new one. Use RV(image.reference) of the result; do not construct the name
+    yourself.
+  - Saves the image as an archive, which M(kubernaut.coverage.node_image) loads onto the nodes of a cluster.
+  - A Go module is built through a wrapper module, because C(go install -cover) instruments nothing.
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
@@ -33,59 +34,60 @@ attributes:
   check_mode:
     support: partial
     details:
-      - For a Go module the prediction is exact, and what does not exist is an error already in check mode.
-      - What a Containerfile builds cannot be known without building it. A change is predicted when no image of this
-        service, or of the given O(reference), is there.
+      - For a Go module the prediction is exact, and a source that does not exist is an error in check mode too.
+      - What a Containerfile builds cannot be known without building it. A change is predicted if no image of this
+        service, or of the given O(reference), exists.
   diff_mode:
     support: partial
     details:
       - In check mode, shows the command that would build a checkout's Containerfile.
 options:
   service:
-    description: Name of the service; becomes the name of the image. Small letters, digits and single separators.
+    description: >-
+      Name of the service, also used in the name of the image. Lowercase letters, digits and single separators.
     type: str
     required: true
   state:
     description:
-      - V(present) builds the image unless it is there.
-      - V(absent) removes every image that was made for the service, and its archives.
+      - V(present) builds the image unless it exists.
+      - V(absent) removes every image that was built for the service, and its archives.
     type: str
     choices: [present, absent]
     default: present
   source:
-    description: Where the service comes from. Required with O(state=present).
+    description: Source of the service. Required with O(state=present).
     type: dict
     suboptions:
       module:
-        description: Path of a Go module, also as C(path@version).
+        description: Path of a Go module; C(path@version) is allowed.
         type: str
       version:
-        description: Its version, or anything that Go takes for one; C(latest) when empty.
+        description: Its version, or any version query of Go; C(latest) if empty.
         type: str
         default: ""
       package:
-        description: The main package, as a path inside the module or an import path; the module's root when empty.
+        description: The main package, as a path inside the module or an import path; the module's root if empty.
         type: str
         default: ""
       dir:
-        description: A folder with the sources and a Containerfile.
+        description: Folder with the sources and a Containerfile.
         type: path
       containerfile:
-        description: The Containerfile, relative to O(source.dir); C(Containerfile) or C(Dockerfile) when empty.
+        description: The Containerfile, relative to O(source.dir); C(Containerfile) or C(Dockerfile) if empty.
         type: str
         default: ""
       context:
-        description: The build's context, relative to O(source.dir); that folder itself when empty.
+        description: The build context, relative to O(source.dir); that folder itself if empty.
         type: str
         default: ""
       target:
-        description: Stage of the Containerfile to build; the last one when empty.
+        description: Stage of the Containerfile to build; the last one if empty.
         type: str
         default: ""
   reference:
     description:
-      - Name of the image, where one of its own is not wanted. C(localhost/) and C(:latest) are added where missing.
-      - A name given here can mean different images at different times; the default cannot.
+      - Name of the image, to replace the default name. C(localhost/) and C(:latest) are added if missing.
+      - Such a name can refer to different images over time; the default name cannot.
     type: str
     default: ""
   covermode:
@@ -94,12 +96,12 @@ options:
     choices: [set, count, atomic]
     default: atomic
   coverpkg:
-    description: Package patterns to instrument in a Go module's build; all packages of the module when empty.
+    description: Package patterns to instrument in a Go module's build; all packages of the module if empty.
     type: list
     elements: str
     default: []
   ldflags:
-    description: Flags for Go's linker in a Go module's build.
+    description: Linker flags of a Go module's build.
     type: str
     default: ""
   tags:
@@ -108,11 +110,11 @@ options:
     elements: str
     default: []
   goarch:
-    description: Architecture, in Go's words, to build a module for and to expect of any image; this host's when empty.
+    description: Architecture (GOARCH) to build a module for and to require of every image; this host's if empty.
     type: str
     default: ""
   base:
-    description: Image to put a Go module's program on; V(scratch) is an empty one.
+    description: Base image of a Go module's image; V(scratch) is empty.
     type: str
     default: scratch
   user:
@@ -120,12 +122,12 @@ options:
     type: str
     default: "65532:65532"
   expose:
-    description: Ports that a Go module's image declares, as V(8080/tcp).
+    description: Ports that a Go module's image declares, for example V(8080/tcp).
     type: list
     elements: str
     default: []
   build_args:
-    description: Build arguments of a Containerfile. C(GOFLAGS) is C(-cover -covermode=atomic) unless given here.
+    description: Build arguments of a Containerfile. C(GOFLAGS) is C(-cover -covermode=atomic) unless set here.
     type: dict
     default: {}
   build_options:
@@ -134,7 +136,7 @@ options:
     elements: str
     default: []
   binary:
-    description: Path, in the image, of the program to prove, where the workload starts another than the entrypoint.
+    description: Path in the image of the program to verify, if the workload starts another program than the entrypoint.
     type: str
     default: ""
   cache_dir:
@@ -142,11 +144,11 @@ options:
     type: path
     default: ~/.cache/kubernaut-coverage
   go:
-    description: The go command, by name or path.
+    description: Name or path of go.
     type: str
     default: go
   go_environment:
-    description: Environment variables for the go command, such as C(GOPROXY), C(GOPRIVATE) or C(GOTOOLCHAIN).
+    description: Environment variables for go, such as C(GOPROXY), C(GOPRIVATE) or C(GOTOOLCHAIN).
     type: dict
     default: {}
 seealso:
@@ -176,7 +178,7 @@ EXAMPLES = r"""
       GOFLAGS: -cover
   register: built
 
-- name: Remove every image that was made for a service
+- name: Remove every image that was built for a service
   kubernaut.coverage.instrumented_image:
     service: httpbin
     state: absent
@@ -184,16 +186,17 @@ EXAMPLES = r"""
 
 RETURN = r"""
 image:
-  description: The image. In check mode RV(image.id) and RV(image.archive) are empty where it is yet to be built.
+  description: The image. In check mode RV(image.id) and RV(image.archive) are empty if it has not been built yet.
   returned: success with O(state=present)
   type: dict
   contains:
     reference:
-      description: The one name of the image, to be used by every later step.
+      description: Name of the image, to be used by every later step.
       type: str
       returned: always
     id:
-      description: Id of the image, which is the digest of its configuration, here, in the archive and on every node.
+      description: >-
+        Id of the image, the digest of its configuration, which is the same here, in the archive and on every node.
       type: str
       returned: always
     archive:
@@ -201,11 +204,11 @@ image:
       type: str
       returned: always
     architecture:
-      description: What the program is built for, in Go's words.
+      description: Architecture of the program (GOARCH).
       type: str
       returned: when the image is there
     user:
-      description: The user that the image runs as; empty is root.
+      description: The user that the image runs as; if empty, root.
       type: str
       returned: when the image is there
     entrypoint:
@@ -227,7 +230,7 @@ image:
       type: str
       returned: when the image is there
     go_version:
-      description: The Go that built it.
+      description: The version of Go that built it.
       type: str
       returned: when the image is there
     instrumented:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kind_cluster
-short_description: Create and delete kind clusters on podman, known by their configuration
+short_description: Create and delete kind clusters on podman, identified by their configuration
 version_added: 0.1.0
 description:
-  - Makes sure that a kind cluster of that name and configuration stands, with podman as its provider.
-  - What a cluster was made from is stored inside its control-plane container. An equal cluster is left alone; another
-    configuration is an error that names the difference, or, with O(recreate=true), replaced.
-  - Before anything is created, the node image, the sources of mounts and the host ports are checked. Whoever holds a
-    port is named.
-  - The cluster's kubeconfig is a file of its own. The user's is neither read nor written.
+  - Ensures that a kind cluster of that name and configuration runs, with podman as its provider.
+  - A cluster's configuration is stored inside its control-plane container. An equal cluster is left unchanged; a
+    different configuration is an error that names the difference, or, with O(recreate=true), the cluster is replaced.
+  - Before anything is created, the node image, the sources of mounts and the host ports are checked. The error names
+    who uses a port.
+  - The cluster has its own kubeconfig file. The user's is neither read nor written.
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
@@ -42,28 +42,28 @@ options:
     required: true
   state:
     description:
-      - V(present) makes sure that the cluster stands.
-      - V(absent) makes sure that neither the cluster nor its volumes nor its kubeconfig are left.
+      - V(present) ensures that the cluster exists and runs.
+      - V(absent) deletes the cluster, its volumes and its kubeconfig.
     type: str
     choices: [present, absent]
     default: present
   workers:
-    description: Number of worker nodes besides the control plane. Without any, pods run on the control plane.
+    description: Number of worker nodes in addition to the control plane. With V(0), pods run on the control plane.
     type: int
     default: 0
   node_image:
-    description: Image of the nodes. It has to be in podman's store; it is not pulled.
+    description: Image of the nodes. It must be in podman's store; it is not pulled.
     type: str
     default: localhost/kindest/node:v1.34.4
   port_mappings:
     description:
-      - Ports of the control-plane node that are reachable on the host. A service's node port answers on each node.
+      - Ports of the control-plane node that are published on the host. The node port of a Service answers on each node.
     type: list
     elements: dict
     default: []
     suboptions:
       container_port:
-        description: Port of the node, most often a service's node port.
+        description: Port of the node, usually the node port of a Service.
         type: int
         required: true
       host_port:
@@ -76,41 +76,43 @@ options:
         choices: [tcp, udp]
         default: tcp
       listen_address:
-        description: Address of the host to listen at.
+        description: Address of the host to listen on.
         type: str
         default: 127.0.0.1
   extra_mounts:
-    description: Folders or files of the host to mount into every node.
+    description: Folders or files of the host that are mounted into every node.
     type: list
     elements: dict
     default: []
     suboptions:
       host_path:
-        description: Absolute path on the host. It has to exist.
+        description: Absolute path on the host, which must exist.
         type: path
         required: true
       container_path:
-        description: Absolute path in the nodes.
+        description: Absolute path on the nodes.
         type: str
         required: true
       read_only:
-        description: Whether nodes may only read it.
+        description: Whether the mount is read-only.
         type: bool
         default: false
   kubeadm_patches:
-    description: Merge patches to kubeadm's objects, each a YAML text with the C(kind) of the object that it changes.
+    description: Merge patches for kubeadm's objects, each a YAML text with the C(kind) of the object that it changes.
     type: list
     elements: str
     default: []
   kubeconfig:
     description:
-      - File to write the access to this cluster to, mode C(0600). It must not hold access to anything else.
+      - Kubeconfig file to write, mode C(0600). It must not contain other clusters.
       - The default is C(~/.cache/kubernaut-coverage/clusters/<name>/kubeconfig).
     type: path
   recreate:
     description:
-      - Replace a cluster of that name that has another configuration, is incomplete or stopped, or is foreign.
-      - The old one is deleted after everything that the new one needs was checked. An equal cluster is left alone.
+      - Replace a cluster of that name if it has another configuration, is incomplete or stopped, or was not created by
+        this collection.
+      - The old cluster is deleted only after all prerequisites of the new one have been checked. An equal cluster is
+        left unchanged.
     type: bool
     default: false
   force:
@@ -120,7 +122,7 @@ options:
   wait:
     description:
       - Seconds to wait until all nodes are ready.
-      - With V(0), the task ends as soon as the API server answers and the kubeconfig is written.
+      - With V(0), the task returns as soon as the API server answers and the kubeconfig is written.
     type: int
     default: 0
   executable:
@@ -132,7 +134,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Create a cluster whose node port 30080 answers on this host
+- name: Create a cluster whose node port 30080 is published on this host
   kubernaut.coverage.kind_cluster:
     name: notification
     port_mappings:
@@ -140,7 +142,7 @@ EXAMPLES = r"""
         host_port: 8086
   register: created
 
-- name: Replace it by one with a worker, and wait until both nodes are ready
+- name: Replace it with one that has a worker, and wait until both nodes are ready
   kubernaut.coverage.kind_cluster:
     name: notification
     workers: 1
@@ -168,7 +170,7 @@ cluster:
       type: str
       sample: kind-notification
     kubeconfig:
-      description: The file that gives access to it.
+      description: Its kubeconfig file.
       type: str
       sample: /root/.cache/kubernaut-coverage/clusters/notification/kubeconfig
     nodes:
@@ -177,7 +179,7 @@ cluster:
       elements: dict
       contains:
         name:
-          description: Name of the node, which is the name of its container too.
+          description: Name of the node and of its container.
           type: str
           sample: notification-control-plane
         role:
@@ -200,19 +202,19 @@ cluster:
       sample: 12.9
 action:
   description:
-    - What was done, or in check mode would be. V(export) writes a kubeconfig that is missing or was changed.
+    - What was done, or would be done in check mode. V(export) writes a kubeconfig that is missing or was changed.
   returned: success
   type: str
   choices: [none, create, replace, export, delete]
   sample: create
 difference:
-  description: In words, where the cluster that was or would be replaced had another configuration.
+  description: In words, how the configuration of a replaced cluster differs.
   returned: success
   type: list
   elements: str
   sample: ["workers is 0 there, wanted is 1"]
 verdict:
-  description: What is wrong, in parts.
+  description: The error in parts.
   returned: failure
   type: dict
   contains:
@@ -223,17 +225,17 @@ verdict:
       type: str
       sample: cluster-different
     sentence:
-      description: What is wrong, where and why.
+      description: What failed, where and why.
       type: str
     evidence:
-      description: What was seen.
+      description: Observed facts, quoted.
       type: list
       elements: str
     remedy:
       description: What to do about it.
       type: str
     setting:
-      description: The variable that cures it.
+      description: The variable to change.
       type: str
 """
 

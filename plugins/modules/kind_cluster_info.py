@@ -7,10 +7,10 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kind_cluster_info
-short_description: List the kind clusters of a host and what they were made from
+short_description: List the kind clusters of a host and their configuration
 version_added: 0.1.0
 description:
-  - Lists every kind cluster on podman, running or not, ours or foreign.
+  - Lists every kind cluster on podman, running or not, created by this collection or not.
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
@@ -38,11 +38,11 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: See which clusters there are
+- name: List the clusters
   kubernaut.coverage.kind_cluster_info:
   register: found
 
-- name: Delete those that this collection created
+- name: Delete the clusters that this collection created
   kubernaut.coverage.kind_cluster:
     name: "{{ item.name }}"
     kubeconfig: "{{ item.kubeconfig }}"
@@ -90,13 +90,13 @@ clusters:
       type: str
     config:
       description:
-        - What it was made from, in the form of the options of M(kubernaut.coverage.kind_cluster); empty if foreign.
+        - Its configuration, in the form of the options of M(kubernaut.coverage.kind_cluster); empty if foreign.
       type: dict
     config_hash:
       description: Hash of RV(clusters[].config); empty if foreign.
       type: str
     kubeconfig:
-      description: The file that gives access to it; empty if foreign.
+      description: Its kubeconfig file; empty if foreign.
       type: str
     created_seconds:
       description: How long its creation took, in seconds.

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: node_image
-short_description: Bring an image archive to every node of a kind cluster
+short_description: Load an image archive onto every node of a kind cluster
 version_added: 0.1.0
 description:
-  - Loads an image into each node that does not have it under that name and id, on all nodes at once.
-  - Looks it up on each node afterwards, by name and by id. A name that is not there is an error that tells the nearest
-    names that are.
-  - Needs containerd on the nodes, not the cluster's API. It may run while the cluster is still starting.
+  - Loads an image onto each node that does not have it under that name and id, on all nodes in parallel.
+  - Then verifies the image on each node by name and id. If the name is missing, the error lists the closest names.
+  - Needs containerd on the nodes but not the cluster's API. It can run while the cluster starts.
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
@@ -29,7 +28,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - A cluster that is missing is taken for one that is going to be made.
+      - A missing cluster is assumed to be created later.
   diff_mode:
     support: none
 options:
@@ -42,18 +41,18 @@ options:
     type: str
     required: true
   image_id:
-    description: Id that the image must have; the archive's when empty.
+    description: Id that the image must have; that of the archive if empty.
     type: str
     default: ""
   cluster:
-    description: Name of a kind cluster; all of its nodes are meant. Exactly one of this and O(nodes) is needed.
+    description: Name of a kind cluster, for all of its nodes. Exactly one of this and O(nodes) is needed.
     type: str
   nodes:
-    description: Names of the nodes, which are the names of their containers.
+    description: Names of the node containers.
     type: list
     elements: str
   node_count:
-    description: How many nodes O(cluster) is going to have. With V(0) those that are there now are meant.
+    description: Number of nodes that O(cluster) will have. V(0) means those that exist now.
     type: int
     default: 0
   timeout:
@@ -65,7 +64,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Load an instrumented image on every node
+- name: Load an instrumented image onto every node
   kubernaut.coverage.node_image:
     cluster: httpbin-e2e
     archive: "{{ instrumented_image_result.archive }}"
@@ -99,11 +98,11 @@ nodes:
       type: bool
       returned: always
     loaded:
-      description: Whether it was given the image, or in check mode would be.
+      description: Whether the image was loaded, or would be in check mode.
       type: bool
       returned: always
     id:
-      description: Id of the image that the name means on the node now; empty in check mode where the name is not there.
+      description: Id of the image that the name refers to on the node; empty in check mode if the name is missing.
       type: str
       returned: always
   sample:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: preflight_info
-short_description: Check all that a run needs before anything is changed
+short_description: Check all prerequisites of a run before anything is changed
 version_added: 0.1.0
 description:
-  - Asks side by side whether host, source, Containerfile, tests and manifests are as a run needs them; and, where they
-    are there already, the instrumented image and the nodes.
-  - All that is wrong is told at once. The first error is the verdict; warnings and advice never fail.
+  - Checks host, source, Containerfile, tests and manifests in parallel, and the instrumented image and the nodes if
+    they already exist.
+  - All problems are reported at once. The first error is the verdict; warnings and advice never fail the task.
   - Nothing is changed.
 author:
   - the kubernaut.coverage authors (@kubernaut)
@@ -33,7 +33,7 @@ attributes:
     support: none
 options:
   image:
-    description: What is going to be built, as in M(kubernaut.coverage.instrumented_image). Not checked where missing.
+    description: The image to be built, as in M(kubernaut.coverage.instrumented_image). Not checked if not set.
     type: dict
     suboptions:
       service:
@@ -55,7 +55,7 @@ options:
             description: Main package inside the module.
             type: str
           dir:
-            description: A checkout.
+            description: Folder of a checkout.
             type: path
           containerfile:
             description: Containerfile, relative to the checkout.
@@ -92,7 +92,7 @@ options:
         type: str
         default: go
   built:
-    description: An instrumented image that is there already, from the result of the role instrumented_image.
+    description: An existing instrumented image, from the result of the role instrumented_image.
     type: dict
     suboptions:
       reference:
@@ -108,7 +108,7 @@ options:
         type: str
         default: ""
   tests:
-    description: The tests to be run. Not checked where missing.
+    description: The tests to be run. Not checked if not set.
     type: dict
     suboptions:
       command:
@@ -117,14 +117,14 @@ options:
         elements: str
         required: true
       dir:
-        description: Folder to run in; only the program is checked where it is missing.
+        description: Working directory; if not set, only the program is checked.
         type: path
       environment:
-        description: Environment variables of the tests. The program is searched in their E(PATH) if they have one.
+        description: Environment variables of the tests. If they contain E(PATH), the program is looked up in it.
         type: dict
         default: {}
   workload:
-    description: The service as Kubernetes runs it. Not checked where missing.
+    description: The workload of the service. Not checked if not set.
     type: dict
     suboptions:
       namespace:
@@ -154,17 +154,17 @@ options:
         elements: str
         default: []
       dir:
-        description: Folder that relative paths of O(workload.manifests) lie under.
+        description: Folder that O(workload.manifests) are relative to.
         type: path
         default: /
   dependencies:
     description:
-      - Whether something else puts objects into the namespace before the workload.
-        What the manifests refer to and do not have is a warning then.
+      - Whether something else creates objects in the namespace before the workload. Objects that the manifests refer to
+        but do not contain are then only a warning.
     type: bool
     default: false
   cluster:
-    description: The kind cluster, as in M(kubernaut.coverage.kind_cluster). Not checked where missing.
+    description: The kind cluster, as in M(kubernaut.coverage.kind_cluster). Not checked if not set.
     type: dict
     suboptions:
       name:
@@ -176,16 +176,16 @@ options:
         type: str
         default: localhost/kindest/node:v1.34.4
       workers:
-        description: Nodes beside the control plane.
+        description: Number of worker nodes in addition to the control plane.
         type: int
         default: 0
       port_mappings:
-        description: Ports of the node that the host can reach.
+        description: Ports of the node that are published on the host.
         type: list
         elements: dict
         default: []
       extra_mounts:
-        description: Folders of the host that the nodes see.
+        description: Folders of the host that are mounted into the nodes.
         type: list
         elements: dict
         default: []
@@ -203,16 +203,16 @@ options:
         type: bool
         default: false
   nodes:
-    description: Nodes to look at; all of the cluster where empty.
+    description: Nodes to check; if empty, all nodes of the cluster.
     type: list
     elements: str
     default: []
   volume_directory:
-    description: Folder for counters on the nodes that has to be there by now.
+    description: Folder for counters on the nodes, which must exist.
     type: str
     default: ""
   user:
-    description: Uid, or uid and gid (V(1001:1001)), that the pod runs as; that of the image where empty.
+    description: Uid, or uid and gid (V(1001:1001)), that the pod runs as; if empty, that of the image.
     type: str
     default: ""
   cache_dir:
@@ -221,31 +221,32 @@ options:
     required: true
   disk_gib:
     description:
-      - Gibibytes for the three copies of an image, a third each, in podman's store, in the cache, on each node.
-      - What lies on the same disk is added up.
+      - Disk space in GiB for the three copies of an image, a third each in podman's store, in the cache and on each
+        node.
+      - Copies on the same disk are added up.
     type: float
     default: 3
   memory_gib:
     description:
-      - Gibibytes of memory that have to be available.
-      - If V(0), less than what the cluster takes is a warning.
+      - Memory in GiB that must be available.
+      - With V(0), less than the cluster needs is only a warning.
     type: float
     default: 0
   groups:
-    description: What to look at.
+    description: Groups of checks to run.
     type: list
     elements: str
     choices: [host, source, Containerfile, manifests, image, nodes]
     default: [host, source, Containerfile, manifests, image, nodes]
   skip:
-    description: Names of checks to leave out.
+    description: Names of checks to skip.
     type: list
     elements: str
     default: []
   show:
     description:
-      - What the callback P(kubernaut.coverage.journey#callback) shows, V(problems) being warnings and errors.
-      - After an error everything is shown.
+      - What the callback P(kubernaut.coverage.journey#callback) shows; V(problems) means warnings and errors.
+      - If there is an error, everything is shown.
     type: str
     choices: [all, problems]
     default: all
@@ -256,7 +257,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Check what the run of httpbin needs
+- name: Check the prerequisites of a run of httpbin
   kubernaut.coverage.preflight_info:
     image:
       service: httpbin
@@ -274,7 +275,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 findings:
-  description: What was found, in the order of the table; also where the module fails.
+  description: The findings, in the order of the table; also returned if the module fails.
   returned: always
   type: list
   elements: dict
@@ -292,7 +293,7 @@ findings:
       type: str
       sample: error
     text:
-      description: What was found; a whole sentence where something is wrong.
+      description: The result; a whole sentence if there is a problem.
       type: str
       sample: "The build argument GOFLAGS does not reach this go build: stage builder has no ARG GOFLAGS."
     where:
@@ -304,7 +305,7 @@ findings:
       type: str
       sample: Add 'ARG GOFLAGS' after line 2, in the stage that builds.
     setting:
-      description: Variable that cures it.
+      description: The variable to change.
       type: str
       sample: source.containerfile
     cause:
@@ -312,12 +313,12 @@ findings:
       type: str
       sample: containerfile-goflags
     evidence:
-      description: What was seen, quoted.
+      description: Observed facts, quoted.
       type: list
       elements: str
       sample: []
 table:
-  description: The same for a person, as lines of at most 100 columns where no path or name is longer.
+  description: The same as text lines of at most 100 columns, unless a path or name is longer.
   returned: always
   type: list
   elements: str

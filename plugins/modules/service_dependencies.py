@@ -7,37 +7,36 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: service_dependencies
-short_description: Run what a service under test needs, PostgreSQL, Redis, manifests of anything else
+short_description: Run the dependencies of a service under test, PostgreSQL, Redis or any manifests
 version_added: 0.1.0
 description:
-  - Brings dependencies up in a namespace, side by side where none comes after another. A server is ready when it has
-    answered a query through its Service and has the schema that its migrations make. Manifests are ready when what
-    is said of them holds.
-  - What is wrong with a dependency, its files included, is told before anything is changed.
-  - An image is had by the first of several ways. Where no registry is in reach it is built from Debian packages.
-  - Credentials are given, or made up once and kept in a Secret. They are in no result and in no log.
+  - Starts dependencies in a namespace, in parallel unless one requires another. A server is ready when it has answered
+    a query through its Service and has the schema of its migrations. Manifests are ready when their conditions hold.
+  - Invalid settings and files of a dependency are reported before anything is changed.
+  - An image comes from the first available source. If no registry is reachable, it is built from Debian packages.
+  - Credentials are given, or generated once and stored in a Secret. They do not appear in results or logs.
 author:
   - the kubernaut.coverage authors (@kubernaut)
 options:
   state:
     description:
-      - V(present) brings the dependencies up.
-      - V(absent) deletes servers with their data, their Secrets and claims, and of manifests what this module made,
-        CustomResourceDefinitions included. The namespace stays.
-      - V(images) only has the images of servers on this host, and on those nodes of O(cluster) that are there. So they
-        can be loaded while the cluster comes up; what is still missing is loaded with V(present).
+      - V(present) starts the dependencies.
+      - V(absent) deletes servers with their data, their Secrets and claims, and the objects of manifests that this
+        module created, including CustomResourceDefinitions. The namespace is kept.
+      - V(images) only provides the images of servers on this host, and on the nodes of O(cluster) that exist. They can
+        so be loaded while the cluster starts; V(present) loads what is still missing.
     type: str
     choices: [present, absent, images]
     default: present
   cluster:
-    description: With O(state=images), name of the kind cluster, which need not be there yet.
+    description: With O(state=images), name of the kind cluster, which need not exist yet.
     type: str
     default: ""
   namespace:
-    description: Where the servers run. It is made where it is missing. Needed but with O(state=images).
+    description: Namespace of the dependencies, created if it does not exist. Required except with O(state=images).
     type: str
   nodes:
-    description: Containers of the kind nodes that get the images. Empty where the nodes have them already.
+    description: Names of the node containers onto which the images are loaded. Empty if the nodes already have them.
     type: list
     elements: str
     default: []
@@ -48,20 +47,20 @@ options:
     required: true
     suboptions:
       name:
-        description: Name of the dependency. A server's Service, Deployment and claim are called so.
+        description: Name of the dependency, and of a server's Service, Deployment and claim.
         type: str
         required: true
       kind:
-        description: What it is, V(postgresql), V(redis) or V(manifests).
+        description: Kind of the dependency, V(postgresql), V(redis) or V(manifests).
         type: str
         required: true
       after:
-        description: Names of those that have to be ready first.
+        description: Names of dependencies that must be ready first.
         type: list
         elements: str
         default: []
       timeout:
-        description: Seconds until it is ready, from when it is started. O(timeout) where 0.
+        description: Seconds that it may take to become ready after it is started. With 0, O(timeout).
         type: int
         default: 0
       version:
@@ -71,20 +70,20 @@ options:
         type: str
         default: ""
       image:
-        description: Another image in a registry.
+        description: Image in a registry, instead of the default one.
         type: str
         default: ""
       database:
-        description: Database to be made. PostgreSQL only.
+        description: Database to create. PostgreSQL only.
         type: str
         default: coverage
       user:
-        description: User that owns the database. PostgreSQL only; given together with the password, or not at all.
+        description: User that owns the database. PostgreSQL only; set together with the password, or not at all.
         type: str
       password:
         description:
-          - The user's password. Where it is not given, one is made up and kept in the Secret.
-          - For Redis, an empty one switches authentication off.
+          - The user's password. If not set, one is generated and stored in the Secret.
+          - For Redis, an empty password turns authentication off.
         type: str
       secret:
         description: Name of the Secret with the credentials, the name with C(-credentials) by default.
@@ -95,7 +94,7 @@ options:
         type: int
         default: 0
       storage:
-        description: Size of a claim for the data. Where it is empty they go with the pod.
+        description: Size of a claim for the data. If empty, the data are deleted with the pod.
         type: str
         default: ""
       resources:
@@ -104,24 +103,25 @@ options:
         default: {}
       migrations:
         description:
-          - What makes the schema. PostgreSQL only. Files, or a command, or a Job; then the tables are looked up.
-          - A command or a Job is run once for each database and content, which is all of it and every file of
-            O(servers[].migrations.dir).
+          - Migrations that create the schema. PostgreSQL only. Files, a command, or a Job; afterwards the tables are
+            checked.
+          - A command or a Job is run once for each database and content. The content is all its settings and every file
+            of O(servers[].migrations.dir).
         type: dict
         suboptions:
           dir:
             description:
               - Folder of C(*.sql) on the managed host, applied in the order of their numbers.
-              - With a command or a Job, the folder with what those apply.
+              - With a command or a Job, the folder with the files that those apply.
             type: path
             default: ""
           init_sql:
-            description: SQL that is run once, before all else.
+            description: SQL that is run once, before everything else.
             type: str
             default: ""
           command:
             description:
-              - Program and arguments, run on the managed host while a port of it leads to the database.
+              - Program and arguments, run on the managed host while a port is forwarded to the database.
               - Its environment has E(DATABASE_URL), E(PGHOST), E(PGPORT), E(PGUSER), E(PGPASSWORD), E(PGDATABASE),
                 E(PGSSLMODE), E(GOOSE_DRIVER) and E(GOOSE_DBSTRING).
             type: list
@@ -132,11 +132,13 @@ options:
             type: path
             default: ""
           environment:
-            description: More variables for the command. C($NAME) in a value is one of those above.
+            description: >-
+              Additional environment variables for the command. C($NAME) in a value refers to one of those above.
             type: dict
             default: {}
           job:
-            description: Objects of which one is a Job. Exclusive with O(servers[].migrations.command).
+            description: >-
+              Objects, exactly one of which is a Job. Mutually exclusive with O(servers[].migrations.command).
             type: dict
             suboptions:
               manifests:
@@ -157,24 +159,24 @@ options:
             description:
               - V(goose) applies the Up part of each file, in a transaction unless it says C(NO TRANSACTION).
               - V(plain) applies a file as psql runs it.
-              - V(auto) tells them apart by goose's marks, file by file.
+              - V(auto) decides for each file by goose's annotations.
             type: str
             choices: [auto, plain, goose]
             default: auto
           tables:
-            description: Tables that have to be there afterwards, with their schema where it is not the default one.
+            description: Tables that must exist afterwards, with their schema if it is not the default one.
             type: list
             elements: str
             default: []
       manifests:
         description:
           - Files, folders (their C(.yaml), C(.yml) and C(.json)) and kustomize folders, which O(kubectl) builds.
-          - Manifests only, as are the options that follow.
+          - Manifests only, like the following options.
         type: list
         elements: path
         default: []
       urls:
-        description: Manifests in the network.
+        description: Manifests at URLs.
         type: list
         elements: dict
         default: []
@@ -184,7 +186,9 @@ options:
             type: str
             required: true
           checksum:
-            description: C(sha256:...) of it. Then it is fetched once and kept in O(cache_dir), else each time.
+            description: >-
+              Its checksum, C(sha256:...). With a checksum it is downloaded once and kept in O(cache_dir), otherwise
+              each time.
             type: str
             default: ""
       objects:
@@ -193,13 +197,14 @@ options:
         elements: dict
         default: []
       namespace:
-        description: Namespace of what names none. O(namespace) where empty. It is made where it is missing.
+        description: Namespace of objects that name none. If empty, O(namespace). Created if it does not exist.
         type: str
         default: ""
       until:
         description:
-          - What is waited for, all of it. A workload that will never be ready ends the wait at once, with the cause.
-          - Without it, until each workload is rolled out, each Job complete and each definition established.
+          - What is waited for, all of it. A workload that cannot become ready ends the wait at once, with the cause.
+          - By default, until each workload is rolled out, each Job is complete and each CustomResourceDefinition is
+            established.
         type: list
         elements: dict
         default: []
@@ -213,11 +218,11 @@ options:
             type: str
             default: ""
           selector:
-            description: Labels. The condition is then over all objects that have them, as the list C(items).
+            description: Labels. The condition is then evaluated over all objects that have them, as the list C(items).
             type: str
             default: ""
           api_version:
-            description: Its C(apiVersion), the one that the cluster prefers where empty.
+            description: Its C(apiVersion); if empty, the one that the cluster prefers.
             type: str
             default: ""
           namespace:
@@ -225,7 +230,7 @@ options:
             type: str
             default: ""
           condition:
-            description: JMESPath over the live object. It is true when it is not null, false or empty.
+            description: JMESPath over the live object. It is true unless the result is null, false or empty.
             type: str
             required: true
   recipe:
@@ -233,17 +238,17 @@ options:
     type: path
     required: true
   cache_dir:
-    description: Folder that keeps the images' archives.
+    description: Folder for the images' archives.
     type: path
     required: true
   ways:
-    description: The ways to an image, in this order. See M(kubernaut.coverage.image).
+    description: The sources of an image, in this order. See M(kubernaut.coverage.image).
     type: list
     elements: str
     choices: [present, archive, registry, build]
     default: [present, registry, build]
   timeout:
-    description: Seconds for each dependency to be ready, from when it is started.
+    description: Seconds that each dependency may take to become ready after it is started.
     type: int
     default: 120
   kubectl:
@@ -266,7 +271,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Asks the API server for a dry run. Without a cluster yet, files are read and URLs fetched all the same.
+      - Asks the API server for a dry run. If there is no cluster yet, files are still read and URLs downloaded.
   diff_mode:
     support: full
     details:
@@ -276,7 +281,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Run what the data store needs
+- name: Run the dependencies of the data store
   kubernaut.coverage.service_dependencies:
     kubeconfig: ~/.cache/kubernaut-coverage/clusters/datastorage-e2e/kubeconfig
     namespace: datastorage-e2e
@@ -309,7 +314,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 servers:
-  description: What the service has to know of each dependency. Credentials are in the Secret alone.
+  description: The facts of each dependency that the service needs. Credentials are only in the Secret.
   returned: when O(state=present)
   type: list
   elements: dict
@@ -318,7 +323,7 @@ servers:
       description: Its name; of a server, that of its Service.
       type: str
     kind:
-      description: What it is.
+      description: Its kind.
       type: str
     host:
       description: A server's name in the cluster's DNS.
@@ -332,7 +337,7 @@ servers:
       description: A server's NodePort, 0 for none.
       type: int
     database:
-      description: The database. Empty for Redis.
+      description: Name of the database. Empty for Redis.
       type: str
     secret:
       description: Name of the Secret with a server's credentials.
@@ -342,7 +347,7 @@ servers:
       type: list
       elements: str
     version:
-      description: Version of a server that runs. Empty in check mode.
+      description: Version of the running server. Empty in check mode.
       type: str
       sample: "15.18"
     applied:
@@ -350,10 +355,10 @@ servers:
       type: list
       elements: str
     seconds:
-      description: Seconds from when it was started until it was ready, without migrations.
+      description: Seconds between start and readiness, without migrations.
       type: float
 changes:
-  description: What was changed, one phrase each.
+  description: The changes, one phrase each.
   returned: success
   type: list
   elements: str
@@ -379,7 +384,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.acc
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster
 
 NEEDED: dict[str, t.Any] = {"type": "str", "required": True}
-# what is wrong with a kind is said better by the library
+# the library has better error messages for each kind
 SERVER = {"name": NEEDED, **module_options(), "kind": NEEDED}
 
 
@@ -421,12 +426,12 @@ def main() -> None:
             changes = bring_images(entries, images, given["cluster"], check=module.check_mode)
             module.exit_json(changed=bool(changes), changes=changes)
         if module.check_mode and access.absent:
-            # the cluster itself is to be made, too
+            # the cluster itself does not exist yet
             present = given["state"] == "present"
             if present:
                 read_contents(entries, tools)
-            told = [describe_entry(entry, namespace) | _outcome(Ready(entry)) for entry in entries]
-            module.exit_json(changed=present, changes=[], servers=told)
+            described = [describe_entry(entry, namespace) | _outcome(Ready(entry)) for entry in entries]
+            module.exit_json(changed=present, changes=[], servers=described)
         cluster = Cluster(access)
         if given["state"] == "absent":
             changes, pairs = take_down(cluster, entries, namespace, check=module.check_mode)
@@ -447,8 +452,8 @@ def main() -> None:
         asked, runs = getattr(result.entry, "version", ""), result.version
         if asked and runs and not f"{runs}.".startswith(f"{asked}."):
             module.warn(
-                f"{result.entry.name}: version {asked} was asked for, and {runs} runs. No registry gave the image, so"
-                " it was built from Debian packages, which have one version."
+                f"{result.entry.name}: version {asked} was requested, but {runs} is running. No registry had the image,"
+                " so it was built from Debian packages, which have one version."
             )
     changes = [change for result in results for change in result.changed]
     changes += [f"migration {name} of {result.entry.name}" for result in results for name in result.applied]

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: workload_diagnosis_info
-short_description: Say why a workload of any cluster is not ready
+short_description: Diagnose why a workload of any cluster is not ready
 version_added: 0.1.0
 description:
-  - Looks once at one workload, or at all workloads of a namespace, and says of each whether it is healthy, and if not
-    why - with the evidence and the remedy. It needs a kubeconfig and nothing else; nothing has to be instrumented.
-  - Changes nothing and waits for nothing. A pod whose probe fails is asked with GET through the API server, as the
-    kubelet asks it. No Secret is read, only the names of those that there are.
-  - The user of the kubeconfig has to be allowed to get the workload and to list pods and events of its namespace. What
-    else it may not read is left out, and named in C(unseen).
-  - A workload that starts at this moment may not be told from one that does not; the module
+  - Inspects one workload, or all workloads of a namespace, once, and returns whether each is healthy, and if not why,
+    with evidence and remedy. Only a kubeconfig is needed; nothing has to be instrumented.
+  - Changes nothing and does not wait. If a probe fails, the module sends the same GET through the API server. Secrets
+    are not read, only their names are listed.
+  - The user of the kubeconfig must be allowed to get the workload and to list pods and events of its namespace. Other
+    objects that it may not read are left out, and listed in C(unseen).
+  - A workload that is still starting may look like one that cannot start; the module
     M(kubernaut.coverage.readiness_gate) waits.
 author:
   - the kubernaut.coverage authors (@kubernaut)
@@ -43,18 +43,18 @@ options:
     type: str
     choices: [Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob, Pod]
   name:
-    description: Name of the workload; all of the namespace where it is empty.
+    description: Name of the workload; if empty, all workloads of the namespace.
     type: str
     default: ""
 """
 
 EXAMPLES = r"""
-- name: Say what is wrong in a namespace
+- name: Diagnose all workloads of a namespace
   kubernaut.coverage.workload_diagnosis_info:
     kubeconfig: ~/.kube/config
     namespace: shop
 
-- name: Say why a Deployment is not ready
+- name: Diagnose one Deployment
   kubernaut.coverage.workload_diagnosis_info:
     kubeconfig: ~/.kube/config
     namespace: shop
@@ -64,19 +64,19 @@ EXAMPLES = r"""
 
 RETURN = r"""
 healthy:
-  description: Whether all that was looked at is healthy.
+  description: Whether all inspected workloads are healthy.
   returned: success
   type: bool
 workloads:
   description:
     - One entry for each workload, those that are not healthy first, with C(kind), C(namespace), C(name), C(healthy),
-      C(state) in a few words, C(verdict) and C(unseen), what could not be looked at. C(verdict) is null where it is
-      healthy; else it has C(cause), C(sentence), C(evidence), C(remedy), and in C(also) what else was seen.
+      C(state) in a few words, C(verdict) and C(unseen), what could not be read. C(verdict) is null if it is healthy;
+      otherwise it has C(cause), C(sentence), C(evidence), C(remedy), and other findings in C(also).
   returned: success
   type: list
   elements: dict
 report:
-  description: The same as lines for people.
+  description: The same as text lines.
   returned: success
   type: list
   elements: str

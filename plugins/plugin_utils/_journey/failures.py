@@ -11,7 +11,7 @@ from ansible_collections.kubernaut.coverage.plugins.plugin_utils._journey.text i
 
 
 def explain(data: t.Mapping[str, t.Any]) -> tuple[str, list[str]]:
-    """Return the one sentence that says why a task failed, and all lines about it.
+    """Return the cause of a task's failure as one sentence, and all lines about it.
 
     :arg data: the result of the task, with or without a C(verdict) of this collection.
     """
@@ -36,7 +36,7 @@ def _verdict(verdict: t.Mapping[str, t.Any], *, with_table: bool) -> tuple[str, 
         if verdict.get(key)
     ]
     also = [item.get("sentence") for item in verdict.get("also") or [] if isinstance(item, dict)]
-    return sentence, lines + [f"    Also seen: {other}" for other in also if other]
+    return sentence, lines + [f"    Also found: {other}" for other in also if other]
 
 
 def _message(data: t.Mapping[str, t.Any]) -> tuple[str, list[str]]:

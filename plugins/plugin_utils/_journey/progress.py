@@ -18,7 +18,7 @@ Writer = tuple[str, str]
 
 
 class Progress:
-    """The file through which modules say which step they have reached; see C(module_utils/_base/progress.py)."""
+    """The file through which modules report their current step; see C(module_utils/_base/progress.py)."""
 
     def __init__(self) -> None:
         self._offset = 0
@@ -26,7 +26,7 @@ class Progress:
         self._folder: t.Optional[str] = None
         inherited = os.environ.get(PROGRESS_VARIABLE, "")
         if inherited and os.path.isfile(inherited):
-            # this playbook was started by a task of another: both show the same steps
+            # this playbook was started by a task of another playbook: both show the same steps
             self.path = inherited
             return
         self._folder = tempfile.mkdtemp(prefix="kubernaut-coverage-")
@@ -36,7 +36,7 @@ class Progress:
         os.environ[PROGRESS_VARIABLE] = self.path
 
     def writers(self) -> frozenset[Writer]:
-        """Module and process id of everybody who has reported a step so far."""
+        """Module and process id of all writers so far."""
         self._read()
         return frozenset(self._steps)
 
@@ -48,14 +48,14 @@ class Progress:
         )
 
     def last_step_of_a_living_process(self) -> str:
-        """The step reported last by a process that still runs."""
+        """The last step of a process that still runs."""
         self._read()
         return next(
             (text for (_module, pid), text in reversed(self._steps.items()) if os.path.exists(f"/proc/{pid}")), ""
         )
 
     def _read(self) -> None:
-        """Take in the whole lines that were appended since the last time."""
+        """Read the complete lines that were appended since the last call."""
         try:
             with open(self.path, "rb") as stream:
                 stream.seek(self._offset)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kubernaut.coverage authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The screen of the journey: stages, lines that stay, and the one that moves."""
+"""The screen of the journey: stages, permanent lines, and the progress line."""
 
 from __future__ import annotations
 
@@ -71,9 +71,9 @@ def exclusive(method: _Method) -> _Method:
 
 
 class Screen(DefaultCallback):
-    """What a callback needs to show stages and tasks; the hooks are its subclass's.
+    """What a callback needs to show stages and tasks; the hooks are in its subclass.
 
-    A thread of its own moves the line of progress: whoever writes holds C(_lock).
+    A separate thread updates the progress line: writers hold C(_lock).
     """
 
     def __init__(self) -> None:
@@ -93,7 +93,7 @@ class Screen(DefaultCallback):
         self._jobs: set[str] = set()
         self._failures: list[tuple[str, str]] = []
         self._evidence: list[str] = []
-        # the line that moves
+        # the progress line
         self._writers_before: frozenset[Writer] = frozenset()
         self._drawn = False
         self._last_output = self._started
@@ -111,13 +111,13 @@ class Screen(DefaultCallback):
         return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
     def _erase(self) -> None:
-        """Take the moving line away, so that what comes next starts on an empty line."""
+        """Erase the progress line, so that the next output starts on an empty line."""
         if self._drawn:
             sys.stdout.write("\r\033[K")
             self._drawn = False
 
     def _say(self, text: str = "", color: t.Optional[str] = None, *, stderr: bool = False) -> None:
-        """Write a line that stays, now: behind a pipe, nobody else would flush it."""
+        """Print a permanent line and flush it, which nobody else does behind a pipe."""
         self._erase()
         self._display.display(text, color=color, stderr=stderr)
         (sys.stderr if stderr else sys.stdout).flush()
@@ -133,7 +133,7 @@ class Screen(DefaultCallback):
     # ---- stages ----
 
     def _enter(self, task: Task) -> Stage:
-        """Return the stage of a task that starts: it may be the first of it."""
+        """Return the stage of a starting task, which may be its first."""
         role: t.Optional[Role] = task._role
         key = role.get_name() if role is not None else f"play {self._play.get_name()}"
         if self._stage is not None and self._stages.get(key) is self._stage:
@@ -143,7 +143,7 @@ class Screen(DefaultCallback):
         if stage is None:
             name = readable(key) if role is not None else self._play.get_name().strip()
             stage = self._stages[key] = Stage(name=name, role=key if role is not None else "")
-            # the line of the play is the header of its own tasks
+            # the play's line is the header of its own tasks
             stage.header_shown = role is None
         else:
             stage.header_shown = False
@@ -155,7 +155,7 @@ class Screen(DefaultCallback):
         return stage
 
     def _leave(self) -> None:
-        """Close the present stage, if there is one: its seconds, its closing line, the file."""
+        """Close the current stage, if any: add its seconds, print its closing line, write the file."""
         stage = self._stage
         if stage is None:
             return
@@ -202,7 +202,7 @@ class Screen(DefaultCallback):
             self._erase()
             self._display.warning(f"The seconds by stage cannot be written to {path}: {error.strerror}.")
 
-    # ---- the line that moves ----
+    # ---- progress line ----
 
     def _tick(self) -> None:
         while not self._stop.wait(TICK):
@@ -238,13 +238,13 @@ class Screen(DefaultCallback):
             self._say(text)
 
     def _last_step(self, running: Running) -> str:
-        """The last step of the task that is shown; of a job in the background only while nothing else works."""
+        """The last step of the task that is shown; steps of a background job only while nothing else runs."""
         if self._progress is None:
             return ""
         step = self._progress.last_step(running.module, self._writers_before)
         if step or running.action.startswith(OWN_MODULES):
             return step
-        # a task that waits, for a job or for a playbook that it started
+        # a task that waits for a job or a playbook that it started
         return self._progress.last_step_of_a_living_process()
 
     def _moving_text(self, running: Running, seconds: float, in_stage: float, step: str) -> str:
@@ -260,7 +260,7 @@ class Screen(DefaultCallback):
     def _start_task(self, task: Task) -> None:
         self._enter(task).tasks += 1
         name = (task.name or task.action).strip()
-        # "file | What it does": the file is for whoever reads the role
+        # "file | What it does": the file name is for readers of the role
         self._names[task._uuid] = name.rpartition(" | ")[2]
         self._writers_before = self._progress.writers() if self._progress else frozenset()
 
@@ -282,11 +282,11 @@ class Screen(DefaultCallback):
         return time.monotonic() - started
 
     def _note_job(self, result: CallbackTaskResult) -> None:
-        """Keep count of the jobs that work in the background."""
+        """Keep track of the background jobs."""
         job = result.result.get("ansible_job_id")
         if not job:
             return
-        # true or 1 by core version
+        # true or 1, depending on the version of ansible-core
         if result.result.get("finished"):
             self._jobs.discard(str(job))
         elif result.task.async_val and not result.task.poll:
@@ -314,7 +314,7 @@ class Screen(DefaultCallback):
     def _show_task(
         self, state: str, color: str, result: CallbackTaskResult, seconds: float = 0.0, label: str = ""
     ) -> None:
-        """One line: what became of a task, where, and its seconds if they count."""
+        """Print one line: the result of a task, its host, and its seconds if relevant."""
         text = f"  {stringc(f'{state:<8}', color)} {self._prefix(result)}{self._name(result.task)}{label}"
         if seconds >= 1.0:
             text += f" ({duration(seconds)})"
@@ -326,13 +326,13 @@ class Screen(DefaultCallback):
         return f": {plain(text)}"
 
     def _begin_ticking(self) -> None:
-        """Make the file of progress, and begin to show what is in it."""
+        """Create the progress file, and start to show its contents."""
         self._progress = Progress()
         self._ticker = threading.Thread(target=self._tick, name="journey", daemon=True)
         self._ticker.start()
 
     def _close(self) -> None:
-        """Stop the thread before the interpreter ends, and leave nothing behind."""
+        """Stop the thread before the interpreter exits, and remove the file."""
         if os.getpid() != self._pid:
             return
         self._stop.set()

@@ -9,13 +9,13 @@ import typing as t
 from dataclasses import dataclass
 
 BAR_WIDTH = 30
-# words of role names that are not written as a sentence would
+# words of role names with a special spelling
 SPELLING = {"e2e": "E2E", "api": "API", "crd": "CRD", "crds": "CRDs", "html": "HTML"}
 
 
 @dataclass
 class Stage:
-    """A role, or the tasks of a play that have none; it may be entered more than once."""
+    """A role, or the tasks of a play without a role; it may be entered more than once."""
 
     name: str
     role: str
@@ -23,7 +23,7 @@ class Stage:
     tasks: int = 0
     changed: int = 0
     failed: int = 0
-    # of the present entry: since when, what was shown and done in it
+    # of the current entry: its start, and what was shown and done in it
     entered: float = 0.0
     header_shown: bool = False
     ever_shown: bool = False
@@ -33,7 +33,7 @@ class Stage:
     subtitle: str = ""
 
     def as_data(self) -> dict[str, t.Any]:
-        """What the stages file says about it."""
+        """Its entry in the stages file."""
         return {
             "name": self.name,
             "role": self.role,
@@ -53,7 +53,7 @@ def readable(role: str) -> str:
 
 
 def stage_table(stages: t.Sequence[Stage], total: float, *, utf8: bool) -> list[str]:
-    """The seconds by stage as lines, with bars, the slowest named; nothing where there was but one stage."""
+    """The seconds by stage as lines with bars, the slowest marked; empty if there was only one stage."""
     stages = [stage for stage in stages if stage.seconds >= 0.05]
     if len(stages) < 2:
         return []

@@ -13,26 +13,26 @@ from ansible.playbook.role_include import IncludeRole
 if t.TYPE_CHECKING:
     from ansible.playbook.task import Task
 
-# collects what may explain a failure and ends with that same failure
+# collects diagnostics of a failure and ends with that same failure
 EVIDENCE_ROLE = "kubernaut.coverage.failure_evidence"
 
 
 def is_rescued(task: Task) -> bool:
-    """Tell whether a failure of this task leads into the C(rescue) of a block around it, and may be cured there."""
+    """Return whether a failure of this task leads into the C(rescue) of an enclosing block, which may handle it."""
     below, parent = {task._uuid}, task._parent
     while parent is not None:
         if isinstance(parent, Block) and parent.rescue:
             elsewhere = {other._uuid for other in (*parent.rescue, *parent.always)}
             if not below & elsewhere and not any(is_evidence(other) for other in parent.rescue):
                 return True
-        # a role that is imported there stands in the list itself, and not what imports it
+        # the list contains an imported role itself, not the task that imports it
         below.add(parent._uuid)
         parent = parent._parent
     return False
 
 
 def is_evidence(part: t.Any) -> bool:
-    """Tell whether a part of a C(rescue) is the role that ends with the failure it was called for."""
+    """Return whether a part of a C(rescue) is the role that ends with the original failure."""
     if isinstance(part, IncludeRole):
         return part._role_name == EVIDENCE_ROLE
     role = getattr(part, "_role", None)
@@ -40,7 +40,7 @@ def is_evidence(part: t.Any) -> bool:
 
 
 def subtitle(task: Task) -> str:
-    """The name that was given to the C(include_role) or C(import_role) which led here, or nothing."""
+    """The name of the C(include_role) or C(import_role) task that led here, or an empty text."""
     parent = task._parent
     while parent is not None:
         if isinstance(parent, IncludeRole):

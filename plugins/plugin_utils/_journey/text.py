@@ -16,12 +16,12 @@ CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x1f\x7f]")
 
 
 def plain(text: str) -> str:
-    """Take terminal control sequences out of foreign text."""
+    """Remove terminal control sequences from text of others."""
     return CONTROL.sub("", text)
 
 
 def duration(seconds: float) -> str:
-    """Say a duration in the form that people read."""
+    """Format a duration for people."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -38,7 +38,7 @@ def as_lines(value: t.Any) -> list[str]:
 
 
 def quoted(lines: t.Any) -> list[str]:
-    """The end of what was seen, set off from what we say about it."""
+    """The last quoted lines, indented to set them off from our own text."""
     kept = [plain(str(line).rstrip()) for line in ([lines] if isinstance(lines, str) else lines)]
     return [f"      | {line}" for line in kept[-EVIDENCE_LINES:]]
 
@@ -50,11 +50,11 @@ def named_lines(name: str, value: t.Any) -> list[str]:
 
 
 def short_path(path: str) -> str:
-    """A C(file:line) as seen from the current folder, where that is shorter."""
+    """A C(file:line), relative to the current folder if that is shorter."""
     relative = os.path.relpath(path)
     return relative if len(relative) < len(path) else path
 
 
 def is_utf8() -> bool:
-    """Tell whether the screen can show block characters."""
+    """Return whether the terminal can show block characters."""
     return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"

@@ -313,7 +313,7 @@ def test_its_verdict_is_shown_once_in_full(with_evidence: tuple[Run, Path]) -> N
         "    Remedy: Load the image into every node.",
         "    Setting: instrumented_image_load",
         "    Cause: image-not-on-node",
-        "    Also seen: The node is slow.",
+        "    Also found: The node is slow.",
     ]
     assert run.output.count("Failed to pull image") == 1
     assert "rescued " not in run.output.partition("PLAY RECAP")[0]
@@ -323,11 +323,11 @@ def test_the_last_lines_name_the_verdict_and_the_evidence(with_evidence: tuple[R
     run, folder = with_evidence
     last = [line for line in run.lines if line.strip()][-2:]
     assert last[0] == "FAILED in The way of a service: The image x is not on node-1."
-    assert re.fullmatch(rf"Evidence: (\.\./|/)\S*{folder.name} \(begin with README.txt\)", last[1])
+    assert re.fullmatch(rf"Diagnostics: (\.\./|/)\S*{folder.name} \(start with README.txt\)", last[1])
     verdict = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
     assert verdict["task"] == "Start the workload"
     assert verdict["verdict"]["cause"] == "image-not-on-node"
-    assert re.search(r"^  kept     Keep what may explain it: 2 files, 0.0 MB", run.output, re.MULTILINE)
+    assert re.search(r"^  kept     Collect diagnostics: 2 files, 0.0 MB", run.output, re.MULTILINE)
     assert "    without the cluster: it did not exist yet" in run.lines
 
 
@@ -335,10 +335,10 @@ def test_evidence_of_a_failure_that_is_told_later_is_named_too(tmp_path: Path) -
     options = ("-e", f"evidence={tmp_path}/evidence", "-e", '{"failure_evidence_fails": false}')
     run = play("evidence.yml", tmp_path, *options)
     assert run.returncode == 0
-    assert re.search(r"^  kept     Keep what may explain it: 2 files, 0.0 MB", run.output, re.MULTILINE)
+    assert re.search(r"^  kept     Collect diagnostics: 2 files, 0.0 MB", run.output, re.MULTILINE)
     last = [line for line in run.lines if line.strip()][-2:]
     assert last[0] == "FAILED in The way of a service: The image x is not on node-1."
-    assert last[1].startswith("Evidence: ")
+    assert last[1].startswith("Diagnostics: ")
 
 
 def test_without_a_verdict_the_end_of_the_error_output_is_quoted(failed: Run) -> None:
