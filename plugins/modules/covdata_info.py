@@ -102,8 +102,9 @@ programs:
       description: When the last of them were written, in seconds since the epoch.
       type: float
     arguments:
-      description: What all process runs have in common of command line (C(argc), C(argv0) and so on), C(GOOS) and
-      C(GOARCH). type: dict
+      description:
+        - What all process runs have in common of command line (C(argc), C(argv0) and so on), C(GOOS) and C(GOARCH).
+      type: dict
     covmeta:
       description: Path of the covmeta.
       type: str

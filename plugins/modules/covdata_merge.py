@@ -104,8 +104,8 @@ withheld:
   returned: success
   type: str
 programs:
-  description: The programs of the result, each with C(hash), C(main), C(mode), C(packages) (how many) and
-  C(process_runs).
+  description:
+    - The programs of the result, each with C(hash), C(main), C(mode), C(packages) (how many) and C(process_runs).
   returned: success
   type: list
   elements: dict

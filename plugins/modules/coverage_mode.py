@@ -26,7 +26,6 @@ requirements:
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
   - kubernetes.core.k8s_auth_options
-  - kubernaut.coverage.workload
   - kubernaut.coverage.podman
 attributes:
   platform:
@@ -58,6 +57,10 @@ options:
       - What another workload makes is refused, and its maker named.
     type: str
     default: Deployment
+  name:
+    description: Name of the workload.
+    type: str
+    required: true
   container:
     description: Name of the instrumented container, which may be an init container. Required for O(state=present).
     type: str

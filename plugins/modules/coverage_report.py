@@ -96,7 +96,7 @@ options:
           - A pattern that matches no package is a shortfall.
         type: dict
         default: {}
-  process runs:
+  process_runs:
     description:
       - What is known of the process runs there were, shown in the reports. Known keys of an entry are V(component),
         V(pod), V(container), V(process_runs) (how many there were), V(counters) (of how many they came home),
