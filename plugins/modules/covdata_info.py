@@ -95,7 +95,7 @@ programs:
     percent:
       description: The same as a percentage; null without counters.
       type: float
-    process runs:
+    process_runs:
       description: Of how many process runs (executions) there are counters.
       type: int
     last_written:
@@ -122,7 +122,7 @@ granularity:
   description: Granularity of all programs together.
   returned: success
   type: str
-process runs:
+process_runs:
   description: Of how many process runs there are counters, in all.
   returned: success
   type: int

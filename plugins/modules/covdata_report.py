@@ -121,7 +121,7 @@ mode:
   description: Counter mode of all together.
   returned: success
   type: str
-process runs:
+process_runs:
   description: Of how many process runs (executions) there were counters.
   returned: success
   type: int

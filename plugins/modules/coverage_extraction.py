@@ -96,7 +96,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-process runs:
+process_runs:
   description:
     - For each pod how often its program was started, how it ended, and what came home.
     - Where process runs are lost, C(cause) and C(why) tell of the last of them.
