@@ -9,6 +9,7 @@ DOCUMENTATION = r"""
 name: journey
 type: stdout
 short_description: stages of a playbook, with progress, causes of failures and seconds
+version_added: 0.1.0
 author:
   - the kubernaut.coverage authors (@kubernaut)
 description:
