@@ -9,6 +9,7 @@ DOCUMENTATION = r"""
 name: journey
 type: stdout
 short_description: shows a playbook as stages, with progress, durations and the causes of failures
+version_added: 0.1.0
 author:
   - the kubernaut.coverage authors (@kubernaut)
 description:

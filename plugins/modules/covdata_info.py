@@ -94,15 +94,16 @@ programs:
     percent:
       description: The same as a percentage; null without counters.
       type: float
-    process runs:
+    process_runs:
       description: Number of process runs (executions) with counters.
       type: int
     last_written:
       description: When the last of them were written, in seconds since the epoch.
       type: float
     arguments:
-      description: What all process runs have in common of their command line (C(argc), C(argv0) and so on), C(GOOS) and
-      C(GOARCH). type: dict
+      description:
+        - What all process runs have in common of command line (C(argc), C(argv0) and so on), C(GOOS) and C(GOARCH).
+      type: dict
     covmeta:
       description: Path of the covmeta.
       type: str
@@ -120,7 +121,7 @@ granularity:
   description: Common granularity of all programs.
   returned: success
   type: str
-process runs:
+process_runs:
   description: Total number of process runs with counters.
   returned: success
   type: int

@@ -122,7 +122,7 @@ mode:
   description: Common counter mode.
   returned: success
   type: str
-process runs:
+process_runs:
   description: Number of process runs (executions) with counters.
   returned: success
   type: int

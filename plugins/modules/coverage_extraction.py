@@ -99,7 +99,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-process runs:
+process_runs:
   description:
     - For each pod, how often its program was started, how it ended, and the counters that were collected.
     - If process runs are lost, C(cause) and C(why) describe the last of them.

@@ -26,7 +26,6 @@ requirements:
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
   - kubernetes.core.k8s_auth_options
-  - kubernaut.coverage.workload
   - kubernaut.coverage.podman
 attributes:
   platform:
@@ -58,6 +57,10 @@ options:
       - Objects that another workload manages are refused; the error names that workload.
     type: str
     default: Deployment
+  name:
+    description: Name of the workload.
+    type: str
+    required: true
   container:
     description: Name of the instrumented container, which can be an init container. Required for O(state=present).
     type: str

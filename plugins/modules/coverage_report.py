@@ -96,7 +96,7 @@ options:
           - A pattern that matches no package is a shortfall.
         type: dict
         default: {}
-  process runs:
+  process_runs:
     description:
       - The process runs, shown in the reports. Keys of an entry are V(component), V(pod), V(container), V(process_runs)
         (number of process runs), V(counters) (number whose counters were collected), V(exit_codes) and V(reason).

@@ -19,6 +19,9 @@ author:
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
 attributes:
+  platform:
+    platforms: linux
+    support: full
   check_mode:
     support: full
   diff_mode:

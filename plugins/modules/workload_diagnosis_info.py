@@ -26,7 +26,6 @@ requirements:
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
   - kubernetes.core.k8s_auth_options
-  - kubernaut.coverage.workload
 attributes:
   platform:
     platforms: linux
@@ -38,6 +37,10 @@ attributes:
   diff_mode:
     support: none
 options:
+  namespace:
+    description: Namespace of the workload, or of all workloads where O(name) is empty.
+    type: str
+    required: true
   kind:
     description: Kind of the workload; with O(name).
     type: str

@@ -22,6 +22,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import threading
 import time
 import typing as t
@@ -30,6 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import step
+import yaml
 from lanes import Board
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,7 +142,21 @@ def lint(suite: Suite) -> Count:
     count += suite.check("mypy", [tool("mypy")])
     count += suite.check("ansible-lint", [tool("ansible-lint"), "--offline", "--strict", "--nocolor"])
     count += suite.check("changelog fragments", [tool("antsibull-changelog"), "lint"])
+    count += suite.check("biome", [tool("npx"), *BIOME, "lint", "--error-on-warnings", "assets/page"])
+    tree = make_collection_tree(fresh("docs"))
+    documentation = suite.command(
+        "antsibull-docs",
+        # rstcheck would check what antsibull-docs itself writes, and takes minutes for that
+        [tool("antsibull-docs"), "lint-collection-docs", "--plugin-docs", "--skip-rstcheck", "."],
+        cwd=tree,
+        environment={"ANSIBLE_COLLECTIONS_PATH": str(tree.parents[2])},
+    )
+    count += Count.one("antsibull-docs", ok=documentation == 0)
     return count
+
+
+# the linter of the report's page; npm keeps it, so that it is downloaded once
+BIOME = ("--yes", "--prefer-offline", "@biomejs/biome@2.6.8")
 
 
 def sanity(suite: Suite) -> Count:
@@ -179,7 +195,19 @@ def make_collection_tree(parent: Path) -> Path:
             shutil.copy2(source, target)
     # ansible-test asks git for the files, and the checkout around this copy ignores it
     subprocess.run(["git", "init", "--quiet", str(tree)], check=True)
+    add_dependencies(parent / "ansible_collections")
     return tree
+
+
+def add_dependencies(collections: Path) -> None:
+    """Copy the collections that galaxy.yml depends on, as the package ansible brings them, to C(collections).
+
+    ansible-test finds the doc fragments and module utilities of other collections only next to the tested one.
+    """
+    installed = Path(sysconfig.get_path("purelib"), "ansible_collections")
+    for name in yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))["dependencies"]:
+        folder = Path(*name.split("."))
+        shutil.copytree(installed / folder, collections / folder, ignore=shutil.ignore_patterns("tests"))
 
 
 def make_sanity_home() -> Path:

@@ -91,7 +91,7 @@ def read_collection(
     :arg expected: patterns of which one has to match the import path of a program's main package, or its module. A
         program whose main is not instrumented is judged by all of its packages.
     :arg snapshots: C(auto), C(sum) or C(last): what files of one process are, see R(snapshots).
-    :arg process runs: how many process runs each pod is known to have had, by the name of its folder.
+    :arg process_runs: how many process runs each pod is known to have had, by the name of its folder.
     :arg verify: also hold those covmeta against their hashes that have more than C(VERIFIED) blocks.
     :returns: one entry for each component that has a file; each carries its problems. Empty for empty folders.
     :raises DataError: with the policy C(fail), anything that costs data or trust; its cause is the kind of the first.

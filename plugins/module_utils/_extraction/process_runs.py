@@ -24,7 +24,7 @@ NANOSECONDS = 1_000_000_000
 class PodProcessRuns:
     """What one pod's program left behind.
 
-    :ivar process runs: how often it was started. :ivar exit_codes: of the process runs whose end was seen, the last one
+    :ivar process_runs: how often it was started. :ivar exit_codes: of the process runs whose end was seen, the last one
         last.
     :ivar reason: why the last process run ended, as Kubernetes says. :ivar metas, counters: files that were collected.
     :ivar cause, why: of lost process runs, the verdict's cause and its sentence.
