@@ -76,8 +76,10 @@ def dependency_verdict(seen: Observation, item: Dependency, what: str, ended: st
         return _plain(sentence, evidence, remedy, cause="dependency-name"), True
     where = _where(item, shown)
     if item.form == "auth":
-        remedy = "Use the same password for the program and the dependency: compare their Secrets; a database keeps"
-            " its first password."
+        remedy = (
+            "Use the same password for the program and the dependency: compare their Secrets; a database keeps its"
+            " first password."
+        )
         return _plain(
             f"{what} is refused by {where}: {quoted(item.line)}", evidence, remedy, cause="dependency-auth"
         ), True
@@ -149,8 +151,10 @@ def _ready_but(
     # it became ready after the program had given up: the next start will find it
     late = not ended or not item.ready_since or moment(item.ready_since) >= moment(ended) - 1
     sentence = f"{what} needs {where}, which {words}, though {count(item.ready, 'endpoint')} of it is ready."
-    remedy = "Check that the pods listen at the Service's targetPort, on all addresses, and that no NetworkPolicy"
-        " blocks the connection."
+    remedy = (
+        "Check that the pods listen on the Service's targetPort, on all addresses, and that no NetworkPolicy blocks"
+        " the connection."
+    )
     return _plain(sentence, evidence, remedy, cause=cause), not late
 
 
