@@ -73,13 +73,24 @@ def test_yaml_blocks_are_yaml(page: Path) -> None:
         assert yaml.safe_load(block) is not None
 
 
-@every_page
-def test_contracts_in_the_examples_are_valid(page: Path) -> None:
+def contracts(page: Path) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
+    """The service and the contract of each example on a page, in their order."""
     for block in blocks(page, "yaml"):
         content = yaml.safe_load(block)
-        for service, contract in (content.get("coverage_services", {}) if isinstance(content, dict) else {}).items():
-            shipped = shipped_contract(str(ROOT / "playbooks" / "vars"), service)
-            assert merged_contract(service, shipped, contract)
+        yield from (content.get("coverage_services", {}) if isinstance(content, dict) else {}).items()
+
+
+def contract_below(page: Path, service: str) -> dict[str, t.Any]:
+    """What an example is merged over: the shipped contract, or the README's if the page says to merge it."""
+    if "(Merge it into your file" in page.read_text(encoding="utf-8"):
+        return dict(contracts(ROOT / "README.md"))[service]
+    return shipped_contract(str(ROOT / "playbooks" / "vars"), service)
+
+
+@every_page
+def test_contracts_in_the_examples_are_valid(page: Path) -> None:
+    for service, contract in contracts(page):
+        assert merged_contract(service, contract_below(page, service), contract)
 
 
 def role_options(role: str) -> dict[str, t.Any]:
@@ -116,14 +127,19 @@ def test_commands_name_playbooks_and_targets_that_exist(page: Path) -> None:
 # ---- tables of what there is ----
 
 
+def reference() -> str:
+    """README and reference together: the tables of modules, roles and playbooks."""
+    return "".join((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/reference.md"))
+
+
 @pytest.mark.parametrize(("folder", "names"), [("modules", MODULES), ("roles", ROLES), ("playbooks", PLAYBOOKS)])
-def test_the_readme_names_all_there_is(folder: str, names: list[str]) -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_readme_and_reference_name_all_there_is(folder: str, names: list[str]) -> None:
+    text = reference()
     assert [name for name in names if f"`{name}`" not in text] == [], folder
 
 
 def test_every_playbook_is_shown_by_name_and_by_path() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = reference()
     for name in PLAYBOOKS:
         assert f"ansible-playbook kubernaut.coverage.{name}" in text
         assert f"ansible-playbook playbooks/{name}.yml" in text
