@@ -67,11 +67,11 @@ def test_choices(
     choice = choose(process, counts, policy, known)
     assert sorted(choice.dropped) == dropped
     if dropped:
-        assert f"of {len(counts)} files of counters {len(dropped)} are taken for earlier snapshots" in choice.sentence
+        assert f"{len(dropped)} of {len(counts)} files of counters are earlier snapshots" in choice.sentence
 
 
 def test_what_cannot_be_known_is_said() -> None:
-    assert "could be process runs, or snapshots" in choose(1, GROWING).sentence
+    assert "could be separate process runs or snapshots" in choose(1, GROWING).sentence
     assert choose(1, GROWING).remedy
     assert choose(1, RESTARTED).sentence == ""
     assert choose(1, GROWING, SUM).sentence == ""
