@@ -65,7 +65,7 @@ PACKAGES = [
     "socat",
     "conntrack",
 ]
-# Units that have no business in a container or on a machine that process runs for minutes
+# Units that have no business in a container or on a machine that lives for minutes
 MASKED = [
     "systemd-udevd.service",
     "systemd-udevd-control.socket",
