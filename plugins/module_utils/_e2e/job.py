@@ -145,7 +145,7 @@ class InJob:
             },
         }
 
-    # its process run
+    # its run
 
     def _wait_for_start(self, name: str, timeout: float) -> None:
         try:
