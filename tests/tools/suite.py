@@ -143,15 +143,6 @@ def lint(suite: Suite) -> Count:
     count += suite.check("ansible-lint", [tool("ansible-lint"), "--offline", "--strict", "--nocolor"])
     count += suite.check("changelog fragments", [tool("antsibull-changelog"), "lint"])
     count += suite.check("biome", [tool("npx"), *BIOME, "lint", "--error-on-warnings", "assets/page"])
-    tree = make_collection_tree(fresh("docs"))
-    documentation = suite.command(
-        "antsibull-docs",
-        # rstcheck would check what antsibull-docs itself writes, and takes minutes for that
-        [tool("antsibull-docs"), "lint-collection-docs", "--plugin-docs", "--skip-rstcheck", "."],
-        cwd=tree,
-        environment={"ANSIBLE_COLLECTIONS_PATH": str(tree.parents[2])},
-    )
-    count += Count.one("antsibull-docs", ok=documentation == 0)
     return count
 
 

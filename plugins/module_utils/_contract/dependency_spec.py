@@ -201,12 +201,12 @@ DEPENDENCY: dict[str, dict[str, t.Any]] = {
 KEPT = ("type", "elements", "default", "required", "choices", "no_log")
 
 
-def module_options(specification: t.Mapping[str, t.Mapping[str, t.Any]] = DEPENDENCY) -> dict[str, t.Any]:
+def module_options(specification: t.Optional[t.Mapping[str, t.Mapping[str, t.Any]]] = None) -> dict[str, t.Any]:
     """Return the options of a module that takes a dependency: without what is said of several keys together, which the
     library checks.
     """
     options: dict[str, t.Any] = {}
-    for key, rule in specification.items():
+    for key, rule in (DEPENDENCY if specification is None else specification).items():
         option = {name: rule[name] for name in KEPT if name in rule}
         if rule.get("path"):
             option["elements" if rule["type"] == "list" else "type"] = "path"

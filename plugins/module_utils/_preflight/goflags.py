@@ -70,7 +70,7 @@ def check_goflags(lint: Lint) -> t.Iterator[Finding]:
         skipped=[item for item in builds if item.reached is False],
         compared=next((item for build in builds for item in build.compared), None),
     )
-    yield from next(filter(None, (list(case(known)) for case in CASES)))
+    yield from next(filter(None, (list(case(known)) for case in CASES)), [])
 
 
 # the cases, in the order in which they are asked; the last one fits always

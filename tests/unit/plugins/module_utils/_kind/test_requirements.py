@@ -27,7 +27,7 @@ def config(**options: t.Any) -> ClusterConfig:
     ("record", "running", "difference", "interrupted", "cause"),
     [
         (False, True, [], False, "cluster-foreign"),
-        (True, True, ["workers is 0 there, wanted is 1"], False, "cluster-different"),
+        (True, True, ["workers is 0, expected 1"], False, "cluster-different"),
         (True, False, [], False, "cluster-stopped"),
         (True, False, [], True, "cluster-incomplete"),
         (False, True, [], True, "cluster-incomplete"),

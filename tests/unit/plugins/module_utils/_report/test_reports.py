@@ -234,10 +234,18 @@ TEXTS = {
 }
 
 
+# written here: a tree of text files has no room for other encodings
+ENCODED = {"bom.txt": "utf-8-sig", "utf16.txt": "utf-16"}
+
+
 @pytest.mark.parametrize("name", TEXTS)
 @pytest.mark.parametrize("policy", ["warn", "fail"])
 def test_the_cause_of_a_text_profile_that_does_not_count(tmp_path: Path, name: str, policy: str) -> None:
-    error = refused([REPORTS / "text-profile-messages" / name], tmp_path, reading=Reading(policy=policy))
+    path = REPORTS / "text-profile-messages" / name
+    if name in ENCODED:
+        path = tmp_path / name
+        path.write_text("mode: set\nexample.com/a/a.go:1.1,2.2 1 1\n", encoding=ENCODED[name])
+    error = refused([path], tmp_path / "made", reading=Reading(policy=policy))
     assert (error.cause, TEXTS[name][1] in error.message) == (TEXTS[name][0], True)
     assert error.remedy
 
