@@ -321,7 +321,7 @@ def test_what_was_interrupted_is_found_again(podman: Podman, kind: str, again: s
 
 def test_a_job_that_runs_is_not_cut_off(podman: Podman) -> None:
     cluster = Dictionary({**workload("Job"), "status": {"active": 1}})
-    with pytest.raises(NotSwitched, match="runs") as caught:
+    with pytest.raises(NotSwitched, match="is running") as caught:
         turn_on(cluster, podman, wanted("Job"))
     assert caught.value.cause == "job-still-runs"
     assert cluster.written == []

@@ -35,7 +35,7 @@ def test_bad_input_is_refused_before_anything_is_made(tmp_path: Path) -> None:
 
 
 def test_migrations_are_read_before_anything_is_made(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is not there"):
+    with pytest.raises(InputError, match="does not exist"):
         bring_up([Server("db", "postgresql", migrations=Migrations(str(tmp_path / "none")))], tmp_path)
     assert list(tmp_path.iterdir()) == []
 

@@ -16,8 +16,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.cli
 class Away:
     """A cluster whose API server does not answer."""
 
-    @property
-    def dynamic(self) -> t.Any:
+    def stream_client(self) -> t.Any:
         raise KubernetesError("The API server does not answer.")
 
 

@@ -94,7 +94,7 @@ def test_what_is_wrong_with_a_folder_is_told(tmp_path: Path, files: dict[str, st
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="none is not there"):
+    with pytest.raises(InputError, match="none does not exist"):
         lib.read_migrations(Migrations(str(tmp_path / "none")))
 
 
@@ -144,5 +144,5 @@ def test_a_failure_without_a_line_has_what_was_said(tmp_path: Path) -> None:
 def test_a_folder_that_a_command_applies_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "main.go").write_text("package main")
     assert lib.read_migrations(Migrations(str(tmp_path), command=("go", "run", "."))) == []
-    with pytest.raises(InputError, match="is not there"):
+    with pytest.raises(InputError, match="does not exist"):
         lib.read_migrations(Migrations(str(tmp_path / "none"), command=("go", "run", ".")))

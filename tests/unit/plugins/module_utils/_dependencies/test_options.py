@@ -20,11 +20,11 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies i
         ({"kind": "manifests"}, "of kind manifests and has none"),
         (
             {"kind": "manifests", "objects": [{}], "storage": "1Gi"},
-            "has 'storage', which only postgresql and redis takes",
+            "has 'storage', which only postgresql and redis supports",
         ),
-        ({"kind": "redis", "until": [{}]}, "has 'until', which only manifests takes"),
-        ({"kind": "redis", "migrations": {"dir": "/m"}}, "has 'migrations', which only postgresql takes"),
-        ({"kind": "redis", "user": "me"}, "has 'user', which only postgresql takes"),
+        ({"kind": "redis", "until": [{}]}, "has 'until', which only manifests supports"),
+        ({"kind": "redis", "migrations": {"dir": "/m"}}, "has 'migrations', which only postgresql supports"),
+        ({"kind": "redis", "user": "me"}, "has 'user', which only postgresql supports"),
     ],
 )
 def test_what_a_kind_does_not_take_is_refused(given: dict[str, t.Any], says: str) -> None:

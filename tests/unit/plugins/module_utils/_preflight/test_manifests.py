@@ -125,9 +125,9 @@ def test_good_manifests_are_good(name: str) -> None:
     [
         ("a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\n", "x.yaml:5", "'c' appears twice in one mapping, first in line 3"),
         ("- {a: 1, a: 2}\n", "x.yaml:1", "'a' appears twice"),
-        ("a: [1\nb: 2\n", "x.yaml:2", "no YAML"),
-        ("a: 2026-99-99\n", "x.yaml", "no YAML"),
-        ("a: {b: 1\n", "x.yaml:2", "no YAML"),
+        ("a: [1\nb: 2\n", "x.yaml:2", "not YAML"),
+        ("a: 2026-99-99\n", "x.yaml", "not YAML"),
+        ("a: {b: 1\n", "x.yaml:2", "not YAML"),
         ("just text\n", "x.yaml:1", "not a Kubernetes object"),
         ("apiVersion: v1\nkind: ConfigMap\n", "x.yaml:1", "This ConfigMap has no name"),
         ("---\n---\nkind: ConfigMap\nmetadata: {name: a}\n", "x.yaml:3", "apiVersion or kind is missing"),
@@ -370,7 +370,7 @@ def test_probes() -> None:
     found = one("probes", changed("port: http}", "port: health}"))
     assert (found.state, found.where) == (ERROR, "deploy.yaml:21")
     odd = one("probes", changed("port: http}", "port: 8081}"))
-    assert odd.state == WARNING and "listens on 8080" in odd.text
+    assert odd.state == WARNING and "declares 8080" in odd.text
     assert wrong("probes", changed("port: http}", "port: 8080}")) == []
 
 
@@ -432,4 +432,4 @@ def test_a_secret_that_another_object_makes(maker: str) -> None:
     text = changed("kind: Secret, metadata: {name: gateway-secret}", "kind: Secret, metadata: {name: x}")
     found = list(wrong("references", text.rstrip() + "\n---\n" + maker.replace("made", "gateway-secret")))
     assert {item.state for item in found} == {WARNING}
-    assert "makes" in found[0].text
+    assert "creates" in found[0].text
