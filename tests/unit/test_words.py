@@ -31,7 +31,6 @@ WORDS = {
     r"[Ss]ee (?:to|that) |See (?:who|what) ": "make sure, ensure",
     r"life|lives": "process run, container run",
     r"looked? (?:after|upon)": "check, inspect",
-    r"beside": "next to, in parallel with, also",
     r"thereof|whoever|whereof": "plain words",
     r"be had": "is available",
     r"mend(?:s|ed)?": "fix",

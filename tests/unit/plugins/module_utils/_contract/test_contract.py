@@ -238,7 +238,7 @@ def test_the_cluster_is_named_after_the_service_unless_it_has_a_name() -> None:
 def test_a_service_that_cannot_name_a_folder_is_refused(service: str) -> None:
     with pytest.raises(InputError, match="cannot name a folder") as caught:
         lib.merged_contract(service, HTTPBIN, {})
-    assert caught.value.setting == "coverage_service"
+    assert caught.value.setting == "service_contract_info#service"
 
 
 def test_a_service_of_the_inventory_alone_needs_no_file() -> None:
@@ -369,7 +369,7 @@ def test_manifests_and_commands_of_a_dependency_lie_in_the_checkout() -> None:
         ({"crds": {"kind": "manifests", "manifests": ["crds"]}}, "dependencies.crds.manifests: needs source.dir"),
         ({"db": {"kind": "redis", "after": ["db"]}}, "wait for each other: db after db"),
         ({"db": {"kind": "redis", "after": ["crd"]}, "crds": {"kind": "redis"}}, "Did you mean 'crds'?"),
-        ({"db": {"kind": "redis", "until": [{"kind": "Pod", "condition": "a"}]}}, "which only manifests takes"),
+        ({"db": {"kind": "redis", "until": [{"kind": "Pod", "condition": "a"}]}}, "which only manifests supports"),
         (
             {"db": {"kind": "postgresql", "migrations": {"folder": "m"}}},
             "dependencies.db.migrations.folder is not a key",

@@ -128,7 +128,7 @@ def test_every_option_is_part_of_the_identity(option: str, value: t.Any) -> None
             "cluster.extra_mounts",
             '"./coverdata" of a mount is not absolute',
         ),
-        ({"extra_mounts": [{"host_path": "/a", "container_path": "/var/"}]}, "cluster.extra_mounts", "/var is"),
+        ({"extra_mounts": [{"host_path": "/a", "container_path": "/var/"}]}, "cluster.extra_mounts", "/var of a node belongs to kind"),
         (
             {
                 "extra_mounts": [
@@ -163,7 +163,7 @@ def test_differences_say_key_old_and_new() -> None:
         "extra_mounts: /a at /x (read-only) exists but is not described",
         "port_mappings: 127.0.0.1:8080/tcp to 30080 exists but is not described; "
         "127.0.0.1:8080/tcp to 30081 is described but does not exist",
-        "workers is 0 there, wanted is 2",
+        "workers is 0, expected 2",
     ]
 
 

@@ -44,13 +44,13 @@ def test_steps_of_kind(line: str, step: str) -> None:
         ("listen tcp 127.0.0.1:80: bind: address already in use", "port-taken", "host port was taken"),
         ("write /var/tmp/x: no space left on device", "disk-full", "disk is full"),
         ("Failed to allocate directory watch: Too many open files\ntoo many open files", "kernel-limits", "inotify"),
-        ("running kind with rootless provider requires cgroup v2, see", "no-root", "without root"),
+        ("running kind with rootless provider requires cgroup v2, see", "no-root", "podman runs rootless"),
         (
             'could not find a log line that matches "Reached target .*Multi-User System.*"',
             "node-boot",
-            "systemd did not come up",
+            "systemd did not start",
         ),
-        ("[kubelet-check] The kubelet is not healthy after 4m0s", "control-plane", "control plane did not come up"),
+        ("[kubelet-check] The kubelet is not healthy after 4m0s", "control-plane", "control plane did not start"),
         ("ERROR: something new", "kind-failed", "kind failed"),
     ],
 )

@@ -399,7 +399,7 @@ def test_a_claim_on_a_volume_that_was_just_made_is_given_the_time_to_be_bound() 
     late = lib.terminal_verdict(unbound(45, volumeName="made-with-it"))
     assert late is not None
     assert late.cause == "claim-pending"
-    assert "made-with-it, which does not take it" in late.sentence
+    assert "made-with-it, which does not accept it" in late.sentence
     said = lib.terminal_verdict(unbound(3.1, said="no persistent volumes available for this claim"))
     assert said is not None
     assert "no persistent volumes available" in said.sentence

@@ -239,7 +239,7 @@ def test_a_service_without_data_is_no_service_at_zero(run: Path) -> None:
 def test_bad_input_is_refused_before_anything_is_written(run: Path, tmp_path: Path) -> None:
     before = everything(tmp_path)
     for more, text in (
-        ({"input": str(tmp_path / "nowhere")}, "is not there"),
+        ({"input": str(tmp_path / "nowhere")}, "does not exist"),
         ({"output": str(run / "coverdata" / "out")}, "is inside the coverage data"),
         ({"sources": {MODULE: str(tmp_path / "nowhere")}}, "source folder"),
         ({"thresholds": {"total": 200}}, "0 to 100"),

@@ -128,7 +128,7 @@ def test_bad_input_leaves_everything_as_it_is(data: Path, tmp_path: Path) -> Non
         ([data], {"func": out}, {"exclude": ["..."]}, "unmatched-pattern", "select none"),
         ([data], {"func": out}, {"sources": {MODULE: "/nowhere/at/all"}}, "bad-input", "source folder"),
         ([tmp_path / "nowhere"], {"func": out}, {}, "input-missing", "nowhere"),
-        ([tmp_path / "folder"], {"func": out}, {}, "no-coverage-data", "not one covmeta"),
+        ([tmp_path / "folder"], {"func": out}, {}, "no-coverage-data", "no covmeta"),
         ([tmp_path / "none.txt"], {"func": out}, {}, "no-statements", "no statements"),
     ):
         with pytest.raises((InputError, DataError), match=says) as caught:

@@ -113,8 +113,8 @@ def test_bad_input_leaves_everything_as_it_is(process_runs: list[Path], tmp_path
         ([tmp_path / "empty"], output, {}, "no-coverage-data", "no coverage data"),
         (process_runs[:1], output, {"operation": "subtract"}, "bad-input", "two inputs"),
         ([*process_runs, tmp_path / "empty"], output, {"operation": "intersect"}, "no-coverage-data", "empty"),
-        (process_runs, process_runs[0] / "merged", {}, "bad-input", "lie in each other"),
-        (process_runs, process_runs[0].parent, {}, "bad-input", "lie in each other"),
+        (process_runs, process_runs[0] / "merged", {}, "bad-input", "overlap"),
+        (process_runs, process_runs[0].parent, {}, "bad-input", "overlap"),
         (process_runs, tmp_path / "file", {}, "bad-input", "is not a folder"),
     ):
         with pytest.raises((InputError, DataError), match=says) as caught:
