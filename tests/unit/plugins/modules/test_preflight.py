@@ -36,7 +36,7 @@ def test_the_tests_program_is_checked_with_and_without_a_folder(call: Call, tmp_
     assert call(tests={"command": ["sh"]})["checks"] == ["tests"]
     assert call(tests={"command": ["sh"], "dir": str(tmp_path)})["checks"] == ["tests"]
     result = call(tests={"command": ["sh"], "dir": str(tmp_path / "none")})
-    assert result["verdict"]["setting"] == "e2e_tests_dir"
+    assert result["verdict"]["setting"] == "preflight_tests_dir"
 
 
 def test_the_path_of_the_tests_environment_counts(call: Call, tmp_path: Path) -> None:

@@ -87,7 +87,11 @@ def test_the_verdict_says_what_was_seen(name: str) -> None:
     assert verdict.remedy.endswith(".")
     lost = [item for item in process_runs if item.lost]
     assert len(
-        [line for line in verdict.evidence if re.match(r"pod \S+: counters of \d+ of \d+ process runs? collected", line)]
+        [
+            line
+            for line in verdict.evidence
+            if re.match(r"pod \S+: counters of \d+ of \d+ process runs? collected", line)
+        ]
     ) == len(lost)
     assert all(item.cause in {verdict.cause, *wanted.also} for item in lost)
     assert all(item.why for item in lost)

@@ -297,7 +297,7 @@ def test_what_is_no_archive_is_said(tmp_path: Path) -> None:
     ):
         with pytest.raises(ArchiveError, match=says):
             ImageArchive(str(path))
-    with pytest.raises(ArchiveError, match=r"does not hold image b:1, but a:1"):
+    with pytest.raises(ArchiveError, match=r"does not contain image b:1; it contains a:1"):
         ImageArchive(str(good), "b:1")
 
 

@@ -243,8 +243,8 @@ def test_a_cluster_that_still_starts_is_waited_for(cluster: Cluster) -> None:
             "bad-input",
             "on the nodes of a cluster or on a list of nodes, not both",
         ),
-        ({"n1": "running"}, {"reference": "localhost/app:2"}, "bad-archive", "does not hold image localhost/app:2"),
-        ({"n1": "running"}, {"image_id": "f" * 64}, "bad-archive", "holds another image"),
+        ({"n1": "running"}, {"reference": "localhost/app:2"}, "bad-archive", "does not contain image localhost/app:2"),
+        ({"n1": "running"}, {"image_id": "f" * 64}, "bad-archive", "does not contain the image expected as"),
     ],
 )
 def test_what_stops_it_before_anything_is_loaded(
