@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: coverage_snapshot
 short_description: Read the coverage of running Go programs from their memory
+version_added: 0.1.0
 description:
   - Reads the coverage counters of Go programs while they run, and writes them as the C(covmeta) and C(covcounters)
     files that C(go tool covdata) reads. The programs need no E(GOCOVERDIR), no volume, no signal handler and no change
@@ -19,12 +20,16 @@ description:
 author:
   - the kubernaut.coverage authors (@kubernaut)
 requirements:
+  - python >= 3.11
   - numpy
   - kubernetes (Python library), with O(namespace)
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
   - kubernetes.core.k8s_auth_options
 attributes:
+  platform:
+    platforms: linux
+    support: full
   check_mode:
     support: full
     details:

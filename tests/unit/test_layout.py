@@ -21,7 +21,7 @@ LAYERS = (
     ("plugin_utils",),
     ("_contract", "_diagnostics", "_preflight"),
     ("_coverage_mode", "_dependencies", "_e2e", "_extraction", "_report"),
-    ("_readiness",),
+    ("_live", "_readiness"),
     ("_build", "_covdata", "_kind", "_observe"),
     ("_host",),
     ("_kubernetes", "_podman"),
@@ -36,18 +36,10 @@ EXCEPTIONS = frozenset(
         ("module_utils._dependencies.runs", "module_utils._preflight.manifests"),
         ("module_utils._dependencies.sources", "module_utils._preflight.manifests"),
         ("module_utils._dependencies.sources", "module_utils._preflight.table"),
-        # what tells the collector what to look for belongs to the observation, not to the rules over it
-        ("module_utils._observe.collect", "module_utils._readiness.rules.configuration"),
-        ("module_utils._observe.collect", "module_utils._readiness.rules.coverage"),
-        ("module_utils._observe.collect", "module_utils._readiness.rules.dependencies"),
-        ("module_utils._observe.collect", "module_utils._readiness.rules.image"),
-        ("module_utils._observe.collect", "module_utils._readiness.rules.probes"),
-        ("module_utils._observe.collect", "module_utils._readiness.rules.scheduling"),
-        ("module_utils._observe.collect", "module_utils._readiness.verdict"),
     }
 )
 # Imports that close a circle of files: the same rule.
-CIRCLES = frozenset({("module_utils._readiness.rules.dependencies", "module_utils._readiness.engine")})
+CIRCLES: frozenset[tuple[str, str]] = frozenset()
 
 
 def name_of(path: Path) -> str:
