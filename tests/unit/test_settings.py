@@ -19,8 +19,8 @@ import pytest
 import recorded_journey
 import wiring
 import yaml
+from ansible.playbook.play import Play
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.options import AUTH
-from ansible_collections.kubernaut.coverage.plugins.module_utils._base.settings import place_of
 from recorded_journey import common, leaves
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,28 +52,41 @@ SETTINGS = {
 }
 
 
-def module_options() -> set[str]:
-    """The names of all options of all modules, suboptions too."""
+def options_of(module: str) -> set[str]:
+    """The options of a module as paths, C(workload.name), with those of the fragments it takes from this collection."""
 
-    def names(options: t.Mapping[str, t.Any]) -> t.Iterator[str]:
+    def paths(options: t.Mapping[str, t.Any], above: str = "") -> t.Iterator[str]:
         for name, option in options.items():
-            yield name
-            yield from names(option.get("suboptions") or {})
+            yield f"{above}{name}"
+            if option.get("type") == "dict" and not option.get("suboptions"):
+                yield f"{above}{name}.*"  # keys are the user's
+            yield from paths(option.get("suboptions") or {}, f"{above}{name}.")
 
-    found: set[str] = set()
-    for path in (ROOT / "plugins" / "modules").glob("*.py"):
-        documentation = re.search(r'DOCUMENTATION = r"""\n(.*?)"""', path.read_text(encoding="utf-8"), re.DOTALL)
-        assert documentation, path.name
-        found.update(names(yaml.safe_load(documentation[1]).get("options") or {}))
-    for path in (ROOT / "plugins" / "doc_fragments").glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and "options:" in node.value:
-                found.update(names(yaml.safe_load(node.value)["options"]))
+    text = (ROOT / "plugins" / "modules" / f"{module}.py").read_text(encoding="utf-8")
+    documentation = yaml.safe_load(re.search(r'DOCUMENTATION = r"""\n(.*?)"""', text, re.DOTALL)[1])
+    found = set(paths(documentation.get("options") or {}))
+    for fragment in documentation.get("extends_documentation_fragment", []):
+        if fragment == "kubernetes.core.k8s_auth_options":
+            found |= set(AUTH)
+        elif fragment.startswith("kubernaut.coverage."):
+            source = ROOT / "plugins" / "doc_fragments" / f"{fragment.split('.')[2]}.py"
+            for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str) and "options:" in node.value:
+                    found |= set(paths(yaml.safe_load(node.value)["options"]))
     return found
 
 
-# what a task sets, not a module
-KEYWORDS = {"become"}
+MODULES = {path.stem: options_of(path.stem) for path in (ROOT / "plugins" / "modules").glob("*.py")}
+
+
+def is_option(name: str) -> bool:
+    """Whether C(option), of any module, or C(module#option), of that one, exists."""
+    module, _mark, path = name.rpartition("#")
+    path = re.sub(r"\[.*?\]", "", path)
+    where = [MODULES.get(module, set())] if module else MODULES.values()
+    return any(path in options or f"{path.rpartition('.')[0]}.*" in options for options in where)
+
+
 CONTRACT = set(wiring.keys(wiring.specification()))
 VARIABLES = {name for options in recorded_journey.options().values() for name in options} | PLAYBOOKS
 SECTIONS = {".".join(key.split(".")[:depth]) for key in CONTRACT for depth in (1, 2, 3)}
@@ -88,11 +101,8 @@ def test_a_setting_can_be_set(setting: str) -> None:
     places = sorted(path for name, path in SETTINGS if name == setting)
     # several are named with a comma between them; what is inside of a variable, with a point
     for name in re.split(r",? (?:and|or) |, ", setting):
-        if "#" in name:  # an option of another module, for which its role's variable is named
-            assert place_of(name).variable in VARIABLES or place_of(name).variable.split(".")[0] in VARIABLES, name
-            continue
         first, *rest = re.sub(r"\[.*?\]", "", name).split(".")
-        known = first in VARIABLES or name in SECTIONS or first in module_options() | set(AUTH) | KEYWORDS
+        known = first in VARIABLES or name in SECTIONS or is_option(name) or first in Play.fattributes
         known = known or (first in {"dependencies", "components"} and bool(rest))
         assert known, f"{name!r} of {places} is not a role variable, a key of the contract or an option of a module"
 
