@@ -177,6 +177,7 @@ def main() -> None:
     if module.check_mode:
         module.exit_json(changed=False, pods=[], seconds=0.0, startup_probe={})
     options = module.params
+    access = access_of(module)
     target = Target(
         kind=options["kind"],
         namespace=options["namespace"],
@@ -189,9 +190,9 @@ def main() -> None:
     try:
         conditions = [Until(**item) for item in options["until"]]
         for condition in conditions:
-            check_until(condition, "until", "readiness_gate_until")
-        cluster, podman = Cluster(access_of(module)), Podman(options["podman"])
-        patience = Patience(time.monotonic(), options["timeout"], setting="readiness_gate_timeout", podman=podman)
+            check_until(condition, "until", "until")
+        cluster, podman = Cluster(access), Podman(options["podman"])
+        patience = Patience(time.monotonic(), options["timeout"], setting="readiness.timeout", podman=podman)
         seen = wait_until_ready(cluster, podman, target, options["timeout"])
         if conditions:
             workload = {"kind": target.kind, "metadata": {"name": target.name, "namespace": target.namespace}}

@@ -45,6 +45,7 @@ def answer(module: str, args: dict[str, t.Any]) -> dict[str, t.Any]:
         "e2e_tests": {"log": f"{args.get('results')}/e2e-tests.log", "passed": True},
         "coverage_report": {"lines": [], "threshold_passed": False, "withheld": [], "shortfalls": [], "files": {}},
         "preflight_info": {"table": [], "findings": []},
+        "coverage_snapshot": {"report": []},
         "evidence": {"directory": str(args.get("directory")), "failed": False},
         "runner_info": {
             "verdict": "",

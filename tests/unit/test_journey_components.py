@@ -49,8 +49,8 @@ def test_each_component_is_run_with_its_contract_and_the_service_is_the_last(tmp
     for call in calls:
         by_module.setdefault(call["module"], []).append(call["args"])
     assert [args["timeout"] for args in by_module["readiness_gate"]] == [33, 120]
-    assert [args["image"]["service"] for args in by_module["preflight"]] == ["cart", "stock"]
-    assert [("host" in args["groups"], "tests" in args) for args in by_module["preflight"]] == [
+    assert [args["image"]["service"] for args in by_module["preflight_info"]] == ["cart", "stock"]
+    assert [("host" in args["groups"], "tests" in args) for args in by_module["preflight_info"]] == [
         (True, True),
         (False, False),
     ]
@@ -66,7 +66,7 @@ def test_each_component_is_run_with_its_contract_and_the_service_is_the_last(tmp
     assert [[item["name"] for item in args["servers"]] for args in by_module["service_dependencies"]] == [["cache"]] * 2
     (report,) = by_module["coverage_report"]
     assert set(report["sources"]) == {"example.com/cart", "example.com/stock"}
-    assert [Path(path).name for path in report["records"]] == ["lives-stock.json", "lives-cart.json"]
+    assert [Path(path).name for path in report["records"]] == ["processes-stock.json", "processes-cart.json"]
     saved = json.loads((tmp_path / "cache" / "clusters" / "cart-e2e" / "run-cart.json").read_text())
     assert saved["volumes"] == {"stock": "/volumes/stock", "cart": "/volumes/cart"}
     assert saved == json.loads((Path(saved["dir"]) / "run.json").read_text())
@@ -105,5 +105,5 @@ def test_without_a_saved_run_single_stages_are_refused_before_anything_else(tmp_
     variables = cart(tmp_path)
     calls, answer = recorded_journey.run(tmp_path, "service.yml", "--tags", "e2e_tests", group_vars=variables)
     assert answer.returncode == 2 and calls == []
-    assert "There is no saved run of cart that single stages could continue" in answer.stdout
+    assert "There is no saved run of cart to continue with --tags" in answer.stdout
     assert not (tmp_path / "results").exists()

@@ -33,7 +33,9 @@ ALONE = {"coverage_runner_state": "absent"}
 
 OPTIONS = recorded_journey.options()
 ROLES = list(OPTIONS)
-JOURNEY = [role for role in ROLES if role != "coverage_runner"]
+# those that have a playbook of their own
+ALONE_ROLES = ("coverage_runner", "coverage_snapshot")
+JOURNEY = [role for role in ROLES if role not in ALONE_ROLES]
 
 
 def other_than_default(name: str, option: Option) -> t.Any:
@@ -142,6 +144,13 @@ def test_each_variable_of_the_runner_is_taken_from_the_inventory(tmp_path: Path)
     arrived(more, enabled)
     assert not [call for call in calls if call["module"] == "image"]
     assert [call for call in more if call["module"] == "image"]
+
+
+def test_each_variable_of_a_snapshot_is_taken_from_the_inventory(tmp_path: Path) -> None:
+    variables = wanted(["coverage_snapshot"])
+    calls, answer = recorded_journey.run(tmp_path, "snapshot.yml", group_vars=variables)
+    assert answer.returncode == 0, answer.stdout[-3000:] + answer.stderr
+    arrived(calls, variables)
 
 
 def test_another_state_of_the_runner_is_taken_from_the_inventory(tmp_path: Path) -> None:

@@ -84,7 +84,6 @@ def test_a_process_that_cannot_be_read_fails_with_a_verdict(tmp_path: Path) -> N
 def test_options_that_do_not_go_together(tmp_path: Path) -> None:
     assert "mutually exclusive" in call(tmp_path, pid=1, namespace="shop", kubeconfig="/nowhere")["msg"]
     assert "one of the following is required" in call(tmp_path)["msg"]
-    assert "missing parameter" in call(tmp_path, namespace="shop")["msg"]
     assert call(tmp_path, namespace="shop", kubeconfig="/nowhere")["verdict"]["cause"] == "no-kubeconfig"
 
 

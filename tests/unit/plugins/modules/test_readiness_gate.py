@@ -16,7 +16,7 @@ from run_module import run_module
     [
         ({"kind": "Service", "condition": "status"}, "either name or selector"),
         ({"kind": "Service", "name": "a", "selector": "b=c", "condition": "status"}, "either name or selector"),
-        ({"kind": "Service", "name": "a", "condition": "status["}, "no JMESPath"),
+        ({"kind": "Service", "name": "a", "condition": "status["}, "is not valid JMESPath"),
         ({"kind": "Service", "name": "a", "condition": "sized(status)"}, "sized()"),
     ],
 )

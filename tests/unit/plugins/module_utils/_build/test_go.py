@@ -117,7 +117,7 @@ def test_a_proxy_that_has_no_list_of_versions_will_do(tmp_path: Path) -> None:
         (f"{MODULE}@v1.7.9", "version-unknown", "its latest are v1.3.0, v1.4.0, v1.5.0, v1.6.0, v1.7.0."),
         ("example.com/nowhere@v1.0.0", "module-unknown", "There is no Go module example.com/nowhere"),
         ("nodots@v1.0.0", "module-unknown", "There is no Go module nodots"),
-        ("example.com/future@v1.0.0", "go-too-old", "needs Go 1.99 or newer"),
+        ("example.com/future@v1.0.0", "go-too-old", "requires Go 1.99 or newer"),
     ],
 )
 def test_what_does_not_exist_is_named(

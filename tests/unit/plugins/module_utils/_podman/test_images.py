@@ -192,7 +192,7 @@ def test_progress_of_a_build_is_reported(
     monkeypatch.setenv("KUBERNAUT_COVERAGE_PROGRESS", str(tmp_path / "progress"))
     obtain(PODMAN, ImageRequest(name=name, recipe=str(recipe)))
     said = (tmp_path / "progress").read_text(encoding="utf-8").splitlines()
-    assert any(line.startswith(f"build {name}: STEP") for line in said)
+    assert any(line.rpartition("\t")[2].startswith(f"build {name}: STEP") for line in said)
 
 
 def test_a_failed_build_ends_the_search_and_quotes_the_end_of_its_log(name: str, recipe: Path, tmp_path: Path) -> None:
