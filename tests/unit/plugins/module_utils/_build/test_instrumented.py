@@ -252,7 +252,7 @@ def test_a_given_name_survives_a_build_that_is_no_good(contained: t.Callable[...
             "not-instrumented",
             "compares GOFLAGS exactly with '-cover'",
         ),
-        ("foreign", RUN, "wrong-architecture", f"is built for {FOREIGN}, and {host_architecture()} is wanted"),
+        ("foreign", RUN, "wrong-architecture", f"is built for {FOREIGN}, but {host_architecture()} is required"),
         ("cover", ("COPY service /service", 'ENTRYPOINT ["/absent"]'), "", "names no Go program itself; /service"),
         ("file", RUN, "", "built as a file"),
         ("cover", ("COPY service /service", "ENTRYPOINT exec /service --port 1"), "", ""),
@@ -320,7 +320,7 @@ def test_what_is_missing_is_named_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(CoverageError, match=r"nearest there is docker/notification-controller\.Dockerfile") as caught:
         containerfile_of(asked)
     assert caught.value.cause == "containerfile-missing"
-    with pytest.raises(CoverageError, match=rf"There is {folder}\.") as caught:
+    with pytest.raises(CoverageError, match=rf"The nearest is {folder}\.") as caught:
         containerfile_of(ImageSource(dir=str(tmp_path / "kubernout")))
     assert caught.value.cause == "dir-missing"
     with pytest.raises(CoverageError) as caught:

@@ -270,7 +270,7 @@ def test_a_foreign_image_is_refused_before_it_is_loaded(cluster: Cluster) -> Non
     cluster.answers(**{LIST: [table()], "n1 uname -m": [[0, f"{machine}\n"]]})
     error = cluster.failure()
     assert error.cause == "wrong-architecture"
-    assert f"is for {FOREIGN}, and node n1 is {host_architecture()}" in error.message
+    assert f"is for {FOREIGN}; node n1 is {host_architecture()}" in error.message
     assert IMPORT not in cluster.calls()
 
 
