@@ -153,7 +153,7 @@ def causes() -> set[str]:
     """Every cause that the libraries give: keyword arguments and class attributes of that name, and tables of them."""
     found = set()
     for path in ROOT.glob("plugins/module_utils/**/*.py"):
-        if path.name == "causes.py":
+        if path.parent.name == "causes":
             continue  # the registry itself
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             values: list[ast.expr] = []
