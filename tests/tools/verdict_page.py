@@ -135,10 +135,18 @@ STAGES: dict[str, tuple[str, str]] = {
         " [coverage_report](../roles/coverage_report/README.md). With `policy: fail` the first of them ends"
         " the work, and is its cause.",
     ),
+    "Coverage data": (
+        "### Coverage data",
+        "Problems of single files and of what they contain. They are in `problems` of the result and of"
+        " `summary.json`, where `kind` is the name of the cause, and in the report; with `policy: fail` the first one"
+        " ends the work. [`two-builds`](#two-builds), [`renamed`](#renamed), [`source-clash`](#source-clash),"
+        " [`granularity-clash`](#granularity-clash), [`no-statements`](#no-statements) and"
+        " [`unmatched-pattern`](#unmatched-pattern) are problems, too.",
+    ),
     "Snapshots": (
         "## Snapshots",
-        "Reading counters from the memory of running programs. [`not-instrumented`](#not-instrumented) and"
-        " [`no-pods`](#no-pods) are given here, too.",
+        "Reading counters from the memory of running programs. [`not-instrumented`](#not-instrumented),"
+        " [`no-pods`](#no-pods), [`unreadable`](#unreadable) and [`mode-clash`](#mode-clash) are given here, too.",
     ),
     "The runner": ("## The runner", ""),
     "Kubernetes, podman and other programs": ("## Kubernetes, podman and other programs", "Given by every stage."),

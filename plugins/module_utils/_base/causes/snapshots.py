@@ -79,12 +79,6 @@ CAUSES.add(
         remedy="Try again when the program has started.",
     ),
     Cause(
-        "mode-clash",
-        title="The packages have several counter modes",
-        why="Go writes no data for such a program either.",
-        remedy="Build all packages with one `-covermode`.",
-    ),
-    Cause(
         "no-processes",
         title="The containers are not processes of this host",
         why="Their nodes do not run on the host of the task.",
@@ -102,11 +96,5 @@ CAUSES.add(
         title="No process could be read",
         why="The evidence has the reason for each.",
         remedy="Do what the evidence says.",
-    ),
-    Cause(
-        "unreadable",
-        title="The process cannot be read",
-        why="The message says why.",
-        remedy="Do what the message says.",
     ),
 )
