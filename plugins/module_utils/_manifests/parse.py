@@ -84,13 +84,16 @@ def _load(text: str, file: str) -> tuple[list[t.Any], list[Diagnosis]]:
         return [], [invalid(f"This is not YAML: {problem}.", where=where)]
 
 
-def inline(objects: t.Sequence[t.Any]) -> tuple[list[Item], list[Diagnosis]]:
-    """Return the objects that a contract holds itself, and what is wrong with them."""
+def inline(objects: t.Sequence[t.Any], key: str = OBJECTS) -> tuple[list[Item], list[Diagnosis]]:
+    """Return the objects that a contract contains itself, and what is wrong with them.
+
+    :arg key: where they are, for sentences.
+    """
     items: list[Item] = []
     found: list[Diagnosis] = []
     for index, content in enumerate(objects):
         problem = _no_object(content)
-        where = f"{OBJECTS}[{index}]"
+        where = f"{key}[{index}]"
         if problem:
             found.append(invalid(problem, setting=OBJECTS, where=where))
         else:

@@ -11,13 +11,9 @@ already is a warning, unless the cluster or the namespace is still to be made.
 from __future__ import annotations
 
 import typing as t
-from pathlib import Path
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Diagnosis
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import nearest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.items import Item
-from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.parse import invalid, parse
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.manifest_references import (
     check_references,
     check_service_account,
@@ -37,34 +33,6 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.tabl
     WARNING,
     Finding,
 )
-
-
-def read(paths: t.Sequence[str], folder: str) -> tuple[list[Item], list[Diagnosis]]:
-    """Return the objects of YAML files under C(folder), and what is wrong with the files."""
-    items: list[Item] = []
-    found: list[Diagnosis] = []
-    for path in paths:
-        file = Path(folder) / path
-        try:
-            text = file.read_text(encoding="utf-8")
-        except OSError as error:
-            found.append(invalid(f"The manifest {file} cannot be read ({error.strerror}).", _near_file(file)))
-            continue
-        except UnicodeDecodeError:
-            found.append(invalid(f"The manifest {file} is not text in UTF-8."))
-            continue
-        more, problems = parse(text, path)
-        items += more
-        found += problems
-    return items, found
-
-
-def _near_file(file: Path) -> str:
-    if not file.parent.is_dir():
-        return f"There is no folder {file.parent}."
-    near = nearest(file.name, [item.name for item in file.parent.iterdir()])
-    return f"The nearest is {file.parent / near}." if near else ""
-
 
 CHECKS: dict[str, t.Callable[[Manifests], t.Iterator[Finding]]] = {
     "workload": check_workload,

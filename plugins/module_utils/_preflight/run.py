@@ -22,8 +22,14 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._build.instrume
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.request import BuildOutcome, checked
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.request import BuildRequest as ImageRequest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._e2e.local import check_command
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.fetch import Url
 from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.items import Item
 from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.parse import inline
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.sources import (
+    ManifestSources,
+    Tools,
+    gather,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight import (
     host,
     host_cluster,
@@ -62,7 +68,7 @@ class Request:
 
     :ivar groups: of C(table.GROUPS). :ivar image: what is built, or None. :ivar built: the image that was built already
         (C(reference), C(archive), C(id)). :ivar workload: C(namespace), C(kind), C(name), C(container), C(objects),
-        C(manifests), C(dir). :ivar others: something else puts objects into the namespace before the workload.
+        C(manifests), C(urls), C(dir). :ivar others: something else puts objects into the namespace before the workload.
     :ivar volume_directory: the folder for counters on the nodes, where it has to be there by now.
     """
 
@@ -80,6 +86,7 @@ class Request:
     user: str = ""
     podman: str = "podman"
     kind: str = "kind"
+    kubectl: str = "kubectl"
     disk_gib: float = 3
     memory_gib: float = 0
 
@@ -144,6 +151,7 @@ class _Run:
         self.facts = once(partial(host.facts, self.host, quick="nodes" not in request.groups))
         self.outcome = once(self._outcome)
         self.built = once(self._built)
+        self.items = once(self._items)
         self.manifests = once(self._manifests)
         self.lint = once(self._lint)
         self.node_names = once(lambda: nodes.names_of(self.asked_nodes))
@@ -272,14 +280,20 @@ class _Run:
     def _items(self) -> tuple[list[Item], list[Diagnosis]]:
         workload = self.request.workload or {}
         items, found = inline(workload.get("objects") or ())
-        more, problems = manifests.read(workload.get("manifests") or (), workload.get("dir") or "/")
-        return [*items, *more], [*found, *problems]
+        sources = ManifestSources(
+            paths=tuple(workload.get("manifests") or ()),
+            urls=tuple(Url(item["url"], item.get("checksum") or "") for item in workload.get("urls") or ()),
+            folder=workload.get("dir") or "/",
+        )
+        tools = Tools(self.request.kubectl, self.request.cache_dir, keep=False, setting="coverage_mode#kubectl")
+        more = gather(sources, tools)
+        return [*items, *more.items], [*found, *more.problems]
 
     def _manifests(self) -> Manifests:
         workload = self.request.workload or {}
         mounts = [mount["container_path"] for mount in self.request.cluster.get("extra_mounts") or ()]
         return Manifests(
-            items=self._items()[0],
+            items=self.items()[0],
             namespace=workload.get("namespace") or "",
             kind=workload.get("kind") or "Deployment",
             name=workload.get("name") or "",
@@ -314,7 +328,7 @@ class _Run:
         return found
 
     def _readable(self) -> t.Iterator[Finding]:
-        items, problems = self._items()
+        items, problems = self.items()
         yield from (diagnosed("manifests", problem) for problem in problems)
         if not problems:
             manifests.require_items(items)

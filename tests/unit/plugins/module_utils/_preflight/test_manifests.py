@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import typing as t
-from pathlib import Path
 
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
@@ -122,16 +121,6 @@ def test_good_manifests_are_good(name: str) -> None:
 
 
 # ---- reading ----
-
-
-def test_files_that_are_missing_are_all_named(tmp_path: Path) -> None:
-    (tmp_path / "deployment.yaml").write_text(GOOD, encoding="utf-8")
-    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe")
-    items, found = lib.read(["deploymint.yaml", "deployment.yaml", "binary.yaml", "no/folder.yaml"], str(tmp_path))
-    assert len(items) == 6
-    assert [finding.severity for finding in found] == [ERROR] * 3
-    assert str(tmp_path / "deployment.yaml") in found[0].remedy
-    assert "no folder" in found[2].remedy
 
 
 def test_no_object_at_all() -> None:
