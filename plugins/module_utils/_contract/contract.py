@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import copy
 import datetime
-import difflib
 import re
 import typing as t
 from pathlib import Path
@@ -19,6 +18,7 @@ from pathlib import Path
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.dict_transformations import dict_merge
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import did_you_mean
 from ansible_collections.kubernaut.coverage.plugins.module_utils._contract.spec import SPECIFICATION
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.conditions import Until, check_until
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.options import check_options
@@ -230,10 +230,7 @@ def _drop_other_source(shipped: dict[str, t.Any], inventory: t.Mapping[str, t.An
 
 
 def _nearest(name: str, known: t.Sequence[str]) -> str:
-    found = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    if found:
-        return f" Did you mean {found[0]!r}?"
-    return f" Known: {', '.join(sorted(known))}." if known else ""
+    return did_you_mean(name, known) or (f" Known: {', '.join(sorted(known))}." if known else "")
 
 
 def _without_descriptions(specification: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

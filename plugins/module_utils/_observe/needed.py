@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import typing as t
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import nearest_few
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Object
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.contacts import contacts
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import (
@@ -201,5 +201,5 @@ def _service_of(item: Dependency, services: list[Object], namespace: str, config
             found if there == namespace else f"{found}.{there}" for there, found in by_name if found != "kubernetes"
         ]
         elsewhere = [f"{found}.{there}" for there, found in by_name if found == name]
-        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        near = nearest_few(name, names, cutoff=0.5)
         item.near = list(dict.fromkeys([*elsewhere, *near]))[:3]

@@ -390,6 +390,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 @pytest.mark.parametrize("path", sorted(set(LEAVES) | {"report.thresholds"} | set(lib.SPECIFICATION)))
 def test_a_value_of_another_type_is_refused_with_its_key(path: str) -> None:
     rule: t.Any = LEAVES.get(path) or {"type": "dict"}
+    assert WRONG[rule["type"]]
     for value in WRONG[rule["type"]]:
         problem = refused(nested(path, value))
         assert WHERE in problem.message
