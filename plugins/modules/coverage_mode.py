@@ -84,19 +84,47 @@ options:
         type: str
         required: true
   objects:
-    description: The normal objects, inline. Without these and O(manifests), the workload is read from the cluster.
+    description: >-
+      The normal objects, inline. Without these, O(manifests) and O(urls), the workload is read from the cluster.
     type: list
     elements: dict
     default: []
   manifests:
-    description: Files with the normal objects, relative to O(source_dir).
+    description:
+      - Files with the normal objects, folders (their C(.yaml), C(.yml) and C(.json)) and kustomize folders, which
+        O(kubectl) builds, relative to O(source_dir).
+      - URLs (C(https://...)) are downloaded each time; see O(urls).
     type: list
     elements: str
     default: []
+  urls:
+    description: More manifests in the network.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      url:
+        description: C(https://...).
+        type: str
+        required: true
+      checksum:
+        description: >-
+          Its checksum, C(sha256:...). With a checksum it is downloaded once and kept in O(cache_dir), otherwise
+          each time.
+        type: str
+        default: ""
   source_dir:
     description: Folder that O(manifests) are relative to.
     type: path
     default: /
+  kubectl:
+    description: Name or path of kubectl, which builds kustomize folders.
+    type: str
+    default: kubectl
+  cache_dir:
+    description: Folder that keeps downloads with a checksum.
+    type: path
+    default: ~/.cache/kubernaut-coverage
   run_id:
     description: Id of the run, used as a folder name on the nodes. Required for O(state=present).
     type: str
@@ -283,6 +311,8 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode 
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.access import Access, access_of
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.fetch import Url
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.sources import ManifestSources, Tools
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 
 
@@ -301,12 +331,18 @@ def on(parameters: dict[str, t.Any], cluster: t.Optional[Cluster], *, check: boo
         replicas=parameters["replicas"],
         init_image=parameters["init_image"],
     )
+    sources = ManifestSources(
+        paths=tuple(parameters["manifests"]),
+        urls=tuple(Url(item["url"], item["checksum"]) for item in parameters["urls"]),
+        folder=parameters["source_dir"],
+    )
+    tools = Tools(parameters["kubectl"], parameters["cache_dir"], keep=not check, setting="coverage_mode#kubectl")
     wanted = CoverageRequest(
         kind=parameters["kind"],
         namespace=parameters["namespace"],
         name=parameters["name"],
         settings=settings,
-        objects=[*parameters["objects"], *read_manifests(parameters["manifests"], parameters["source_dir"])],
+        objects=[*parameters["objects"], *read_manifests(sources, tools)],
         nodes=parameters["nodes"],
         volume=parameters["volume"],
         permission=parameters["permission"],
@@ -353,6 +389,14 @@ def main() -> None:
             },
             "objects": {"type": "list", "elements": "dict", "default": []},
             "manifests": {"type": "list", "elements": "str", "default": []},
+            "urls": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {"url": {"type": "str", "required": True}, "checksum": {"type": "str", "default": ""}},
+            },
+            "kubectl": {"type": "str", "default": "kubectl"},
+            "cache_dir": {"type": "path", "default": "~/.cache/kubernaut-coverage"},
             "source_dir": {"type": "path", "default": "/"},
             "run_id": {"type": "str"},
             "component": {"type": "str"},

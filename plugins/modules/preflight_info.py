@@ -149,10 +149,26 @@ options:
         elements: dict
         default: []
       manifests:
-        description: Files with the objects.
+        description: >-
+          Files with the objects, folders (their C(.yaml), C(.yml) and C(.json)), kustomize folders, which O(kubectl)
+          builds, and URLs, which are downloaded.
         type: list
         elements: str
         default: []
+      urls:
+        description: More manifests in the network.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          url:
+            description: C(https://...).
+            type: str
+            required: true
+          checksum:
+            description: Its checksum, C(sha256:...). A download that is in O(cache_dir) already is used.
+            type: str
+            default: ""
       dir:
         description: Folder that O(workload.manifests) are relative to.
         type: path
@@ -254,6 +270,10 @@ options:
     description: Name or path of kind.
     type: str
     default: kind
+  kubectl:
+    description: Name or path of kubectl, which builds kustomize folders.
+    type: str
+    default: kubectl
 """
 
 EXAMPLES = r"""
@@ -407,6 +427,12 @@ ARGUMENTS = {
             "container": {"type": "str", "required": True},
             "objects": {"type": "list", "elements": "dict", "default": []},
             "manifests": {"type": "list", "elements": "str", "default": []},
+            "urls": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {"url": {"type": "str", "required": True}, "checksum": {"type": "str", "default": ""}},
+            },
             "dir": {"type": "path", "default": "/"},
         },
     },
@@ -432,6 +458,7 @@ ARGUMENTS = {
     "skip": {"type": "list", "elements": "str", "default": []},
     "show": {"type": "str", "choices": ["all", "problems"], "default": "all"},
     "kind": {"type": "str", "default": "kind"},
+    "kubectl": {"type": "str", "default": "kubectl"},
 }
 
 
@@ -454,7 +481,7 @@ def main() -> None:
                     name: given[name]
                     for name in (
                         *("cache_dir", "groups", "skip", "tests", "workload", "nodes", "volume_directory", "user"),
-                        *("podman", "kind", "disk_gib", "memory_gib"),
+                        *("podman", "kind", "kubectl", "disk_gib", "memory_gib"),
                     )
                 },
             )

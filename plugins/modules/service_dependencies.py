@@ -170,7 +170,7 @@ options:
             default: []
       manifests:
         description:
-          - Files, folders (their C(.yaml), C(.yml) and C(.json)) and kustomize folders, which O(kubectl) builds.
+          - Files, folders (their C(.yaml), C(.yml) and C(.json)), kustomize folders, which O(kubectl) builds, and URLs.
           - Manifests only, like the following options.
         type: list
         elements: path
@@ -379,9 +379,9 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.c
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.entries import describe_entry, entry_of
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.images import ImageSettings, bring_images
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.manifests import differences
-from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.sources import Tools
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.access import access_of
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.sources import Tools
 
 NEEDED: dict[str, t.Any] = {"type": "str", "required": True}
 # the library has better error messages for each kind

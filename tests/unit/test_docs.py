@@ -67,10 +67,19 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert dead == []
 
 
-@every_page
-def test_yaml_blocks_are_yaml(page: Path) -> None:
-    for block in blocks(page, "yaml"):
-        assert yaml.safe_load(block) is not None
+def named(page: Path, what: object) -> str:
+    """The name of a test of one thing on a page."""
+    return f"{page.relative_to(ROOT)}-{what}"
+
+
+BLOCKS = [
+    pytest.param(block, id=named(page, number)) for page in PAGES for number, block in enumerate(blocks(page, "yaml"))
+]
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_yaml_blocks_are_yaml(block: str) -> None:
+    assert yaml.safe_load(block) is not None
 
 
 def contracts(page: Path) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
@@ -87,10 +96,16 @@ def contract_below(page: Path, service: str) -> dict[str, t.Any]:
     return shipped_contract(str(ROOT / "playbooks" / "vars"), service)
 
 
-@every_page
-def test_contracts_in_the_examples_are_valid(page: Path) -> None:
-    for service, contract in contracts(page):
-        assert merged_contract(service, contract_below(page, service), contract)
+EXAMPLES = [
+    pytest.param(page, service, contract, id=named(page, f"{service}-{number}"))
+    for page in PAGES
+    for number, (service, contract) in enumerate(contracts(page))
+]
+
+
+@pytest.mark.parametrize(("page", "service", "contract"), EXAMPLES)
+def test_contracts_in_the_examples_are_valid(page: Path, service: str, contract: dict[str, t.Any]) -> None:
+    assert merged_contract(service, contract_below(page, service), contract)
 
 
 def role_options(role: str) -> dict[str, t.Any]:
@@ -99,29 +114,47 @@ def role_options(role: str) -> dict[str, t.Any]:
     return {name: rule for spec in specs["argument_specs"].values() for name, rule in spec.get("options", {}).items()}
 
 
-@every_page
-def test_examples_use_roles_with_variables_that_they_have(page: Path) -> None:
+def calls(page: Path) -> t.Iterator[tuple[str, set[str]]]:
+    """The roles that examples on a page use, and their variables."""
     for block in blocks(page, "yaml"):
         for node in nodes(yaml.safe_load(block)):
-            called = node.get("role") or (node.get("ansible.builtin.import_role") or {}).get("name")
-            if not called:
-                continue
-            assert called.startswith("kubernaut.coverage."), called
-            role = called.rpartition(".")[2]
-            assert role in ROLES
-            assert set(node.get("vars", {})) <= set(role_options(role)), called
+            name = node.get("role") or (node.get("ansible.builtin.import_role") or {}).get("name")
+            if name:
+                yield name, set(node.get("vars", {}))
 
 
-@every_page
-def test_commands_name_playbooks_and_targets_that_exist(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    for name in re.findall(r"ansible-playbook[^\n`]*? playbooks/(\w+)\.yml", text):
-        assert name in PLAYBOOKS
-    for name in re.findall(r"ansible-playbook[^\n`]*? kubernaut\.coverage\.(\w+)", text):
-        assert name in PLAYBOOKS
-    for name in re.findall(r"(?:^|`)make ([a-z][a-z-]*)", text, re.MULTILINE):
-        assert name in targets
+CALLS = [
+    pytest.param(name, variables, id=named(page, f"{name}-{number}"))
+    for page in PAGES
+    for number, (name, variables) in enumerate(calls(page))
+]
+
+
+@pytest.mark.parametrize(("name", "variables"), CALLS)
+def test_examples_use_roles_with_variables_that_they_have(name: str, variables: set[str]) -> None:
+    assert name.startswith("kubernaut.coverage.")
+    role = name.rpartition(".")[2]
+    assert role in ROLES
+    assert variables <= set(role_options(role))
+
+
+TARGETS = re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+COMMANDS = {
+    r"ansible-playbook[^\n`]*? playbooks/(\w+)\.yml": PLAYBOOKS,
+    r"ansible-playbook[^\n`]*? kubernaut\.coverage\.(\w+)": PLAYBOOKS,
+    r"(?:^|`)make ([a-z][a-z-]*)": TARGETS,
+}
+
+
+@pytest.mark.parametrize(("command", "known"), COMMANDS.items())
+def test_commands_name_playbooks_and_targets_that_exist(command: str, known: list[str]) -> None:
+    found = {
+        f"{page.relative_to(ROOT)}: {name}": name
+        for page in PAGES
+        for name in re.findall(command, page.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert found
+    assert [where for where, name in found.items() if name not in known] == []
 
 
 # ---- tables of what there is ----
@@ -138,14 +171,23 @@ def test_readme_and_reference_name_all_there_is(folder: str, names: list[str]) -
     assert [name for name in names if f"`{name}`" not in text] == [], folder
 
 
-def test_every_playbook_is_shown_by_name_and_by_path() -> None:
+@pytest.mark.parametrize("name", PLAYBOOKS)
+def test_every_playbook_is_shown_by_name_and_by_path(name: str) -> None:
     text = reference()
-    for name in PLAYBOOKS:
-        assert f"ansible-playbook kubernaut.coverage.{name}" in text
-        assert f"ansible-playbook playbooks/{name}.yml" in text
+    assert f"ansible-playbook kubernaut.coverage.{name}" in text
+    assert f"ansible-playbook playbooks/{name}.yml" in text
 
 
 # ---- verdicts ----
+
+
+# what makes a problem of coverage data; the first argument is its kind
+PROBLEMS = ("FormatError", "Problem", "say", "put_aside")
+
+
+def called(node: ast.Call) -> str:
+    """The name of what is called, without its object."""
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
 
 
 @functools.cache
@@ -153,11 +195,13 @@ def causes() -> set[str]:
     """Every cause that the libraries give: keyword arguments and class attributes of that name, and tables of them."""
     found = set()
     for path in ROOT.glob("plugins/module_utils/**/*.py"):
-        if path.name == "causes.py":
+        if path.parent.name == "causes":
             continue  # the registry itself
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             values: list[ast.expr] = []
-            if isinstance(node, ast.keyword) and node.arg == "cause":
+            if isinstance(node, ast.Call) and called(node) in PROBLEMS and node.args:
+                values = node.args[:1]
+            elif isinstance(node, ast.keyword) and node.arg == "cause":
                 values = [node.value]
             elif isinstance(node, (ast.Assign, ast.AnnAssign)):
                 names = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -187,9 +231,24 @@ def test_the_search_for_causes_finds_them() -> None:
 
 def test_every_cause_is_registered_and_no_other() -> None:
     # these are given by a constant, or made from the registered cause itself
-    made = {"containerfile-goflags", "unauthorized", engine.NOT_READY.id}
+    made = {
+        "containerfile-goflags",
+        "unauthorized",
+        "source-missing",
+        "source-differs",
+        "snapshots",
+        engine.NOT_READY.id,
+    }
     assert sorted(causes() - CAUSES.ids) == []
     assert sorted(CAUSES.ids - causes() - made - {"below-threshold", "runner-not-ready"}) == []
+
+
+def test_the_role_says_what_each_problem_of_coverage_data_does() -> None:
+    text = (ROOT / "roles" / "coverage_report" / "README.md").read_text(encoding="utf-8")
+    table = text.partition("## Problems and their effect")[2].partition("\n## ")[0]
+    listed = set(re.findall(r"`([a-z-]+)`", "\n".join(re.findall(r"^\| (`.*?) \|", table, re.MULTILINE))))
+    also = {"two-builds", "renamed", "source-clash", "granularity-clash", "no-statements", "unmatched-pattern"}
+    assert listed == {cause.id for cause in CAUSES.stages["Coverage data"]} | also
 
 
 def test_the_list_of_verdicts_is_what_is_registered() -> None:

@@ -73,15 +73,15 @@ def test_an_execution_environment_gets_the_same_requirements() -> None:
     assert (ROOT / environment["dependencies"]["system"]).is_file()
 
 
-def test_requirements_have_lower_bounds_and_no_ansible() -> None:
-    for line in requirement_lines("requirements.txt"):
-        assert re.fullmatch(r"[A-Za-z0-9_.-]+>=[0-9.]+", line), line
-        assert not line.lower().startswith("ansible"), line
+@pytest.mark.parametrize("line", requirement_lines("requirements.txt"))
+def test_requirements_have_lower_bounds_and_no_ansible(line: str) -> None:
+    assert re.fullmatch(r"[A-Za-z0-9_.-]+>=[0-9.]+", line)
+    assert not line.lower().startswith("ansible")
 
 
-def test_development_tools_are_pinned() -> None:
-    for line in requirement_lines("test-requirements.txt"):
-        assert re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9.]+", line), line
+@pytest.mark.parametrize("line", requirement_lines("test-requirements.txt"))
+def test_development_tools_are_pinned(line: str) -> None:
+    assert re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9.]+", line)
 
 
 def test_every_foreign_library_of_the_plugins_is_a_requirement() -> None:
@@ -272,11 +272,11 @@ def test_python_files_state_licence_and_owner() -> None:
     assert lacking == []
 
 
-def test_modules_begin_as_ansible_wants() -> None:
-    for name in MODULES:
-        path = ROOT / "plugins" / "modules" / f"{name}.py"
-        assert path.read_text(encoding="utf-8").startswith("#!/usr/bin/python\n"), name
-        assert not path.stat().st_mode & 0o111, name
+@pytest.mark.parametrize("name", MODULES)
+def test_modules_begin_as_ansible_wants(name: str) -> None:
+    path = ROOT / "plugins" / "modules" / f"{name}.py"
+    assert path.read_text(encoding="utf-8").startswith("#!/usr/bin/python\n")
+    assert not path.stat().st_mode & 0o111
 
 
 def test_no_file_names_a_private_place() -> None:

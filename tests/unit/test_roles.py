@@ -82,30 +82,37 @@ def test_defaults_are_those_of_the_spec(role: str) -> None:
     assert resolved({name: defaults[name] for name in required & defaults.keys()}, defaults) == {}
 
 
-@every_role
-def test_each_option_says_what_it_is(role: str) -> None:
-    for entry, spec in specs(role).items():
-        assert spec.get("short_description"), entry
-        assert spec.get("description"), entry
-        for name, option in spec.get("options", {}).items():
-            assert option.get("description"), f"{entry}: {name}"
-            assert option.get("type"), f"{entry}: {name}"
-            if option["type"] == "list":
-                assert option.get("elements"), f"{entry}: {name}"
+ENTRIES = [(role, entry) for role in ROLES for entry in specs(role)]
+OPTIONS = [(role, entry, name) for role, entry in ENTRIES for name in specs(role)[entry].get("options", {})]
 
 
-@every_role
-def test_each_entry_point_has_its_tasks(role: str) -> None:
-    for entry in specs(role):
-        assert (ROOT / "roles" / role / "tasks" / f"{entry}.yml").is_file(), entry
+@pytest.mark.parametrize(("role", "entry"), ENTRIES)
+def test_each_entry_point_says_what_it_is_and_has_its_tasks(role: str, entry: str) -> None:
+    assert specs(role)[entry].get("short_description")
+    assert specs(role)[entry].get("description")
+    assert (ROOT / "roles" / role / "tasks" / f"{entry}.yml").is_file()
+
+
+@pytest.mark.parametrize(("role", "entry", "name"), OPTIONS)
+def test_each_option_says_what_it_is(role: str, entry: str, name: str) -> None:
+    option = specs(role)[entry]["options"][name]
+    assert option.get("description")
+    assert option.get("type")
+    assert option["type"] != "list" or option.get("elements")
 
 
 @every_role
 def test_entry_points_agree_on_defaults(role: str) -> None:
-    stated: dict[str, t.Any] = {}
-    for entry, spec in specs(role).items():
+    stated: dict[str, set[str]] = {}
+    for spec in specs(role).values():
         for name, option in spec.get("options", {}).items():
-            assert option.get("default") == stated.setdefault(name, option.get("default")), f"{entry}: {name}"
+            stated.setdefault(name, set()).add(repr(option.get("default")))
+    assert stated
+    assert {name: defaults for name, defaults in stated.items() if len(defaults) > 1} == {}
+
+
+# roles that have neither a flag nor a number
+WITHOUT = ("WITHOUT",)
 
 
 @every_role
@@ -114,6 +121,7 @@ def test_flags_and_numbers_given_as_text_are_what_they_say(role: str) -> None:
     options = {name: option for spec in specs(role).values() for name, option in spec.get("options", {}).items()}
     flags = [name for name, option in options.items() if option["type"] == "bool"]
     numbers = [name for name, option in options.items() if option["type"] in ("int", "float")]
+    assert flags or numbers or role in WITHOUT
     for path in task_files(role):
         for line in path.read_text(encoding="utf-8").splitlines():
             if line.strip().startswith(("when:", "- ", "failed_when:", "changed_when:")) or "1024" in line:
@@ -127,9 +135,9 @@ def test_flags_and_numbers_given_as_text_are_what_they_say(role: str) -> None:
 def test_variables_carry_the_role_in_their_names(role: str) -> None:
     public = re.compile(rf"{role}_[a-z0-9_]+")
     internal = re.compile(rf"__{role}_[a-z0-9_]+")
-    for entry, spec in specs(role).items():
-        for name in spec.get("options", {}):
-            assert public.fullmatch(name), f"{entry}: {name}"
+    names = [name for spec in specs(role).values() for name in spec.get("options", {})]
+    assert names
+    assert [name for name in names if not public.fullmatch(name)] == []
     for path in (ROOT / "roles" / role / "vars").glob("*.yml"):
         for name in yaml.safe_load(path.read_text(encoding="utf-8")) or {}:
             assert internal.fullmatch(name), f"{path.name}: {name}"
@@ -157,8 +165,9 @@ def test_nothing_that_hides_failures_or_waits_blindly(role: str) -> None:
         "ignore_errors",
         "ansible.legacy.shell",
     }
-    for node in task_nodes(role):
-        assert not banned & set(node), node.get("name")
+    tasks = task_nodes(role)
+    assert tasks
+    assert [node.get("name") for node in tasks if banned & set(node)] == []
 
 
 @every_role

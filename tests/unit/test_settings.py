@@ -100,7 +100,9 @@ def test_there_are_settings() -> None:
 def test_a_setting_can_be_set(setting: str) -> None:
     places = sorted(path for name, path in SETTINGS if name == setting)
     # several are named with a comma between them; what is inside of a variable, with a point
-    for name in re.split(r",? (?:and|or) |, ", setting):
+    names = re.split(r",? (?:and|or) |, ", setting)
+    assert all(names)
+    for name in names:
         first, *rest = re.sub(r"\[.*?\]", "", name).split(".")
         known = first in VARIABLES or name in SECTIONS or is_option(name) or first in Play.fattributes
         known = known or (first in {"dependencies", "components"} and bool(rest))

@@ -172,10 +172,10 @@ def test_an_unknown_part_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_parts_come_after_parts_of_other_lanes_or_before_them() -> None:
     names = list(suite.PARTS)
-    for name, part in suite.PARTS.items():
-        if part.after:
-            other = suite.PARTS[part.after]
-            assert other.lane != part.lane or names.index(part.after) < names.index(name)
+    after = {name: part.after for name, part in suite.PARTS.items() if part.after}
+    assert after
+    for name, other in after.items():
+        assert suite.PARTS[other].lane != suite.PARTS[name].lane or names.index(other) < names.index(name)
 
 
 def test_output_is_shown_of_what_fails_and_kept_of_everything(
@@ -246,6 +246,7 @@ def imported(group: str, name: str) -> list[str]:
 
 def test_groups_run_every_playbook_of_every_scenario_that_is_no_journey() -> None:
     alone = set(SCENARIOS) - {*GROUPS, *JOURNEYS, "default"}
+    assert alone
     for name in STEPS:
         run = [scenario for group in GROUPS for scenario in imported(group, name)]
         assert sorted(run) == sorted(scenario for scenario in alone if (SCENARIOS[scenario] / f"{name}.yml").is_file())

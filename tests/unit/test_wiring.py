@@ -43,10 +43,9 @@ def test_each_key_is_read_by_one_variable_of_a_role(key: str) -> None:
 def test_each_key_that_a_default_reads_is_one_of_the_contract() -> None:
     # the folder of the sources, which the contract's paths are resolved with
     known = [*wiring.keys(wiring.specification()), "tests.job.context"]
-    for edges in WIRING.values():
-        for edge in edges:
-            for path in edge.keys:
-                assert any(reads(path, key) for key in known), f"{edge.variable}: {path}"
+    read = [(edge.variable, path) for edges in WIRING.values() for edge in edges for path in edge.keys]
+    assert read
+    assert [(variable, path) for variable, path in read if not any(reads(path, key) for key in known)] == []
 
 
 def test_each_variable_that_reads_the_contract_reaches_a_module() -> None:

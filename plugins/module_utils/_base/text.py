@@ -25,6 +25,11 @@ def nearest_few(name: str, known: t.Iterable[str], most: int = 3, cutoff: float 
     return difflib.get_close_matches(name, list(known), n=most, cutoff=cutoff)
 
 
+def likeness(name: str, other: str) -> float:
+    """Return how much two names are alike, from 0 to 1; the measure of L(nearest)."""
+    return difflib.SequenceMatcher(None, name, other).ratio()
+
+
 def did_you_mean(name: str, known: t.Iterable[str], cutoff: float = 0.6) -> str:
     """Return C( Did you mean 'x'?) with a space before it, to end a sentence with; empty where no name is near."""
     near = nearest(name, known, cutoff)

@@ -17,7 +17,6 @@ import re
 import shutil
 import typing as t
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.architecture import host_architecture
@@ -29,7 +28,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command i
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
-from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import nearest_few
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import likeness, nearest_few
 
 COVER_MODES = ("set", "count", "atomic")
 WRAPPER_MODULE = "coverage.kubernaut.io/wrapper"
@@ -226,7 +225,7 @@ def nearest_version(version: str, versions: t.Sequence[str]) -> str:
         reversed(versions),
         key=lambda other: (
             len(os.path.commonprefix([version, other])),  # noqa: RUF071 (character by character is what is meant)
-            SequenceMatcher(None, version, other).ratio(),
+            likeness(version, other),
         ),
     )
 

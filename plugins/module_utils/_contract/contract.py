@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import copy
 import datetime
-import difflib
 import re
 import typing as t
 from pathlib import Path
@@ -19,11 +18,13 @@ from pathlib import Path
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.dict_transformations import dict_merge
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import did_you_mean
 from ansible_collections.kubernaut.coverage.plugins.module_utils._contract.spec import SPECIFICATION
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.conditions import Until, check_until
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.options import check_options
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.order import check_order
 from ansible_collections.kubernaut.coverage.plugins.module_utils._host.port_mappings import mapping_problems
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.fetch import Url, check_url, is_url
 
 TOP = "coverage_services"
 
@@ -120,7 +121,7 @@ def dependency_servers(contract: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]
     base = Path(contract["source"]["dir"] or "/")
 
     def inside(paths: t.Sequence[str]) -> list[str]:
-        return [str(base / path) for path in paths]
+        return [path if is_url(path) else str(base / path) for path in paths]
 
     servers = []
     for name, entry in contract["dependencies"].items():
@@ -229,10 +230,7 @@ def _drop_other_source(shipped: dict[str, t.Any], inventory: t.Mapping[str, t.An
 
 
 def _nearest(name: str, known: t.Sequence[str]) -> str:
-    found = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    if found:
-        return f" Did you mean {found[0]!r}?"
-    return f" Known: {', '.join(sorted(known))}." if known else ""
+    return did_you_mean(name, known) or (f" Known: {', '.join(sorted(known))}." if known else "")
 
 
 def _without_descriptions(specification: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -264,6 +262,11 @@ def _contradictions_of_tests(tests: t.Mapping[str, t.Any], has_checkout: bool) -
         yield "tests.junit: for a Job it is relative to the folder in E2E_RESULTS."
     if job["containerfile"] and not has_checkout and not job["containerfile"].startswith("/"):
         yield "tests.job.containerfile: needs source.dir, the folder that contains it."
+
+
+def _is_relative(path: str) -> bool:
+    """Whether a path needs a folder that it is relative to."""
+    return bool(path) and not path.startswith("/") and not is_url(path)
 
 
 def _contradictions(contract: t.Mapping[str, t.Any]) -> t.Iterator[str]:
@@ -301,7 +304,7 @@ def _contradictions(contract: t.Mapping[str, t.Any]) -> t.Iterator[str]:
             ("migrations.chdir", [migrations.get("chdir", "")]),
             ("migrations.job.manifests", (migrations.get("job") or {}).get("manifests", [])),
         ):
-            if not has_checkout and any(file and not file.startswith("/") for file in files):
+            if not has_checkout and any(map(_is_relative, files)):
                 yield f"dependencies.{name}.{path}: needs source.dir, the folder that contains it."
     try:
         check_order({name: item["after"] for name, item in contract["dependencies"].items()}, "")
@@ -309,7 +312,12 @@ def _contradictions(contract: t.Mapping[str, t.Any]) -> t.Iterator[str]:
             check_options(item)
     except InputError as error:
         yield f"dependencies: {' '.join(filter(None, (error.message, error.remedy)))}"
-    if workload["objects"] and not workload["manifests"]:
+    for item in workload["urls"]:
+        try:
+            check_url(Url(item["url"], item["checksum"]))
+        except InputError as error:
+            yield f"workload.urls: {' '.join(filter(None, (error.message, error.remedy)))}"
+    if workload["objects"] and not workload["manifests"] and not workload["urls"]:
         names = [(item.get("kind"), (item.get("metadata") or {}).get("name")) for item in workload["objects"]]
         if (workload["kind"], workload["name"]) not in names:
             workloads = [str(name) for kind, name in names if kind == workload["kind"]]
@@ -317,7 +325,7 @@ def _contradictions(contract: t.Mapping[str, t.Any]) -> t.Iterator[str]:
                 f"workload.name: the objects have no {workload['kind']} {workload['name']!r}."
                 f"{_nearest(workload['name'], workloads)}"
             )
-    elif workload["manifests"] and not has_checkout:
+    elif not has_checkout and any(map(_is_relative, workload["manifests"])):
         yield "workload.manifests: need source.dir, the folder that contains them."
     for problem in mapping_problems(cluster["port_mappings"]):
         yield f"cluster.port_mappings{problem}"

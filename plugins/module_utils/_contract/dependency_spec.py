@@ -38,6 +38,16 @@ UNTIL: dict[str, t.Any] = {
     },
 }
 
+# a manifest in the network; of a dependency, and of the service itself
+URL: dict[str, t.Any] = {
+    "url": {"type": "str", "required": True, "description": "C(https://...)."},
+    "checksum": {
+        "type": "str",
+        "default": "",
+        "description": "C(sha256:...) of it; then it is downloaded once and kept, otherwise each time.",
+    },
+}
+
 DEPENDENCY: dict[str, dict[str, t.Any]] = {
     "kind": {
         "type": "str",
@@ -144,7 +154,8 @@ DEPENDENCY: dict[str, dict[str, t.Any]] = {
                         "path": True,
                         "elements": "str",
                         "default": [],
-                        "description": "Files with the Job and what it needs, relative to O(source.dir).",
+                        "description": "Files, folders, kustomize folders and URLs with the Job and what it needs;"
+                        " paths are relative to O(source.dir).",
                     },
                     "objects": {
                         "type": "list",
@@ -166,21 +177,14 @@ DEPENDENCY: dict[str, dict[str, t.Any]] = {
         "path": True,
         "elements": "str",
         "default": [],
-        "description": "Files, folders and kustomize folders, relative to O(source.dir).",
+        "description": "Files, folders and kustomize folders, relative to O(source.dir), and URLs.",
     },
     "urls": {
         "type": "list",
         "elements": "dict",
         "default": [],
-        "description": "Manifests in the network.",
-        "options": {
-            "url": {"type": "str", "required": True, "description": "C(https://...)."},
-            "checksum": {
-                "type": "str",
-                "default": "",
-                "description": "C(sha256:...) of it; then it is fetched once, and kept.",
-            },
-        },
+        "description": "More manifests in the network, with their checksums.",
+        "options": URL,
     },
     "objects": {"type": "list", "elements": "dict", "default": [], "description": "Manifests, inline."},
     "namespace": {

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._contract.dependency_spec import DEPENDENCY, UNTIL
+from ansible_collections.kubernaut.coverage.plugins.module_utils._contract.dependency_spec import DEPENDENCY, UNTIL, URL
 
 SPECIFICATION: dict[str, dict[str, t.Any]] = {
     "source": {
@@ -76,8 +76,8 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
     "workload": {
         "type": "dict",
         "required": True,
-        "description": "The service as Kubernetes runs it normally. Without O(workload.objects) and"
-        " O(workload.manifests), the workload in the cluster is used.",
+        "description": "The service as Kubernetes runs it normally. Without O(workload.objects),"
+        " O(workload.manifests) and O(workload.urls), the workload in the cluster is used.",
         "options": {
             "namespace": {"type": "str", "required": True, "description": "Namespace; created if missing."},
             "kind": {
@@ -98,7 +98,15 @@ SPECIFICATION: dict[str, dict[str, t.Any]] = {
                 "type": "list",
                 "elements": "str",
                 "default": [],
-                "description": "Files with the normal objects, relative to O(source.dir).",
+                "description": "Files, folders and kustomize folders with the normal objects, relative to"
+                " O(source.dir), and URLs.",
+            },
+            "urls": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "description": "More manifests in the network, with their checksums.",
+                "options": URL,
             },
         },
     },

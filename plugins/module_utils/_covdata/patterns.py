@@ -12,6 +12,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import nearest_few
+
 
 def compile_pattern(pattern: str) -> t.Pattern[str]:
     """Return the regular expression whose C(fullmatch) is the pattern's match."""
@@ -30,7 +32,4 @@ def matches(pattern: str, paths: t.Iterable[str]) -> list[str]:
 
 def nearest(pattern: str, paths: t.Iterable[str]) -> str:
     """Return the path most like the pattern, or an empty string."""
-    import difflib  # of use only where something is wrong
-
-    found = difflib.get_close_matches(pattern.replace("/...", ""), list(paths), n=1, cutoff=0.0)
-    return found[0] if found else ""
+    return next(iter(nearest_few(pattern.replace("/...", ""), paths, most=1, cutoff=0.0)), "")

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import copy
 import typing as t
-from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import nearest_few
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode.kinds import WORKLOADS
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Object
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.sources import (
+    ManifestSources,
+    Tools,
+    read_sources,
+)
 
 
 def find_workload(objects: t.Sequence[Object], kind: str, name: str) -> Object:
@@ -50,33 +54,20 @@ def with_namespace(objects: t.Sequence[Object], namespace: str) -> list[Object]:
     return sorted(copies, key=lambda item: (item["kind"] in WORKLOADS) - (item["kind"] == "Namespace"))
 
 
-def read_manifests(paths: t.Sequence[str], directory: str) -> list[Object]:
-    """Return the objects of YAML or JSON files; relative paths lie under C(directory).
+def read_manifests(sources: ManifestSources, tools: Tools) -> list[Object]:
+    """Return the objects of files, folders, kustomize folders and URLs.
 
-    :raises InputError: a file is missing, is not YAML, or contains something that is not a Kubernetes object.
+    :raises CoverageError: one cannot be read, downloaded or built, or contains something that is not a Kubernetes
+        object.
     """
-    import yaml
+    return [t.cast(Object, _plain(item.content)) for item in read_sources(sources, tools)]
 
-    objects: list[Object] = []
-    for path in paths:
-        file = Path(directory) / path
-        try:
-            documents = [item for item in yaml.safe_load_all(file.read_text(encoding="utf-8")) if item is not None]
-        except OSError as error:
-            raise InputError(
-                f"The manifest {file} cannot be read ({error.strerror}).", setting="workload.manifests"
-            ) from error
-        except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or a date that is none
-            raise InputError(f"The manifest {file} is not YAML: {' '.join(str(error).split())}.") from error
-        for document in documents:
-            is_list = isinstance(document, dict) and document.get("kind") == "List"
-            for item in (document.get("items") or []) if is_list else [document]:
-                if not isinstance(item, dict) or not item.get("kind") or not item.get("apiVersion"):
-                    raise InputError(f"The manifest {file} contains something that is not a Kubernetes object.")
-                if not (item.get("metadata") or {}).get("name"):
-                    raise InputError(f"A {item['kind']} in the manifest {file} has no name.")
-                objects.append(item)
-    return objects
+
+def _plain(value: t.Any) -> t.Any:
+    """Return a value without the lines that its mappings know."""
+    if isinstance(value, dict):
+        return {key: _plain(content) for key, content in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def as_yaml(item: Object) -> str:

@@ -42,7 +42,6 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.s
     would_migrate,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.servers import Server
-from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.sources import Tools
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import (
     NOT_FOUND,
     Cluster,
@@ -51,6 +50,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.cli
     describe,
     same,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.sources import Tools
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import wait as gate
 

@@ -13,8 +13,13 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies i
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import runs
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.entries import Entry, check_entries
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.manifests import ManifestDependency
-from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.sources import Tools, read_sources
-from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.manifests import Item
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.items import Item
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.sources import (
+    ManifestSources,
+    Tools,
+    read_sources,
+    refuse_twice,
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ def read_contents(entries: t.Sequence[Entry], tools: Tools) -> dict[str, Content
 
 def _read(entry: Entry, tools: Tools) -> Content:
     if isinstance(entry, ManifestDependency):
-        return Content(items=tuple(read_sources(entry.name, entry.sources, tools)))
+        return Content(items=tuple(_items(entry.sources, tools)))
     migrations = entry.migrations
     if migrations is None:
         return Content()
@@ -50,7 +55,13 @@ def _read(entry: Entry, tools: Tools) -> Content:
         runs.check_command(entry.name, migrations)
     items: list[Item] = []
     if migrations.job:
-        items = read_sources(entry.name, migrations.job, tools)
+        items = _items(migrations.job, tools)
         runs.job_of(entry.name, items, migrations.job.setting)
         items = runs.job_items(items, runs.checksum(migrations, items))
     return Content(tuple(files), tuple(items))
+
+
+def _items(sources: ManifestSources, tools: Tools) -> list[Item]:
+    items = read_sources(sources, tools)
+    refuse_twice(sources, items)
+    return items

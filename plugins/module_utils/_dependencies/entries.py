@@ -29,7 +29,8 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.o
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.order import check_order
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.servers import Migrations, Server
-from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.sources import ManifestSources, Url
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.fetch import Url
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.sources import ManifestSources
 
 Entry = t.Union[Server, ManifestDependency]
 
@@ -41,10 +42,11 @@ def entry_of(given: t.Mapping[str, t.Any]) -> Entry:
     """
     check_options(given)
     name, setting = given["name"], f"{SETTING} ({given['name']})"
+    owner = f"dependency {name}"
     if given["kind"] == MANIFESTS:
         return ManifestDependency(
             name=name,
-            sources=_sources(given, setting),
+            sources=_sources(given, owner, setting),
             after=tuple(given["after"]),
             until=tuple(Until(**item) for item in given["until"]),
             namespace=given["namespace"],
@@ -52,23 +54,28 @@ def entry_of(given: t.Mapping[str, t.Any]) -> Entry:
         )
     options = {key: value for key, value in given.items() if POSTGRESQL in TAKEN_BY.get(key, (POSTGRESQL,))}
     return Server(
-        **{**options, "after": tuple(given["after"]), "migrations": _migrations(given["migrations"], setting)}
+        **{
+            **options,
+            "after": tuple(given["after"]),
+            "migrations": _migrations(given["migrations"], owner, setting),
+        }
     )
 
 
-def _sources(given: t.Mapping[str, t.Any], setting: str) -> ManifestSources:
+def _sources(given: t.Mapping[str, t.Any], owner: str, setting: str) -> ManifestSources:
     return ManifestSources(
         paths=tuple(given["manifests"]),
         urls=tuple(Url(item["url"], item["checksum"]) for item in given.get("urls") or ()),
         objects=tuple(given["objects"]),
+        owner=owner,
         setting=setting,
     )
 
 
-def _migrations(given: t.Optional[t.Mapping[str, t.Any]], setting: str) -> t.Optional[Migrations]:
+def _migrations(given: t.Optional[t.Mapping[str, t.Any]], owner: str, setting: str) -> t.Optional[Migrations]:
     if not given:
         return None
-    job = _sources(given["job"], f"{setting}.migrations.job") if given.get("job") else None
+    job = _sources(given["job"], owner, f"{setting}.migrations.job") if given.get("job") else None
     return Migrations(
         **{
             **given,

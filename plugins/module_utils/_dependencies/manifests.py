@@ -28,10 +28,6 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.s
     MANAGER,
     NAME_LABEL,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.sources import (
-    ManifestSources,
-    check_sources,
-)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import (
     NOT_FOUND,
     Cluster,
@@ -40,8 +36,12 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.cli
     describe,
     same,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.items import Item
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.sources import (
+    ManifestSources,
+    check_sources,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import redacted_text
-from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.manifests import Item
 
 # whose it is: the namespace of the service and the name of the dependency
 LABEL = "coverage.kubernaut.io/dependency"
@@ -101,7 +101,7 @@ def check_manifests(wanted: ManifestDependency) -> None:
 
     :raises InputError: no manifests, a condition that is none.
     """
-    check_sources(wanted.name, wanted.sources)
+    check_sources(wanted.sources)
     where, setting = f"Dependency {wanted.name}, until", wanted.sources.setting
     for until in wanted.until:
         conditions.check_until(until, where, setting)
@@ -145,7 +145,7 @@ def apply_manifests(
 ) -> Applied:
     """Apply all objects and take away those that the manifests had once and have no more; return what was changed.
 
-    :arg items: what R(sources.read_sources) returned. :arg namespace: of the service.
+    :arg items: what R(_manifests.sources.read_sources) returned. :arg namespace: of the service.
     :raises KubernetesError: the API server refuses one; file and line are in the evidence.
     :raises DependencyError: a CustomResourceDefinition is not established.
     """

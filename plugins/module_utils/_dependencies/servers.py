@@ -21,7 +21,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.o
     POSTGRESQL,
     REDIS,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.sources import ManifestSources
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.sources import ManifestSources
 
 Object = dict[str, t.Any]
 

@@ -11,6 +11,7 @@ import time
 import typing as t
 from dataclasses import asdict, dataclass, field
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.waiting import poll
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listing import (
     Reading,
     describe,
@@ -102,20 +103,17 @@ def take(
 
 def _read(reader: Reader, pid: int, proc: str, deadline: float) -> Snapshot:
     """Read a process. What it says of the program is put behind the process's id and name."""
-    while True:
+    for _waited in poll(POLL_SECONDS, deadline - time.monotonic()):
         try:
             with Process(pid, proc) as process:
                 return reader.read(process)
         except LiveError as error:
-            if error.cause == "starting" and time.monotonic() < deadline:
-                time.sleep(POLL_SECONDS)
-                continue
-            if not error.message.startswith("Its "):
-                raise
-            message = f"Process {pid} ({name_of(pid, proc)}): i{error.message[1:]}"
-            raise LiveError(
-                message, remedy=error.remedy, setting=error.setting, evidence=error.evidence, cause=error.cause
-            ) from error
+            failed = error
+            if error.cause != "starting":
+                break
+    if failed.message.startswith("Its "):
+        failed.amend(sentence=f"Process {pid} ({name_of(pid, proc)}): i{failed.message[1:]}")
+    raise failed
 
 
 def take_all(

@@ -10,7 +10,6 @@ image's id is the digest of its configuration, which its manifest in containerd'
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 import time
@@ -30,7 +29,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command i
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
-from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import nearest_few
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import likeness, nearest_few
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.waiting import poll
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.archive import ImageArchive
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import (
@@ -357,6 +356,6 @@ def nearest_names(reference: str, names: t.Iterable[str]) -> list[str]:
     repository = last.partition(":")[0]
     same = [name for name in candidates if name.rpartition("/")[2] == last]
     tags = [name for name in candidates if name.rpartition("/")[2].partition(":")[0] == repository]
-    tags.sort(key=lambda name: difflib.SequenceMatcher(None, reference, name).ratio(), reverse=True)
+    tags.sort(key=lambda name: likeness(reference, name), reverse=True)
     alike = nearest_few(reference, candidates)
     return list(dict.fromkeys([*same, *tags, *alike]))[:SHOWN_NAMES]

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.architecture import host_architecture
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Diagnosis
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.checkout import containerfile_of
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.containerfile import parse
@@ -21,7 +22,27 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._build.instrume
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.request import BuildOutcome, checked
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.request import BuildRequest as ImageRequest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._e2e.local import check_command
-from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight import host, image, lint, manifests, nodes
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.fetch import Url
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.items import Item
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.parse import inline
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.sources import (
+    ManifestSources,
+    Tools,
+    gather,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight import (
+    host,
+    host_cluster,
+    image,
+    lint,
+    manifests,
+    nodes,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.manifest_set import Manifests
+from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.manifest_workload import (
+    as_non_root,
+    own_command,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import (
     CHECKS,
     ERROR,
@@ -32,6 +53,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.tabl
     Check,
     Finding,
     check_names,
+    diagnosed,
     finding,
     once,
     run_checks,
@@ -46,7 +68,7 @@ class Request:
 
     :ivar groups: of C(table.GROUPS). :ivar image: what is built, or None. :ivar built: the image that was built already
         (C(reference), C(archive), C(id)). :ivar workload: C(namespace), C(kind), C(name), C(container), C(objects),
-        C(manifests), C(dir). :ivar others: something else puts objects into the namespace before the workload.
+        C(manifests), C(urls), C(dir). :ivar others: something else puts objects into the namespace before the workload.
     :ivar volume_directory: the folder for counters on the nodes, where it has to be there by now.
     """
 
@@ -64,6 +86,7 @@ class Request:
     user: str = ""
     podman: str = "podman"
     kind: str = "kind"
+    kubectl: str = "kubectl"
     disk_gib: float = 3
     memory_gib: float = 0
 
@@ -109,7 +132,7 @@ class _Run:
         self.podman = host.AskedOnce(request.podman)
         self.config_error: t.Optional[CoverageError] = None
         try:
-            config = host.cluster_config(request.cluster)
+            config = host_cluster.cluster_config(request.cluster)
         except CoverageError as error:
             config, self.config_error = None, error
         name = config.name if config else "none"
@@ -128,6 +151,7 @@ class _Run:
         self.facts = once(partial(host.facts, self.host, quick="nodes" not in request.groups))
         self.outcome = once(self._outcome)
         self.built = once(self._built)
+        self.items = once(self._items)
         self.manifests = once(self._manifests)
         self.lint = once(self._lint)
         self.node_names = once(lambda: nodes.names_of(self.asked_nodes))
@@ -158,10 +182,10 @@ class _Run:
         elif config is None:
             found.update({name: _says(name, NOT_APPLICABLE, "no cluster is described") for name in ("kind", *cluster)})
         else:
-            found["cluster"] = (partial(host.check_cluster, self.host, config), ("podman", "kind", "user"))
-            found["node-image"] = (partial(host.check_node_image, self.host, config), needs)
-            found["ports"] = (partial(host.check_ports, self.host, config), needs)
-            found["mounts"] = (partial(host.check_mounts, config), ())
+            found["cluster"] = (partial(host_cluster.check_cluster, self.host, config), ("podman", "kind", "user"))
+            found["node-image"] = (partial(host_cluster.check_node_image, self.host, config), needs)
+            found["ports"] = (partial(host_cluster.check_ports, self.host, config), needs)
+            found["mounts"] = (partial(host_cluster.check_mounts, config), ())
         return found
 
     # source and tests
@@ -211,8 +235,8 @@ class _Run:
             target=source.target,
             build_args={"GOFLAGS": DEFAULT_GOFLAGS, **self._image().build_args},
             architecture=self._image().goarch or host_architecture(),
-            as_non_root=known is not None and manifests.as_non_root(known),
-            replaced=known is not None and manifests.own_command(known),
+            as_non_root=known is not None and as_non_root(known),
+            replaced=known is not None and own_command(known),
         )
 
     def of_containerfile(self) -> Looks:
@@ -253,17 +277,23 @@ class _Run:
 
     # the manifests
 
-    def _items(self) -> tuple[list[manifests.Item], list[Finding]]:
+    def _items(self) -> tuple[list[Item], list[Diagnosis]]:
         workload = self.request.workload or {}
-        items, found = manifests.inline(workload.get("objects") or ())
-        more, problems = manifests.read(workload.get("manifests") or (), workload.get("dir") or "/")
-        return [*items, *more], [*found, *problems]
+        items, found = inline(workload.get("objects") or ())
+        sources = ManifestSources(
+            paths=tuple(workload.get("manifests") or ()),
+            urls=tuple(Url(item["url"], item.get("checksum") or "") for item in workload.get("urls") or ()),
+            folder=workload.get("dir") or "/",
+        )
+        tools = Tools(self.request.kubectl, self.request.cache_dir, keep=False, setting="coverage_mode#kubectl")
+        more = gather(sources, tools)
+        return [*items, *more.items], [*found, *more.problems]
 
-    def _manifests(self) -> manifests.Manifests:
+    def _manifests(self) -> Manifests:
         workload = self.request.workload or {}
         mounts = [mount["container_path"] for mount in self.request.cluster.get("extra_mounts") or ()]
-        return manifests.Manifests(
-            items=self._items()[0],
+        return Manifests(
+            items=self.items()[0],
             namespace=workload.get("namespace") or "",
             kind=workload.get("kind") or "Deployment",
             name=workload.get("name") or "",
@@ -298,8 +328,8 @@ class _Run:
         return found
 
     def _readable(self) -> t.Iterator[Finding]:
-        items, problems = self._items()
-        yield from problems
+        items, problems = self.items()
+        yield from (diagnosed("manifests", problem) for problem in problems)
         if not problems:
             manifests.require_items(items)
             yield finding("manifests", OK, f"{len(items)} object{'s' if len(items) > 1 else ''}")
@@ -307,9 +337,9 @@ class _Run:
     def _about_manifests(self, name: str) -> t.Iterator[Finding]:
         known = self.manifests()
         if name in ("references", "service-account"):
-            known = manifests.Manifests(**{**vars(known), "existing": self._existing()})
+            known = Manifests(**{**vars(known), "existing": self._existing()})
         if name == "workload-image" and self.request.built:
-            known = manifests.Manifests(**{**vars(known), "image": self.request.built.get("reference") or ""})
+            known = Manifests(**{**vars(known), "image": self.request.built.get("reference") or ""})
         return iter(manifests.checked(name, known))
 
     # the image
@@ -340,10 +370,10 @@ class _Run:
         }
 
     def _replaced(self) -> bool:
-        return bool(self.request.workload) and manifests.own_command(self.manifests())
+        return bool(self.request.workload) and own_command(self.manifests())
 
     def _as_non_root(self) -> bool:
-        return bool(self.request.workload) and manifests.as_non_root(self.manifests())
+        return bool(self.request.workload) and as_non_root(self.manifests())
 
     def _about_image(self, name: str, look: t.Callable[[image.Built], t.Iterator[Finding]]) -> t.Iterator[Finding]:
         built = self.built()

@@ -14,12 +14,13 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import write_json
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.waiting import poll
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import (
     Cluster,
     KubernetesError,
     Object,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.collect import Target, observe, pod_selector
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.collect import observe
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import (
     Observation,
     condition,
@@ -31,6 +32,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.reader
     pods_without_covmeta,
     specification,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.target import Target, pod_selector
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.engine import (
     terminal_verdict,
@@ -131,10 +133,9 @@ def wait_until_ready(cluster: Cluster, podman: Podman, target: Target, timeout: 
     :raises NotReady: a cause that waiting cannot cure, at once; or the likeliest one when the time is over.
     """
     wait, said = _Wait(cluster, podman, target), ""
-    while True:
+    for _waited in poll(POLL):
         seen = wait.look()
         if seen is None:
-            time.sleep(POLL)
             continue
         ready = is_ready(seen)
         if ready and wait.is_steady(seen):
@@ -159,7 +160,7 @@ def wait_until_ready(cluster: Cluster, podman: Podman, target: Target, timeout: 
         if now_missing != said:
             report_progress(now_missing)
             said = now_missing
-        time.sleep(POLL)
+    raise AssertionError("a wait without a time limit ends with a verdict")
 
 
 def is_ready(seen: Observation) -> bool:

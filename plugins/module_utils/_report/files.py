@@ -15,6 +15,7 @@ import tempfile
 import typing as t
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import replacing, write_bytes
 
 MODE = 0o644
 FOLDER_MODE = 0o755
@@ -58,15 +59,7 @@ def put_file(path: str, content: bytes, *, check: bool, setting: str = SETTING) 
         return True
     with _writing(path, setting):
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        descriptor, beside = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=os.path.dirname(path))
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(content)
-            os.chmod(beside, MODE)
-            os.replace(beside, path)
-        except OSError:
-            os.unlink(beside)
-            raise
+        write_bytes(path, content, MODE)
     return True
 
 
@@ -143,13 +136,8 @@ def put_link(path: str, target: str, *, check: bool) -> bool:
         return True
     with _writing(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        beside = f"{path}.{os.getpid()}"
-        os.symlink(relative, beside)
-        try:
-            os.replace(beside, path)
-        except OSError:
-            os.unlink(beside)
-            raise
+        with replacing(path) as link:
+            link.symlink_to(relative)
     return True
 
 

@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import typing as t
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Cause, Diagnosis
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import nearest_few
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import (
     Object,
     Observation,
@@ -305,7 +305,7 @@ def _nearest(seen: Observation, cause: str, found: t.Mapping[str, str]) -> str:
 
 def nearest(name: str, there: t.Optional[t.Sequence[str]], what: str) -> str:
     """C(; the nearest ConfigMap is x), or nothing where nothing comes near."""
-    near = difflib.get_close_matches(name, there or [], n=1)
+    near = nearest_few(name, there or [], most=1)
     return f"; the nearest {what} is {near[0]}" if near else ""
 
 

@@ -145,9 +145,10 @@ def test_known_variables_are_filled_in() -> None:
 @given(st.text(alphabet=st.sampled_from("ab $\"'\\`;|&(){}<#=\n-[]"), max_size=60))
 def test_no_text_is_too_odd(text: str) -> None:
     script = lib.Text(text, ((0, 1),))
-    for command in lib.commands(script):
-        assert 0 <= command.offset < max(1, len(text))
-    lib.parse(f"FROM a\nRUN {text}\nENV {text}\n")
-    for stage in lib.parse(f"FROM a\nENV {text}").stages:
-        for item in stage.instructions:
-            item.variables()
+    offsets = [command.offset for command in lib.commands(script)]
+    assert all(0 <= offset < max(1, len(text)) for offset in offsets)
+    assert offsets == sorted(offsets)
+    for file in (lib.parse(f"FROM a\nRUN {text}\nENV {text}\n"), lib.parse(f"FROM a\nENV {text}")):
+        assert file.stages[0].base == "a"
+        variables = [item.variables() for stage in file.stages for item in stage.instructions]
+        assert len(variables) == sum(len(stage.instructions) for stage in file.stages)

@@ -342,12 +342,12 @@ def test_manifests_and_commands_of_a_dependency_lie_in_the_checkout() -> None:
     inventory = {
         "source": {"dir": "/src/shop", "containerfile": "Containerfile"},
         "dependencies": {
-            "crds": {"kind": "manifests", "manifests": ["config/crd", "/elsewhere"]},
+            "crds": {"kind": "manifests", "manifests": ["config/crd", "/elsewhere", "https://a.b/c"]},
             "db": {"kind": "postgresql", "after": ["crds"], "migrations": migrations},
         },
     }
     crds, db = lib.dependency_servers(merged(inventory))
-    assert crds["manifests"] == ["/src/shop/config/crd", "/elsewhere"]
+    assert crds["manifests"] == ["/src/shop/config/crd", "/elsewhere", "https://a.b/c"]
     assert (db["after"], db["migrations"]["chdir"]) == (["crds"], "/src/shop")
     assert "job" not in db["migrations"]
 
@@ -390,6 +390,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 @pytest.mark.parametrize("path", sorted(set(LEAVES) | {"report.thresholds"} | set(lib.SPECIFICATION)))
 def test_a_value_of_another_type_is_refused_with_its_key(path: str) -> None:
     rule: t.Any = LEAVES.get(path) or {"type": "dict"}
+    assert WRONG[rule["type"]]
     for value in WRONG[rule["type"]]:
         problem = refused(nested(path, value))
         assert WHERE in problem.message
@@ -491,6 +492,14 @@ def test_both_sources_in_the_inventory_are_refused_too() -> None:
         ("workload.name", "httbin", "the objects have no Deployment 'httbin'. Did you mean 'httpbin'?"),
         ("workload.kind", "StatefulSet", "the objects have no StatefulSet 'httpbin'"),
         ("workload.manifests", ["deploy.yml"], "workload.manifests: need source.dir"),
+        ("workload.manifests", ["https://example.org/a.yml", "config/e2e"], "workload.manifests: need source.dir"),
+        (
+            "workload.urls",
+            [{"url": "ftp://example.org/a.yml"}],
+            "workload.urls: 'ftp://example.org/a.yml' is not a URL",
+        ),
+        ("workload.urls", [{"url": "https://example.org/a.yml", "checksum": "sha256:1"}], "64 hexadecimal digits"),
+        ("workload.urls", [{"checksum": "sha256:1"}], "missing required arguments: url"),
         (
             "cluster.port_mappings",
             [{"container_port": 1, "host_port": 1, "listen_address": "localhost"}],
@@ -543,6 +552,14 @@ def test_manifests_in_a_checkout_need_no_objects() -> None:
         "workload": {"manifests": ["deploy.yml"], "objects": []},
     }
     assert merged(checkout)["workload"]["manifests"] == ["deploy.yml"]
+
+
+def test_urls_need_no_checkout_and_may_have_the_workload() -> None:
+    workload = {"manifests": ["https://example.org/a.yml", "/srv/b.yml"], "name": "other", "container": "other"}
+    assert merged({"workload": workload})["workload"]["manifests"] == workload["manifests"]
+    urls = [{"url": "https://example.org/a.yml", "checksum": f"sha256:{'0' * 64}"}, {"url": "http://127.0.0.1/b.yml"}]
+    found = merged({"workload": {"urls": urls, "name": "other", "container": "other"}})["workload"]["urls"]
+    assert found == [urls[0], {**urls[1], "checksum": ""}]
 
 
 def test_an_unknown_service_is_answered_with_the_nearest_one() -> None:

@@ -275,8 +275,9 @@ def test_small_work_is_not_shared(many: list[str], monkeypatch: pytest.MonkeyPat
     def refuse() -> int:
         raise AssertionError("forked")
 
+    alone = accumulate.add_files(META, many, processes=1)
     monkeypatch.setattr(os, "fork", refuse)
-    accumulate.add_files(META, many)
+    assert np.array_equal(accumulate.add_files(META, many).total, alone.total)
 
 
 def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:

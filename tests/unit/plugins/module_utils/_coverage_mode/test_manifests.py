@@ -12,6 +12,7 @@ import pytest
 import yaml
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode import manifests as lib
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.sources import ManifestSources, Tools
 
 ROOT = Path(__file__).resolve().parents[5]
 HTTPBIN = yaml.safe_load((ROOT / "playbooks" / "vars" / "httpbin.yml").read_text())["coverage_services"]["httpbin"]
@@ -48,23 +49,29 @@ def test_an_object_keeps_its_own_namespace() -> None:
     assert lib.with_namespace([other], "demo")[1]["metadata"]["namespace"] == "other"
 
 
+def sources(*paths: str, folder: Path) -> ManifestSources:
+    return ManifestSources(paths=paths, folder=str(folder))
+
+
 def test_manifests_are_read_whole_and_in_order(tmp_path: Path) -> None:
     (tmp_path / "a.yml").write_text(
         "---\napiVersion: v1\nkind: A\nmetadata: {name: a}\n---\n---\napiVersion: v1\nkind: B\nmetadata: {name: b}\n"
     )
     items = [{"apiVersion": "v1", "kind": kind, "metadata": {"name": "x"}} for kind in "CD"]
     (tmp_path / "b.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
-    objects = lib.read_manifests(["a.yml", str(tmp_path / "b.json")], str(tmp_path))
+    objects = lib.read_manifests(sources("a.yml", str(tmp_path / "b.json"), folder=tmp_path), Tools())
     assert [item["kind"] for item in objects] == ["A", "B", "C", "D"]
-    assert lib.read_manifests([], "/nowhere") == []
+    # as they go to the API and into a diff: nothing but plain mappings
+    assert lib.as_yaml(objects[0]).startswith("apiVersion: v1")
+    assert lib.read_manifests(sources(folder=Path("/nowhere")), Tools()) == []
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         (None, "cannot be read"),
-        ("kind: [", "is not YAML"),
-        ("kind: 2026-13-45", "is not YAML"),
+        ("kind: [", "not YAML"),
+        ("kind: 2026-13-45", "not YAML"),
         ("- a list", "not a Kubernetes object"),
         ("kind: ConfigMap", "not a Kubernetes object"),
         ("apiVersion: v1", "not a Kubernetes object"),
@@ -72,7 +79,7 @@ def test_manifests_are_read_whole_and_in_order(tmp_path: Path) -> None:
         ("apiVersion: v1\nkind: ConfigMap", "has no name"),
         ("apiVersion: v1\nkind: ConfigMap\nmetadata:", "has no name"),
         ("apiVersion: v1\nkind: List\nitems: [text]", "not a Kubernetes object"),
-        (b"\xff\xfe\x00", "is not YAML"),
+        (b"\xff\xfe\x00", "is not text in UTF-8"),
     ],
 )
 def test_a_manifest_that_is_none_is_named(tmp_path: Path, text: str | bytes | None, says: str) -> None:
@@ -80,6 +87,8 @@ def test_a_manifest_that_is_none_is_named(tmp_path: Path, text: str | bytes | No
     if text is not None:
         file.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(InputError, match=says) as caught:
-        lib.read_manifests(["a.yml"], str(tmp_path))
-    assert str(file) in caught.value.message
+        lib.read_manifests(sources("a.yml", folder=tmp_path), Tools())
+    assert "a.yml" in caught.value.message
+    assert caught.value.cause == "manifest-invalid"
+    assert caught.value.setting == "workload.manifests"
     assert "\n" not in caught.value.message

@@ -51,7 +51,10 @@ def wait(live: Live, condition: str, seconds: float) -> None:
 
 def test_a_wait_ends_when_the_condition_holds() -> None:
     # length(null) is an error to JMESPath: the status is still to come
-    wait(Live(None, {}, {"status": {"ready": []}}, {"status": {"ready": [1]}}), "length(status.ready) > `0`", 10)
+    good = {"status": {"ready": [1]}}
+    live = Live(None, {}, {"status": {"ready": []}}, good)
+    wait(live, "length(status.ready) > `0`", 10)
+    assert live.states == [good], "it ended before the condition held"
 
 
 def test_when_the_time_is_over_what_was_seen_last_is_told() -> None:

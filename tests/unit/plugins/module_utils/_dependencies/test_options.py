@@ -33,4 +33,7 @@ def test_what_a_kind_does_not_take_is_refused(given: dict[str, t.Any], says: str
 
 
 def test_a_default_is_nothing_that_was_given() -> None:
-    lib.check_options({"name": "cache", "kind": "redis", "database": "coverage", "node_port": 0, "until": []})
+    given = {"name": "cache", "kind": "redis", "node_port": 0, "until": []}
+    lib.check_options({**given, "database": "coverage"})
+    with pytest.raises(InputError, match="has 'database'"):
+        lib.check_options({**given, "database": "other"})

@@ -38,7 +38,9 @@ def test_each_starts_when_those_before_it_are_done() -> None:
 
 def test_what_does_not_depend_on_each_other_runs_side_by_side() -> None:
     both = threading.Barrier(2)
-    lib.run_in_order({"a": (), "b": ()}, lambda name: both.wait(timeout=120))
+    # each waits for the other one: one after the other would break the barrier
+    results = lib.run_in_order({"a": (), "b": ()}, lambda name: both.wait(timeout=120))
+    assert sorted(results.values()) == [0, 1]
 
 
 def test_the_first_failure_ends_it_and_only_who_is_busy_is_waited_for() -> None:

@@ -57,13 +57,14 @@ def test_what_cannot_be_meant_so_is_refused(servers: list[Server], cause: str, w
 
 
 def test_what_can_be_meant_so_passes() -> None:
-    lib.check(
-        [
-            POSTGRESQL,
-            Server("redis", "redis", password=""),
-            Server("other", "postgresql", user="me", password="x", node_port=30432, migrations=Migrations("/m")),
-        ]
-    )
+    good = [
+        POSTGRESQL,
+        Server("redis", "redis", password=""),
+        Server("other", "postgresql", user="me", password="x", node_port=30432, migrations=Migrations("/m")),
+    ]
+    lib.check(good)
+    with pytest.raises(InputError, match="30432"):
+        lib.check([*good, Server("third", "redis", node_port=30432)])
 
 
 def test_a_password_is_made_up_once() -> None:

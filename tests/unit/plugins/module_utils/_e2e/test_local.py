@@ -239,7 +239,11 @@ def test_go_test_is_counted(tmp_path: Path, pattern: str, cause: str, counts: li
 
 
 def test_tests_that_passed_are_judged_so(tmp_path: Path) -> None:
-    run(tmp_path, "true")
+    run(tmp_path, "exit 3")
+    with pytest.raises(lib.TestsNotPassed):
+        lib.judge(str(tmp_path / "results"))
+    # the outcome of the last run counts
+    assert run(tmp_path, "true").passed
     lib.judge(str(tmp_path / "results"))
 
 

@@ -60,7 +60,9 @@ def test_a_wildcard_clashes_with_what_is_bound_at_one_address(busy: lib.HostPort
 
 
 def test_free_ports_pass() -> None:
-    lib.require_free([free_port("tcp"), free_port("udp")], [NODE])
+    free = [free_port("tcp"), free_port("udp")]
+    assert [lib.process_holder(port) for port in free] == [None, None]
+    lib.require_free(free, [NODE])
 
 
 def test_a_port_is_free_for_the_other_protocol(busy: lib.HostPort) -> None:

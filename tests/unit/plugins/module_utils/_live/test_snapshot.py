@@ -241,6 +241,7 @@ def test_a_head_that_was_being_written_is_read_again(go: Go, missing: tuple[int,
     with running(build(go, "atomic")) as program:
         program.ask("work hello")
         heads = snapshot_of(program).build.heads
+        assert len(heads)
         for head in heads.tolist():
 
             def change(copy: int, words: np.ndarray, head: int = head) -> None:

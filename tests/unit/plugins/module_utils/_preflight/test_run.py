@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import typing as t
 from pathlib import Path
 
@@ -167,3 +168,32 @@ def test_a_name_without_an_archive_is_looked_for_on_the_nodes_all_the_same(tmp_p
     found = by_check(lib.preflight(request))["image-on-nodes"][0]
     # podman has no such node, and says so: the question was asked
     assert (found.state, "preflight-unit-no-node" in found.text) == (ERROR, True)
+
+
+def test_what_kustomize_makes_is_checked_and_built_once(tmp_path: Path) -> None:
+    folder, calls = tmp_path / "source" / "config" / "e2e", tmp_path / "calls"
+    folder.mkdir(parents=True)
+    (folder / "kustomization.yaml").write_text("resources: [all.yaml]\n")
+    (folder / "all.yaml").write_text((BROKEN / "deploy" / "gateway.yaml").read_text())
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text(f'#!/bin/sh\necho "$@" >> {calls}\ncat "$2/all.yaml"\n')
+    kubectl.chmod(0o755)
+    workload = {**WORKLOAD, "manifests": ["config/e2e"], "dir": str(tmp_path / "source")}
+    request = lib.Request(cache_dir=str(tmp_path), workload=workload, groups=["manifests"], kubectl=str(kubectl))
+    found = by_check(lib.preflight(request))
+    assert [item.state for item in found["manifests"]] == [OK]
+    assert [item.where for item in found["probes"] if item.state == ERROR] == ["config/e2e"]
+    assert calls.read_text().splitlines() == [f"kustomize {folder}"]
+
+
+def test_a_url_that_does_not_answer_is_one_error_of_the_manifests(tmp_path: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}/deploy.yaml"
+        workload = {**WORKLOAD, "manifests": [], "urls": [{"url": url, "checksum": f"sha256:{'0' * 64}"}]}
+        found = lib.preflight(lib.Request(cache_dir=str(tmp_path), workload=workload, groups=["manifests"]))
+    errors = [item for item in found if item.state == ERROR]
+    assert [(item.check, item.cause) for item in errors] == [("manifests", "manifest-unreachable")]
+    assert url in errors[0].text
+    assert len(errors[0].evidence) == 3
+    assert [item.state for item in by_check(found)["workload"]] == [NOT_CHECKED]

@@ -119,10 +119,11 @@ def test_the_last_contact_comes_first_and_each_once() -> None:
     assert [item.host for item in contacts.contacts(lines)] == ["10.0.0.1", "10.0.0.2"]
 
 
-@given(st.lists(st.text()))
-def test_any_log_can_be_read(lines: list[str]) -> None:
-    for item in contacts.contacts(lines):
-        assert item.form in {form for form, _pattern in contacts.FORMS}
+@given(st.lists(st.text()), st.lists(st.text()))
+def test_any_log_can_be_read(before: list[str], after: list[str]) -> None:
+    found = contacts.contacts([*before, "dial tcp 10.0.0.1:80: connect: connection refused", *after])
+    assert ("refused", "10.0.0.1", 80) in [(item.form, item.host, item.port) for item in found]
+    assert {item.form for item in found} <= {form for form, _pattern in contacts.FORMS}
 
 
 # a dependency and what stands behind it

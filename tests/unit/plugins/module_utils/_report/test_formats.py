@@ -13,6 +13,9 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._report.formats
 def test_every_format_is_known() -> None:
     check_formats(FORMATS, setting="outputs")
     check_formats([], setting="outputs")
+    # near ones are refused below; this is far from all
+    with pytest.raises(InputError, match="There is no format zzz"):
+        check_formats([*FORMATS, "zzz"], setting="outputs")
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,14 @@ import os
 from pathlib import Path
 
 import numpy as np
-from ansible_collections.kubernaut.coverage.plugins.module_utils._report.sources import (
-    Sources,
+from ansible_collections.kubernaut.coverage.plugins.module_utils._report.blocks import (
     decode_source,
     file_blocks,
     make_blocks,
     mark_files,
     ranges,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._report.sources import Sources
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -80,6 +80,7 @@ def test_many_files_at_once_are_as_each_alone(files: list[tuple[bytes, list[Bloc
     file = np.repeat(np.arange(len(files)), [len(part) for _source, part in files])
     together, bounds = file_blocks(file, len(files), units, counts, "count")
     marks = mark_files([source for source, _part in files], together, bounds)
+    assert len(marks.bounds) == len(files) + 1
     for number, (source, part) in enumerate(files):
         where = slice(int(marks.bounds[number]), int(marks.bounds[number + 1]))
         columns = (marks.begin, marks.end, marks.count)
