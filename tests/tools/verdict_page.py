@@ -15,11 +15,12 @@ from pathlib import Path
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base import causes  # registers them
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import CAUSES, Cause
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.settings import place_of
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import engine  # registers those of rules
+from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction import verdicts  # and those of rules
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import engine  # and those of rules
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "verdicts.md"
-REGISTERED = (causes, engine)
+REGISTERED = (causes, engine, verdicts)
 
 INTRODUCTION = """\
 # Verdicts
@@ -118,11 +119,15 @@ STAGES: dict[str, tuple[str, str]] = {
         " `os.Exit`: one file of counters for each process run. Extraction examines the processes before it"
         " stops them, follows their logs to the last line, waits for their real end, and compares the files"
         " with the process runs. The workload is restored in each case, and what was collected"
-        " stays.\n\nWhere nothing was collected, the run fails with the verdict. Where only some process runs"
-        " are lost, the same verdict is a warning on the terminal, in `coverage_extraction_result.verdict`,"
-        " and for each pod in `processes-<component>.json` (`cause`, `why`): never only a lower number. What the"
-        " rules saw is in `evidence/ending.json`. First comes what concerns all counters, then programs that"
-        " wrote nothing at all (above), memory and panics, and then how the program ended.",
+        " stays. Where nothing was collected, the run fails with the verdict.",
+    ),
+    "Lost process runs": (
+        "### Lost process runs",
+        "Where only some process runs are lost, the same verdict is a warning on the terminal, in"
+        " `coverage_extraction_result.verdict`, and for each pod in `processes-<component>.json` (`cause`, `why`):"
+        " never only a lower number. What the rules saw is in `evidence/ending.json`. First comes what concerns all"
+        " counters, then [programs that wrote nothing at all](#programs-that-write-no-counters), memory and panics,"
+        " and then how the program ended.",
     ),
     "Report": (
         "## Report",
@@ -130,10 +135,18 @@ STAGES: dict[str, tuple[str, str]] = {
         " [coverage_report](../roles/coverage_report/README.md). With `policy: fail` the first of them ends"
         " the work, and is its cause.",
     ),
+    "Coverage data": (
+        "### Coverage data",
+        "Problems of single files and of what they contain. They are in `problems` of the result and of"
+        " `summary.json`, where `kind` is the name of the cause, and in the report; with `policy: fail` the first one"
+        " ends the work. [`two-builds`](#two-builds), [`renamed`](#renamed), [`source-clash`](#source-clash),"
+        " [`granularity-clash`](#granularity-clash), [`no-statements`](#no-statements) and"
+        " [`unmatched-pattern`](#unmatched-pattern) are problems, too.",
+    ),
     "Snapshots": (
         "## Snapshots",
-        "Reading counters from the memory of running programs. [`not-instrumented`](#not-instrumented) and"
-        " [`no-pods`](#no-pods) are given here, too.",
+        "Reading counters from the memory of running programs. [`not-instrumented`](#not-instrumented),"
+        " [`no-pods`](#no-pods), [`unreadable`](#unreadable) and [`mode-clash`](#mode-clash) are given here, too.",
     ),
     "The runner": ("## The runner", ""),
     "Kubernetes, podman and other programs": ("## Kubernetes, podman and other programs", "Given by every stage."),

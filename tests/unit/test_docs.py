@@ -148,16 +148,27 @@ def test_every_playbook_is_shown_by_name_and_by_path() -> None:
 # ---- verdicts ----
 
 
+# what makes a problem of coverage data; the first argument is its kind
+PROBLEMS = ("FormatError", "Problem", "say", "put_aside")
+
+
+def called(node: ast.Call) -> str:
+    """The name of what is called, without its object."""
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
+
 @functools.cache
 def causes() -> set[str]:
     """Every cause that the libraries give: keyword arguments and class attributes of that name, and tables of them."""
     found = set()
     for path in ROOT.glob("plugins/module_utils/**/*.py"):
-        if path.name == "causes.py":
+        if path.parent.name == "causes":
             continue  # the registry itself
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             values: list[ast.expr] = []
-            if isinstance(node, ast.keyword) and node.arg == "cause":
+            if isinstance(node, ast.Call) and called(node) in PROBLEMS and node.args:
+                values = node.args[:1]
+            elif isinstance(node, ast.keyword) and node.arg == "cause":
                 values = [node.value]
             elif isinstance(node, (ast.Assign, ast.AnnAssign)):
                 names = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -187,9 +198,24 @@ def test_the_search_for_causes_finds_them() -> None:
 
 def test_every_cause_is_registered_and_no_other() -> None:
     # these are given by a constant, or made from the registered cause itself
-    made = {"containerfile-goflags", "unauthorized", engine.NOT_READY.id}
+    made = {
+        "containerfile-goflags",
+        "unauthorized",
+        "source-missing",
+        "source-differs",
+        "snapshots",
+        engine.NOT_READY.id,
+    }
     assert sorted(causes() - CAUSES.ids) == []
     assert sorted(CAUSES.ids - causes() - made - {"below-threshold", "runner-not-ready"}) == []
+
+
+def test_the_role_says_what_each_problem_of_coverage_data_does() -> None:
+    text = (ROOT / "roles" / "coverage_report" / "README.md").read_text(encoding="utf-8")
+    table = text.partition("## Problems and their effect")[2].partition("\n## ")[0]
+    listed = set(re.findall(r"`([a-z-]+)`", "\n".join(re.findall(r"^\| (`.*?) \|", table, re.MULTILINE))))
+    also = {"two-builds", "renamed", "source-clash", "granularity-clash", "no-statements", "unmatched-pattern"}
+    assert listed == {cause.id for cause in CAUSES.stages["Coverage data"]} | also
 
 
 def test_the_list_of_verdicts_is_what_is_registered() -> None:

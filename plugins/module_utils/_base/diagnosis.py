@@ -72,6 +72,10 @@ class Diagnosis:
             also=[other.rewritten(change) for other in self.also],
         )
 
+    def located(self) -> str:
+        """Return the sentence with the place before it."""
+        return f"{self.where}: {self.sentence}" if self.where else self.sentence
+
     def verdict(self, module: str = "") -> dict[str, t.Any]:
         """Return it as modules do: C(cause), C(sentence), C(evidence), C(remedy), C(setting), C(contract_key),
         C(option), C(also) and C(documentation).

@@ -14,7 +14,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies i
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.entries import Entry, check_entries
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.manifests import ManifestDependency
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.sources import Tools, read_sources
-from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.manifests import Item
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.items import Item
 
 
 @dataclass(frozen=True)

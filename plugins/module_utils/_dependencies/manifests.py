@@ -40,8 +40,8 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.cli
     describe,
     same,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.items import Item
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import redacted_text
-from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.manifests import Item
 
 # whose it is: the namespace of the service and the name of the dependency
 LABEL = "coverage.kubernaut.io/dependency"

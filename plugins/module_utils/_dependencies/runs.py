@@ -24,7 +24,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors im
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import nearest_few
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.migrations import SETTING, MigrationError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.servers import Migrations
-from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.manifests import Item
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.items import Item
 
 HIDDEN = "********"
 EVIDENCE_LINES = 20

@@ -20,13 +20,14 @@ from pathlib import Path
 from ansible.module_utils.urls import ConnectionError as UrlConnectionError
 from ansible.module_utils.urls import SSLValidationError, open_url
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import CommandError, run
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Diagnosis
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import write_bytes
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import nearest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Object, describe
-from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.manifests import Item, inline, parse
-from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import ERROR, Finding, finding
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.items import Item
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.parse import inline, invalid, parse
 
 KUSTOMIZATION = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 ENDINGS = (".yaml", ".yml", ".json")
@@ -78,7 +79,7 @@ class Tools:
 @dataclass
 class _Read:
     items: list[Item] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Diagnosis] = field(default_factory=list)
 
 
 def check_sources(name: str, sources: ManifestSources) -> None:
@@ -172,12 +173,12 @@ def _read_text(text: str, where: str, read: _Read, *, lines: bool = True) -> Non
     """Take the objects of a text; C(lines): whether they stand where a person can look."""
     items, problems = parse(text, where)
     if not items and not problems:
-        problems = [finding("manifests", ERROR, "It contains no object.", where=where)]
+        problems = [invalid("It contains no object.", where=where)]
     read.items += [item if lines else Item(item.content, where) for item in items]
     read.findings += problems
 
 
-def _refuse_findings(name: str, sources: ManifestSources, findings: t.Sequence[Finding]) -> None:
+def _refuse_findings(name: str, sources: ManifestSources, findings: t.Sequence[Diagnosis]) -> None:
     if not findings:
         return
     found = [item.located().replace("workload.objects", "objects") for item in findings]

@@ -14,8 +14,8 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.waiting import poll
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.ending import Source
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster, Object
-from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.collect import pod_selector
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import containers
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.target import pod_selector
 
 FIELD_MANAGER = "kubernaut.coverage.scale"
 STOPPED = "coverage.kubernaut.io/stopped"  # a label that no node has

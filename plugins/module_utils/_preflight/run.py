@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.architecture import host_architecture
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Diagnosis
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.checkout import containerfile_of
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.containerfile import parse
@@ -21,7 +22,21 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._build.instrume
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.request import BuildOutcome, checked
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.request import BuildRequest as ImageRequest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._e2e.local import check_command
-from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight import host, image, lint, manifests, nodes
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.items import Item
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.parse import inline
+from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight import (
+    host,
+    host_cluster,
+    image,
+    lint,
+    manifests,
+    nodes,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.manifest_set import Manifests
+from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.manifest_workload import (
+    as_non_root,
+    own_command,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import (
     CHECKS,
     ERROR,
@@ -32,6 +47,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.tabl
     Check,
     Finding,
     check_names,
+    diagnosed,
     finding,
     once,
     run_checks,
@@ -109,7 +125,7 @@ class _Run:
         self.podman = host.AskedOnce(request.podman)
         self.config_error: t.Optional[CoverageError] = None
         try:
-            config = host.cluster_config(request.cluster)
+            config = host_cluster.cluster_config(request.cluster)
         except CoverageError as error:
             config, self.config_error = None, error
         name = config.name if config else "none"
@@ -158,10 +174,10 @@ class _Run:
         elif config is None:
             found.update({name: _says(name, NOT_APPLICABLE, "no cluster is described") for name in ("kind", *cluster)})
         else:
-            found["cluster"] = (partial(host.check_cluster, self.host, config), ("podman", "kind", "user"))
-            found["node-image"] = (partial(host.check_node_image, self.host, config), needs)
-            found["ports"] = (partial(host.check_ports, self.host, config), needs)
-            found["mounts"] = (partial(host.check_mounts, config), ())
+            found["cluster"] = (partial(host_cluster.check_cluster, self.host, config), ("podman", "kind", "user"))
+            found["node-image"] = (partial(host_cluster.check_node_image, self.host, config), needs)
+            found["ports"] = (partial(host_cluster.check_ports, self.host, config), needs)
+            found["mounts"] = (partial(host_cluster.check_mounts, config), ())
         return found
 
     # source and tests
@@ -211,8 +227,8 @@ class _Run:
             target=source.target,
             build_args={"GOFLAGS": DEFAULT_GOFLAGS, **self._image().build_args},
             architecture=self._image().goarch or host_architecture(),
-            as_non_root=known is not None and manifests.as_non_root(known),
-            replaced=known is not None and manifests.own_command(known),
+            as_non_root=known is not None and as_non_root(known),
+            replaced=known is not None and own_command(known),
         )
 
     def of_containerfile(self) -> Looks:
@@ -253,16 +269,16 @@ class _Run:
 
     # the manifests
 
-    def _items(self) -> tuple[list[manifests.Item], list[Finding]]:
+    def _items(self) -> tuple[list[Item], list[Diagnosis]]:
         workload = self.request.workload or {}
-        items, found = manifests.inline(workload.get("objects") or ())
+        items, found = inline(workload.get("objects") or ())
         more, problems = manifests.read(workload.get("manifests") or (), workload.get("dir") or "/")
         return [*items, *more], [*found, *problems]
 
-    def _manifests(self) -> manifests.Manifests:
+    def _manifests(self) -> Manifests:
         workload = self.request.workload or {}
         mounts = [mount["container_path"] for mount in self.request.cluster.get("extra_mounts") or ()]
-        return manifests.Manifests(
+        return Manifests(
             items=self._items()[0],
             namespace=workload.get("namespace") or "",
             kind=workload.get("kind") or "Deployment",
@@ -299,7 +315,7 @@ class _Run:
 
     def _readable(self) -> t.Iterator[Finding]:
         items, problems = self._items()
-        yield from problems
+        yield from (diagnosed("manifests", problem) for problem in problems)
         if not problems:
             manifests.require_items(items)
             yield finding("manifests", OK, f"{len(items)} object{'s' if len(items) > 1 else ''}")
@@ -307,9 +323,9 @@ class _Run:
     def _about_manifests(self, name: str) -> t.Iterator[Finding]:
         known = self.manifests()
         if name in ("references", "service-account"):
-            known = manifests.Manifests(**{**vars(known), "existing": self._existing()})
+            known = Manifests(**{**vars(known), "existing": self._existing()})
         if name == "workload-image" and self.request.built:
-            known = manifests.Manifests(**{**vars(known), "image": self.request.built.get("reference") or ""})
+            known = Manifests(**{**vars(known), "image": self.request.built.get("reference") or ""})
         return iter(manifests.checked(name, known))
 
     # the image
@@ -340,10 +356,10 @@ class _Run:
         }
 
     def _replaced(self) -> bool:
-        return bool(self.request.workload) and manifests.own_command(self.manifests())
+        return bool(self.request.workload) and own_command(self.manifests())
 
     def _as_non_root(self) -> bool:
-        return bool(self.request.workload) and manifests.as_non_root(self.manifests())
+        return bool(self.request.workload) and as_non_root(self.manifests())
 
     def _about_image(self, name: str, look: t.Callable[[image.Built], t.Iterator[Finding]]) -> t.Iterator[Finding]:
         built = self.built()

@@ -113,10 +113,6 @@ class Finding(Diagnosis):
             "documentation": found["documentation"],
         }
 
-    def located(self) -> str:
-        """Return the sentence with the place before it."""
-        return f"{self.where}: {self.sentence}" if self.where else self.sentence
-
 
 def finding(
     check: str,
@@ -131,6 +127,20 @@ def finding(
 ) -> Finding:
     """Return a finding; C(text) is a whole sentence where something is wrong, else a few words."""
     return Finding(cause, text, evidence, remedy, setting, severity=state, where=where, check=check)
+
+
+def diagnosed(check: str, found: Diagnosis) -> Finding:
+    """Return a diagnosis as what a check found."""
+    return finding(
+        check,
+        found.severity,
+        found.sentence,
+        found.remedy,
+        found.setting,
+        cause=found.cause,
+        where=found.where,
+        evidence=found.evidence,
+    )
 
 
 def failed(check: str, error: CoverageError) -> Finding:

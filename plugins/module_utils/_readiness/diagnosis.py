@@ -17,21 +17,16 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.cli
     KubernetesError,
     Object,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.collect import (
-    APPS,
-    BATCH,
-    CORE,
-    FORBIDDEN,
-    Target,
-    observe_once,
-)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.collect import observe_once
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import (
     Observation,
     condition,
     containers,
     redacted_text,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.reader import FORBIDDEN
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.readers import terminated
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.target import APPS, BATCH, CORE, Target
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.engine import (
     asks_for_nothing,

@@ -19,7 +19,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.cli
     KubernetesError,
     Object,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.collect import Target, observe, pod_selector
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.collect import observe
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import (
     Observation,
     condition,
@@ -31,6 +31,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.reader
     pods_without_covmeta,
     specification,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.target import Target, pod_selector
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.engine import (
     terminal_verdict,

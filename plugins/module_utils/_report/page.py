@@ -25,13 +25,13 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profil
     Profile,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.workers import cores, share
-from ansible_collections.kubernaut.coverage.plugins.module_utils._report.sources import (
+from ansible_collections.kubernaut.coverage.plugins.module_utils._report.blocks import (
     Blocks,
-    Sources,
     decode_source,
     file_blocks,
     mark_files,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._report.sources import Sources
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.summary import Section, headline, short_paths
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.thresholds import Shortfall, Thresholds
 from ansible_collections.kubernaut.coverage.plugins.module_utils._report.tiers import Tiers

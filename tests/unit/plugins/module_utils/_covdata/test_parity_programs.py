@@ -16,7 +16,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.merged
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.model import Program
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.profile import make_profile
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.text_writer import text_profile
-from ansible_collections.kubernaut.coverage.plugins.module_utils._report.sources import make_blocks, ranges
+from ansible_collections.kubernaut.coverage.plugins.module_utils._report.blocks import make_blocks, ranges
 from go_page import go_ranges
 from go_programs import Go
 from go_subjects import MAKE, Subject

@@ -12,7 +12,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors im
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import manifests as lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.conditions import Until
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.sources import ManifestSources
-from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.manifests import Item
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.items import Item
 
 
 def item(kind: str, version: str = "v1", **content: t.Any) -> Item:

@@ -13,7 +13,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors im
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import runs as lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.migrations import MigrationError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.servers import Migrations
-from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.manifests import Item
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.items import Item
 
 SECRET = {"POSTGRES_USER": "me", "POSTGRES_PASSWORD": "p@ss/word", "POSTGRES_DB": "shop"}
 JOB = Item({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"}}, "here")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import dataclasses
 import datetime
@@ -18,11 +19,14 @@ import endings as known
 import pytest
 import yaml
 from ansible_collections.kubernaut.coverage.plugins.module_utils import _extraction as lib
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Diagnosis
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.settings import place_of
-from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction import verdicts
+from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction import rule, signs, verdicts
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.ending import Disk, File, Process, moment
 
 ROOT = Path(__file__).resolve().parents[5]
+RULES = sorted(path for path in (Path(verdicts.__file__).parent / "rules").glob("*.py") if path.stem != "__init__")
+SOURCES = [Path(verdicts.__file__), Path(signs.__file__), *RULES]
 BAD = sorted(name for name, ending in known.ENDINGS.items() if ending.cause)
 LOST = sorted(name for name, ending in known.ENDINGS.items() if ending.lost and not ending.home)
 
@@ -36,7 +40,7 @@ def recorded(name: str) -> lib.Ending:
     return lib.Ending.from_dict(json.loads(_read(name)))
 
 
-def judged(ending: lib.Ending) -> tuple[t.Optional[verdicts.Verdict], list[lib.PodProcessRuns]]:
+def judged(ending: lib.Ending) -> tuple[t.Optional[Diagnosis], list[lib.PodProcessRuns]]:
     source = lib.Source(
         ending.kind, ending.namespace, ending.name, ending.container, ending.component, (), ending.volume_directory
     )
@@ -114,14 +118,42 @@ def test_settings_are_variables_of_roles() -> None:
         for entry_point in yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"].values():
             known_options |= set(entry_point.get("options") or {})
     found = {verdict.setting for verdict in (judged(recorded(name))[0] for name in BAD) if verdict}
-    text = Path(verdicts.__file__).read_text(encoding="utf-8")
+    text = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES)
     found |= set(re.findall(r'setting="([^"]+)"', text))
     assert {place_of(name, "coverage_extraction").variable for name in found - {""}} <= known_options
 
 
 def test_every_cause_has_its_rank() -> None:
-    text = Path(verdicts.__file__).read_text(encoding="utf-8")
-    assert set(re.findall(r'cause="([\w-]+)"', text)) - {"no-pods"} == set(verdicts.ORDER)
+    assert set[str]().union(*rule.RULES.values()) == set(verdicts.ORDER)
+
+
+def test_every_rule_is_asked() -> None:
+    asked = {look.__name__ for look in (*verdicts.WHOLE, *verdicts.NOTHING_WRITTEN, *verdicts.NOT_FINISHED)}
+    assert set(rule.RULES) - asked == {"no_covmeta", "replaced", "no_counters", "forgotten"}, "the last resorts"
+
+
+@pytest.mark.parametrize("path", RULES, ids=lambda path: path.stem)
+def test_a_rule_gives_what_it_registered(path: Path) -> None:
+    looked_at = 0
+    for function in ast.parse(path.read_text(encoding="utf-8")).body:
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        given = {
+            str(node.value.value)
+            for node in ast.walk(function)
+            if isinstance(node, ast.keyword) and node.arg == "cause" and isinstance(node.value, ast.Constant)
+        }
+        looked_at += bool(given)
+        assert given <= rule.RULES[function.name], function.name
+    assert looked_at
+
+
+def test_a_rule_cannot_be_registered_twice() -> None:
+    with pytest.raises(ValueError, match="rule killed is registered twice"):
+
+        @rule.rule()
+        def killed() -> None:
+            """Not the one that exists."""
 
 
 # ---- one sign makes another verdict ----
@@ -293,7 +325,7 @@ def test_the_processes_alone_tell_too(name: str) -> None:
 )
 def test_who_may_write(mode: str, user: int, groups: list[int], may: bool) -> None:
     process = Process("p", "p", user=user, groups=groups, mode=mode)
-    assert verdicts._may_write(process) is may
+    assert signs.may_write(process) is may
 
 
 def test_two_programs_are_not_two_builds() -> None:

@@ -17,17 +17,22 @@ import pytest
 import situations
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import CommandError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import KubernetesError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._observe import collect as lib
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe import answers, collect, needed, on_nodes
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import (
     HASH,
     Dependency,
     Observation,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.target import (
+    Target,
+    named_after,
+    pod_selector,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import diagnosis
 
 NOBODY: t.Any = None
-TARGET = lib.Target(kind="Deployment", namespace="demo", name="program", container="program")
+TARGET = Target(kind="Deployment", namespace="demo", name="program", container="program")
 
 
 @pytest.mark.parametrize(
@@ -48,12 +53,12 @@ TARGET = lib.Target(kind="Deployment", namespace="demo", name="program", contain
     ],
 )
 def test_selectors_as_queries_take_them(selector: dict[str, t.Any], wanted: str) -> None:
-    assert lib.pod_selector({"spec": {"selector": selector}}) == wanted
+    assert pod_selector({"spec": {"selector": selector}}) == wanted
 
 
 def test_the_path_of_a_workload() -> None:
     assert TARGET.path == "/apis/apps/v1/namespaces/demo/deployments/program"
-    assert lib.Target("StatefulSet", "a", "b").path == "/apis/apps/v1/namespaces/a/statefulsets/b"
+    assert Target("StatefulSet", "a", "b").path == "/apis/apps/v1/namespaces/a/statefulsets/b"
 
 
 # addresses
@@ -101,11 +106,11 @@ def address() -> t.Iterator[str]:
 def test_an_address_is_ready_when_it_answers_well(
     address: str, path: str, ready: bool, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lib, "URL_TIMEOUT", 0.3 if path == "/slow" else 60.0)
+    monkeypatch.setattr(answers, "URL_TIMEOUT", 0.3 if path == "/slow" else 60.0)
     # the service is on this host: no proxy is for it
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.delenv("no_proxy", raising=False)
-    answered, answer = lib.ask(f"{address}{path}")
+    answered, answer = answers.ask(f"{address}{path}")
     assert answered is ready
     assert says in answer
 
@@ -113,7 +118,7 @@ def test_an_address_is_ready_when_it_answers_well(
 def test_an_address_where_nobody_listens_says_so() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        ready, answer = lib.ask(f"http://127.0.0.1:{probe.getsockname()[1]}/")
+        ready, answer = answers.ask(f"http://127.0.0.1:{probe.getsockname()[1]}/")
     assert not ready
     assert "refused" in answer
 
@@ -135,12 +140,12 @@ def test_the_files_of_every_pod_on_every_node_are_listed(tmp_path: Path) -> None
         (tmp_path / name).touch()
     # podman exec NODE find FOLDER ...: each node has its own folder
     podman = fake_podman(tmp_path, f'shift; cd {tmp_path}/"$1" || exit 125; shift; exec "$@"')
-    found = lib.list_coverage(podman, ["one", "two"], ".")
+    found = on_nodes.list_coverage(podman, ["one", "two"], ".")
     assert found == {"pod-a": ["covcounters.1.1.1", "covmeta.1"], "pod-b": ["covmeta.1"]}
     # a folder that is not there yet has no files
-    assert lib.list_coverage(podman, ["one"], "not-yet") == {}
+    assert on_nodes.list_coverage(podman, ["one"], "not-yet") == {}
     with pytest.raises(CommandError, match=re.escape("list . on node three")):
-        lib.list_coverage(podman, ["three"], ".")
+        on_nodes.list_coverage(podman, ["three"], ".")
 
 
 PROCESS = 41
@@ -164,12 +169,12 @@ def test_whether_a_running_program_is_instrumented(
         (tmp_path / str(number) / "exe").write_bytes(content)
         (tmp_path / str(number) / "cgroup").write_text(f"0::/kubepods/{'abc' if number != 7 else 'def'}\n")
     # podman exec NODE COMMAND: the command runs here, over folders like those of /proc
-    monkeypatch.setattr(lib, "PROC", str(tmp_path))
+    monkeypatch.setattr(on_nodes, "PROC", str(tmp_path))
     podman = fake_podman(tmp_path, 'shift 2; exec "$@"')
-    found = lib.program(podman, "node", "abc")
+    found = on_nodes.program(podman, "node", "abc")
     assert (found["instrumented"], found["cover"], found["node"]) == (instrumented, cover, "node")
     with pytest.raises(ValueError, match="does not run"):
-        lib.program(podman, "node", "another")
+        on_nodes.program(podman, "node", "another")
 
 
 def service(name: str, namespace: str = "shop", address: str = "10.96.0.7") -> dict[str, t.Any]:
@@ -196,7 +201,7 @@ def test_a_host_is_found_among_the_services(
 ) -> None:
     item = Dependency(host=host, port=1, form=form, line="")
     services = [service("db"), service("cache", "other", "10.96.0.8")]
-    lib._complete(item, services, "shop", "")
+    needed._service_of(item, services, "shop", "")
     assert (item.service["metadata"]["name"] if item.service else None) == found
     assert item.near[: len(near)] == near
     if found or not item.host.startswith("10."):
@@ -205,10 +210,10 @@ def test_a_host_is_found_among_the_services(
 
 def test_who_does_not_say_whom_he_asked_is_told_of_a_service() -> None:
     item = Dependency(host="", port=0, form="auth", line="")
-    lib._complete(item, [service("db"), service("cache")], "shop", "--dsn=postgres://u@db:5432/x")
+    needed._service_of(item, [service("db"), service("cache")], "shop", "--dsn=postgres://u@db:5432/x")
     assert item.host == "db"
     other = Dependency(host="", port=0, form="auth", line="")
-    lib._complete(other, [service("db")], "shop", "--dsn=postgres://u@mydb:5432/x")
+    needed._service_of(other, [service("db")], "shop", "--dsn=postgres://u@mydb:5432/x")
     assert other.service is None
 
 
@@ -222,7 +227,7 @@ def test_who_does_not_say_whom_he_asked_is_told_of_a_service() -> None:
     ],
 )
 def test_the_path_of_each_kind(kind: str, path: str) -> None:
-    assert lib.Target(kind, "a", "b").path == path
+    assert Target(kind, "a", "b").path == path
 
 
 # what a user may not see
@@ -278,8 +283,8 @@ def test_a_verdict_from_what_one_may_see_names_what_one_may_not(fault: str, caus
         for status in recorded.pods[0]["status"]["containerStatuses"]:
             for state in (status["state"], status["lastState"]):
                 state.get("terminated", {}).pop("message", None)
-    target = lib.Target("Deployment", recorded.namespace, recorded.name)
-    seen = lib.observe_once(t.cast("t.Any", Narrow(recorded)), NOBODY, target)
+    target = Target("Deployment", recorded.namespace, recorded.name)
+    seen = collect.observe_once(t.cast("t.Any", Narrow(recorded)), NOBODY, target)
     verdict = diagnosis.described(seen)["verdict"]
     assert verdict["cause"] == cause, verdict
     assert says in verdict["sentence"]
@@ -299,8 +304,8 @@ def test_pods_of_another_workload_with_the_same_labels_are_not_taken_for_ones_ow
             "ownerReferences": [{"kind": "ReplicaSet", "name": "x-6d4f"}],
         }
     }
-    assert lib._named_after([pod], {"metadata": {"name": "x"}}) == [pod]
-    assert lib._named_after([pod], {"metadata": {"name": "y"}}) == []
+    assert named_after([pod], {"metadata": {"name": "x"}}) == [pod]
+    assert named_after([pod], {"metadata": {"name": "y"}}) == []
 
 
 @pytest.mark.parametrize("name", ["image-name-wrong", "node-selector-without-node"])

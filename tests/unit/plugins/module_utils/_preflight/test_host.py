@@ -18,6 +18,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._host import fa
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.config import ClusterConfig
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Image
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight import host as lib
+from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight import host_cluster
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import ERROR, OK, WARNING, Finding
 
 SHM = Path("/dev/shm")  # noqa: S108 (a file system of its own)
@@ -237,7 +238,7 @@ def test_memory_is_an_estimate_until_it_is_asked_for() -> None:
 
 def test_a_port_that_a_process_has_is_told_with_its_holder(busy: int, free: int) -> None:
     host = lib.Host(Records(), config=config(busy, free))
-    found = list(lib.check_ports(host, config(busy, free)))
+    found = list(host_cluster.check_ports(host, config(busy, free)))
     assert states(found) == [ERROR, OK]
     assert found[0].cause == "port-taken"
     assert f"(pid {os.getpid()})" in found[0].text
@@ -246,23 +247,23 @@ def test_a_port_that_a_process_has_is_told_with_its_holder(busy: int, free: int)
 
 def test_all_ports_that_are_taken_are_told(busy: int) -> None:
     host = lib.Host(Records([node("other", 38999)]), config=config(busy, 38999))
-    found = list(lib.check_ports(host, config(busy, 38999)))
+    found = list(host_cluster.check_ports(host, config(busy, 38999)))
     assert states(found) == [ERROR, ERROR]
     assert any('kind cluster "other"' in item.text for item in found)
 
 
 def test_a_port_of_the_own_cluster_is_fine(busy: int) -> None:
     host = lib.Host(Records([node("mine", busy)]), config=config(busy))
-    found = one(lib.check_ports(host, config(busy)))
+    found = one(host_cluster.check_ports(host, config(busy)))
     assert (found.state, found.text) == (OK, f"{busy} held by the cluster itself")
 
 
 def test_the_image_of_the_nodes() -> None:
     there = lib.Host(Records(images=[NODE_IMAGE]), config=config())
-    assert states(lib.check_node_image(there, config())) == [OK]
-    found = one(lib.check_node_image(lib.Host(Records(), config=config()), config()))
+    assert states(host_cluster.check_node_image(there, config())) == [OK]
+    found = one(host_cluster.check_node_image(lib.Host(Records(), config=config()), config()))
     assert (found.state, found.cause) == (ERROR, "node-image-missing")
-    assert states(lib.check_node_image(lib.Host(Records([node("mine")]), config=config()), config())) == [OK]
+    assert states(host_cluster.check_node_image(lib.Host(Records([node("mine")]), config=config()), config())) == [OK]
 
 
 def test_folders_to_be_mounted(tmp_path: Path) -> None:
@@ -270,19 +271,19 @@ def test_folders_to_be_mounted(tmp_path: Path) -> None:
         return config(extra_mounts=[{"host_path": str(path), "container_path": f"/m/{path.name}"} for path in paths])
 
     (tmp_path / "there").mkdir()
-    assert states(lib.check_mounts(mounts(tmp_path / "there"))) == [OK]
-    found = list(lib.check_mounts(mounts(tmp_path / "a", tmp_path / "there", tmp_path / "b")))
+    assert states(host_cluster.check_mounts(mounts(tmp_path / "there"))) == [OK]
+    found = list(host_cluster.check_mounts(mounts(tmp_path / "a", tmp_path / "there", tmp_path / "b")))
     assert [(item.state, item.cause) for item in found] == [(ERROR, "mount-source-missing")] * 2
     assert f"{tmp_path}/a, to be mounted at /m/a" in found[0].text
 
 
 def test_no_cluster_and_a_cluster_that_cannot_be() -> None:
-    assert lib.cluster_config({}) is None
-    assert lib.cluster_config({"name": "a", "node_image": NODE_IMAGE}) is not None
+    assert host_cluster.cluster_config({}) is None
+    assert host_cluster.cluster_config({"name": "a", "node_image": NODE_IMAGE}) is not None
     with pytest.raises(InputError):
-        lib.cluster_config({"name": "Not A Name", "node_image": NODE_IMAGE})
+        host_cluster.cluster_config({"name": "Not A Name", "node_image": NODE_IMAGE})
     with pytest.raises(InputError):
-        lib.cluster_config({"name": "a"})
+        host_cluster.cluster_config({"name": "a"})
 
 
 # ---- this host ----
@@ -330,6 +331,6 @@ def test_a_kubeconfig_that_is_somebody_elses(tmp_path: Path) -> None:
     file.write_text("clusters:\n- name: production\n", encoding="utf-8")
     host = lib.Host(Records(), config=config(), kubeconfig=str(file))
     with pytest.raises(InputError, match="production"):
-        list(lib.check_cluster(host, config()))
+        list(host_cluster.check_cluster(host, config()))
     fresh = lib.Host(Records(), config=config(), kubeconfig=str(tmp_path / "none"))
-    assert one(lib.check_cluster(fresh, config())).text == "mine will be created, 1 node"
+    assert one(host_cluster.check_cluster(fresh, config())).text == "mine will be created, 1 node"

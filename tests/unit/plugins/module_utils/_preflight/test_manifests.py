@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.items import made_by
+from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.parse import parse
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight import manifests as lib
+from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.manifest_set import Manifests
+from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.manifest_workload import as_non_root
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import (
     ERROR,
     NOT_APPLICABLE,
@@ -78,9 +82,9 @@ items:
 """
 
 
-def known(text: str = GOOD, **rest: t.Any) -> lib.Manifests:
+def known(text: str = GOOD, **rest: t.Any) -> Manifests:
     """What is known of these manifests; nothing is in the namespace."""
-    items, found = lib.parse(text, "deploy.yaml")
+    items, found = parse(text, "deploy.yaml")
     assert found == []
     values: dict[str, t.Any] = {
         "namespace": "gw",
@@ -90,7 +94,7 @@ def known(text: str = GOOD, **rest: t.Any) -> lib.Manifests:
         "port_mappings": [{"container_port": 30080, "host_port": 38080}],
         "existing": frozenset(),
     }
-    return lib.Manifests(items=items, **{**values, **rest})
+    return Manifests(items=items, **{**values, **rest})
 
 
 def wrong(check: str, text: str = GOOD, **rest: t.Any) -> list[Finding]:
@@ -120,55 +124,14 @@ def test_good_manifests_are_good(name: str) -> None:
 # ---- reading ----
 
 
-@pytest.mark.parametrize(
-    ("text", "where", "says"),
-    [
-        ("a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\n", "x.yaml:5", "'c' appears twice in one mapping, first in line 3"),
-        ("- {a: 1, a: 2}\n", "x.yaml:1", "'a' appears twice"),
-        ("a: [1\nb: 2\n", "x.yaml:2", "not YAML"),
-        ("a: 2026-99-99\n", "x.yaml", "not YAML"),
-        ("a: {b: 1\n", "x.yaml:2", "not YAML"),
-        ("just text\n", "x.yaml:1", "not a Kubernetes object"),
-        ("apiVersion: v1\nkind: ConfigMap\n", "x.yaml:1", "This ConfigMap has no name"),
-        ("---\n---\nkind: ConfigMap\nmetadata: {name: a}\n", "x.yaml:3", "apiVersion or kind is missing"),
-    ],
-)
-def test_what_cannot_be_read_is_named_with_its_line(text: str, where: str, says: str) -> None:
-    found = lib.parse(text, "x.yaml")[1][0]
-    assert (found.state, found.where, found.cause) == (ERROR, where, "manifest-invalid")
-    assert says in found.text
-
-
-def test_the_same_key_in_two_mappings_and_merges_are_fine() -> None:
-    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, labels: &l {x: y}}\ndata: {<<: *l, x: z}\n"
-    items, found = lib.parse(text, "x.yaml")
-    assert found == []
-    assert items[0].content["data"] == {"x": "z"}
-
-
-def test_objects_know_their_lines() -> None:
-    items, _found = lib.parse(GOOD, "deploy.yaml")
-    assert [(item.kind, item.where) for item in items][:3] == [
-        ("Deployment", "deploy.yaml:1"),
-        ("Service", "deploy.yaml:40"),
-        ("ServiceAccount", "deploy.yaml:52"),
-    ]
-
-
 def test_files_that_are_missing_are_all_named(tmp_path: Path) -> None:
     (tmp_path / "deployment.yaml").write_text(GOOD, encoding="utf-8")
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe")
     items, found = lib.read(["deploymint.yaml", "deployment.yaml", "binary.yaml", "no/folder.yaml"], str(tmp_path))
     assert len(items) == 6
-    assert [finding.state for finding in found] == [ERROR] * 3
+    assert [finding.severity for finding in found] == [ERROR] * 3
     assert str(tmp_path / "deployment.yaml") in found[0].remedy
     assert "no folder" in found[2].remedy
-
-
-def test_inline_objects_are_named_by_their_place() -> None:
-    items, found = lib.inline([{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}, {"kind": "Pod"}])
-    assert [item.where for item in items] == ["workload.objects[0]"]
-    assert found[0].where == "workload.objects[1]"
 
 
 def test_no_object_at_all() -> None:
@@ -238,7 +201,7 @@ def test_a_sidecar_that_nobody_loads() -> None:
 )
 def test_whether_the_image_decides_on_the_user(settings: str, wanted: bool) -> None:
     text = changed("      serviceAccountName", f"      securityContext: {{{settings}}}\n      serviceAccountName")
-    assert lib.as_non_root(known(text)) is wanted
+    assert as_non_root(known(text)) is wanted
 
 
 # ---- references ----
@@ -426,9 +389,9 @@ def test_odd_forms_give_findings_like_any_other(name: str, spec: str) -> None:
     ],
 )
 def test_a_secret_that_another_object_makes(maker: str) -> None:
-    items, problems = lib.parse(maker, "made.yaml")
+    items, problems = parse(maker, "made.yaml")
     assert problems == []
-    assert lib.made_by(items[0].content) == {("Secret", "made")}
+    assert made_by(items[0].content) == {("Secret", "made")}
     text = changed("kind: Secret, metadata: {name: gateway-secret}", "kind: Secret, metadata: {name: x}")
     found = list(wrong("references", text.rstrip() + "\n---\n" + maker.replace("made", "gateway-secret")))
     assert {item.state for item in found} == {WARNING}

@@ -9,14 +9,14 @@ import os
 from pathlib import Path
 
 import numpy as np
-from ansible_collections.kubernaut.coverage.plugins.module_utils._report.sources import (
-    Sources,
+from ansible_collections.kubernaut.coverage.plugins.module_utils._report.blocks import (
     decode_source,
     file_blocks,
     make_blocks,
     mark_files,
     ranges,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._report.sources import Sources
 from hypothesis import given
 from hypothesis import strategies as st
 
