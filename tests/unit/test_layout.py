@@ -25,7 +25,7 @@ LAYERS = (
     ("_readiness",),
     ("_build", "_covdata", "_kind", "_manifests", "_observe"),
     ("_host",),
-    ("_kubernetes", "_podman"),
+    ("_kubernetes", "_leases", "_podman"),
     ("_base",),
 )
 
