@@ -99,8 +99,8 @@ class Leases:
         return [lease for lease in self._read() if not lease.over]
 
     def held(self, *, but_of: t.Optional[Owner] = None) -> list[Lease]:
-        """Return the leases that are held now, without those of one owner."""
-        return [lease for lease in self.all() if not lease.waiter and lease.owner != but_of]
+        """Return the leases that are held now, without those that are not in the way of one owner."""
+        return [lease for lease in self.all() if not lease.waiter and not (but_of and lease.owner.works_with(but_of))]
 
     def take(self, owner: Owner, wanted: t.Sequence[Resource], *, wait: float = WAIT, setting: str = "") -> None:
         """Lease all resources at once for C(owner), or wait, holding none of them, until all can be had.
@@ -175,7 +175,7 @@ class Leases:
             against[:] = [
                 lease
                 for number, lease in enumerate(leases)
-                if lease.owner != owner
+                if not lease.owner.works_with(owner)
                 and (not lease.waiter or number < place)
                 and any(_conflict(lease.resource, resource) for resource in wanted)
             ]

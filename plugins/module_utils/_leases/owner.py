@@ -56,6 +56,13 @@ class Owner:
         """Return it as a dictionary of plain values."""
         return asdict(self)
 
+    def works_with(self, other: Owner) -> bool:
+        """Whether the other is the same run, or a task of the same process that belongs to no run."""
+        process = (self.host, self.boot, self.pid, self.started)
+        if process != (other.host, other.boot, other.pid, other.started):
+            return False
+        return (self.run, self.service) == (other.run, other.service) or not self.run or not other.run
+
     def gone(self, since: float) -> bool:
         """Whether the process does not exist any more.
 

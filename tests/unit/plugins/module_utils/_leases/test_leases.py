@@ -23,8 +23,8 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._leases.leases 
     IMAGE,
     USE,
     WORKLOAD,
-    Leases,
     LeaseError,
+    Leases,
     Resource,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._leases.owner import Owner, this_run
