@@ -20,12 +20,12 @@ PREFIX = "ansible_collections.kubernaut.coverage.plugins."
 LAYERS = (
     ("modules", "callback", "doc_fragments"),
     ("plugin_utils",),
-    ("_contract", "_diagnostics", "_preflight"),
+    ("_contract", "_diagnostics", "_preflight", "_upkeep"),
     ("_coverage_mode", "_dependencies", "_e2e", "_extraction", "_live", "_report"),
     ("_readiness",),
     ("_build", "_covdata", "_kind", "_manifests", "_observe"),
     ("_host",),
-    ("_kubernetes", "_podman"),
+    ("_kubernetes", "_leases", "_podman"),
     ("_base",),
 )
 

@@ -14,7 +14,21 @@ import typing as t
 from pathlib import Path
 
 PRIVATE = 0o600
+TEMPORARY = "kubernaut-coverage-"
 _numbers = itertools.count(1)
+
+
+def temporary_prefix() -> str:
+    """Return how names of this process's temporary folders begin: the process in it shows which were left by others."""
+    return f"{TEMPORARY}{os.getpid()}-"
+
+
+def maker_of(path: Path) -> int:
+    """Return the id of the process that made a temporary folder or neighbour, 0 where the name does not say it."""
+    name = path.name
+    word = name.removeprefix(TEMPORARY) if name.startswith(TEMPORARY) else name.removesuffix(".part").rpartition(".")[2]
+    number = word.partition("-")[0]
+    return int(number) if number.isdigit() else 0
 
 
 @contextlib.contextmanager

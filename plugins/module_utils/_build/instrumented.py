@@ -11,6 +11,7 @@ never mean two contents, so a stale image is never taken for a new one.
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import typing as t
 from contextlib import contextmanager
@@ -45,17 +46,20 @@ def ensure_image(request: BuildRequest, *, check: bool = False) -> BuildOutcome:
 
 
 def remove_images(request: BuildRequest, *, check: bool = False) -> BuildOutcome:
-    """Remove the images that were made for the service, and its folder in the cache."""
+    """Remove the images that were made for the service, and its folder in the cache.
+
+    It waits for a build of the service that is under way.
+    """
     podman = Podman(request.podman)
     records = podman.images_with_label(f"{LABEL}/service={request.service}")
     folder = service_folder(request)
     changed = bool(records) or folder.is_dir()
-    if not check:
-        for record in records:
-            # by name: an image that somebody tagged otherwise keeps that tag
-            for name in record.get("Names") or [record["Id"]]:
-                podman.remove_image(name)
-        if folder.is_dir():
+    if changed and not check:
+        with _lock(folder, check):
+            for record in podman.images_with_label(f"{LABEL}/service={request.service}"):
+                # by name: an image that somebody tagged otherwise keeps that tag
+                for name in record.get("Names") or [record["Id"]]:
+                    podman.remove_image(name)
             shutil.rmtree(folder)
     return BuildOutcome(changed, {})
 
@@ -66,7 +70,19 @@ def _lock(folder: Path, check: bool) -> t.Iterator[None]:
     if check:
         yield
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w", encoding="utf-8") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
+    file = folder / "lock"
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            stream = file.open("w", encoding="utf-8")
+        except FileNotFoundError:  # removed meanwhile
+            continue
+        with stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            try:
+                current = os.fstat(stream.fileno()).st_ino == file.stat().st_ino
+            except FileNotFoundError:
+                current = False
+            if current:  # else who held it before removed the folder with it
+                yield
+                return

@@ -20,6 +20,12 @@ from ansible.module_utils.common.dict_transformations import dict_merge
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import did_you_mean
 from ansible_collections.kubernaut.coverage.plugins.module_utils._contract.spec import SPECIFICATION
+from ansible_collections.kubernaut.coverage.plugins.module_utils._contract.values import (
+    nul_problems,
+    scalar_problem,
+    threshold_problems,
+    url_problem,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.conditions import Until, check_until
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.options import check_options
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.order import check_order
@@ -96,6 +102,7 @@ def merged_contract(
     _drop_other_source(base, inventory)
     problems: list[str] = []
     merged = dict_merge(base, copy.deepcopy(dict(inventory)))
+    problems += nul_problems(merged, f"{TOP}.{service}")
     contract = _visit(merged, SPECIFICATION, f"{TOP}.{service}", problems)
     if not problems:
         result = ArgumentSpecValidator(_without_descriptions(SPECIFICATION)).validate(contract)
@@ -173,6 +180,9 @@ def _visit_value(value: t.Any, kind: str, rule: t.Mapping[str, t.Any], path: str
         return [_visit_value(item, rule["elements"], rule, f"{path}[{index}]", problems) for index, item in items]
     if "options" in rule:
         return _visit(value, rule["options"], path, problems)
+    if kind not in ("list", "dict"):
+        problem = scalar_problem(value, kind, rule)
+        problems += [f"{path} {problem}"] if problem else []
     if "values" in rule:
         # a null takes away what ships under that name
         named = {"type": "dict", "options": rule["values"]}
@@ -290,6 +300,10 @@ def _contradictions(contract: t.Mapping[str, t.Any]) -> t.Iterator[str]:
     ):
         if seconds <= 0:
             yield f"{path}: must be greater than 0 seconds."
+    yield from threshold_problems(contract["report"]["thresholds"])
+    problem = url_problem(contract["readiness"]["url"])
+    if problem:
+        yield f"readiness.url: {problem}"
     for item in contract["readiness"]["until"]:
         try:
             check_until(Until(**item), "readiness.until", "")

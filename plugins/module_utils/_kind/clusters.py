@@ -28,7 +28,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command i
     last_lines,
     run,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import write_private
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import temporary_prefix, write_private
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.config import ClusterConfig, describe_differences
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.existing import (
@@ -268,7 +268,7 @@ class KindClusters:
                 with contextlib.suppress(CommandError):
                     write_record(self.podman, control_plane, record)
 
-        with tempfile.TemporaryDirectory(prefix="kubernaut-coverage-") as folder:
+        with tempfile.TemporaryDirectory(prefix=temporary_prefix()) as folder:
             # kind adds to the file that it is given; ours gets its content in one piece and only after success
             fresh = Path(folder, "kubeconfig")
             try:
@@ -374,9 +374,10 @@ class KindClusters:
                 self._delete(name)
         for file in files:
             file.unlink(missing_ok=True)
-            if file.parent.name == name:
-                with contextlib.suppress(OSError):  # something else is in it
-                    file.parent.rmdir()
+        for folder in {file.parent for file in [*files, lock.path]}:
+            if folder.name == name:
+                with contextlib.suppress(OSError):  # something else is in it, or it does not exist
+                    folder.rmdir()
         return outcome
 
     def _own_files(self, name: str, kubeconfigs: t.Iterable[str], lock: CreationLock) -> list[Path]:

@@ -19,6 +19,7 @@ import weakref
 from urllib.parse import quote
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import temporary_prefix
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.access import Access
 
 FIELD_MANAGER = "kubernaut.coverage"
@@ -166,7 +167,7 @@ class Cluster:
         if self._dynamic is None:
             # the client insists on a file for what it discovers: one that goes with this object is never another
             # cluster's, and is not left behind
-            scratch = tempfile.mkdtemp(prefix="kubernaut-coverage-")
+            scratch = tempfile.mkdtemp(prefix=temporary_prefix())
             weakref.finalize(self, shutil.rmtree, scratch, ignore_errors=True)
             with _errors_of(f"ask the API server at {self._configuration.host} what it serves"):
                 self._dynamic = kubernetes.dynamic.DynamicClient(self._client, cache_file=f"{scratch}/discovery.json")

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import typing as t
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import temporary_prefix
 from ansible_collections.kubernaut.coverage.plugins.plugin_utils._journey.text import plain
 
 PROGRESS_VARIABLE = "KUBERNAUT_COVERAGE_PROGRESS"
@@ -29,7 +30,7 @@ class Progress:
             # this playbook was started by a task of another playbook: both show the same steps
             self.path = inherited
             return
-        self._folder = tempfile.mkdtemp(prefix="kubernaut-coverage-")
+        self._folder = tempfile.mkdtemp(prefix=temporary_prefix())
         self.path = os.path.join(self._folder, "progress")
         with open(self.path, "x", encoding="utf-8"):
             pass

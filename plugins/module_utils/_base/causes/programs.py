@@ -11,6 +11,12 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis
 CAUSES.add(
     "Kubernetes, podman and other programs",
     Cause(
+        "leased-elsewhere",
+        title="Another run holds what is wanted",
+        why="A cluster, a workload or images are in use by a run that is named, and it did not end in time.",
+        remedy="Wait until it has ended, end it, or use another name.",
+    ),
+    Cause(
         "no-kubeconfig",
         title="The kubeconfig does not exist",
         why="There is no such file.",

@@ -141,8 +141,7 @@ def test_one_changed_leaf_leaves_the_rest_as_it_was(path: str) -> None:
         value = [] if "options" in rule else ["another"]
     else:
         value = VALID[rule["type"]]
-    if path == "coverage.directory":
-        value = "/another"
+    value = {"coverage.directory": "/another", "readiness.url": "https://another/"}.get(path, value)
     before, after = merged({}), merged(nested(path, value))
     if path == "tests.environment":
         # a dictionary of the user's own keys is laid over the one that ships
@@ -355,7 +354,7 @@ def test_manifests_and_commands_of_a_dependency_lie_in_the_checkout() -> None:
 @pytest.mark.parametrize(
     ("dependencies", "says"),
     [
-        ({"db": {"kind": "postgres"}}, "dependencies.db: value of kind must be one of"),
+        ({"db": {"kind": "postgres"}}, "dependencies.db.kind is 'postgres', but should be one of"),
         ({"db": {}}, "dependencies.db: missing required arguments: kind"),
         ({"db": {"kind": "redis", "vresion": "7"}}, "dependencies.db.vresion is not a key of a contract."),
         ({"db": {"kind": "redis", "vresion": "7"}}, "Did you mean 'version'?"),
@@ -612,3 +611,32 @@ def test_run_ids_sort_as_their_moments_do(first: datetime.datetime, second: date
     cut = [moment.replace(microsecond=moment.microsecond // 1000 * 1000) for moment in (first, second)]
     assert (ids[0] < ids[1]) == (cut[0] < cut[1])
     assert (ids[0] == ids[1]) == (cut[0] == cut[1])
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        ("readiness.timeout", "abc", "readiness.timeout is 'abc', but should be a whole number."),
+        ("readiness.timeout", 1.5, "readiness.timeout is 1.5, but should be a whole number."),
+        ("readiness.timeout", 10**400, "readiness.timeout is larger than 2147483647."),
+        ("coverage.grace_period", float("nan"), "coverage.grace_period is nan, but should be a whole number."),
+        ("report.thresholds.total", "nan", "report.thresholds.total is nan, but should be a finite number."),
+        ("report.thresholds.total", 101, "report.thresholds.total: 101.0 is not a number from 0 to 100."),
+        ("report.thresholds.packages", {"a/...": -1}, "report.thresholds.packages['a/...']: -1 is not a number"),
+        ("report.thresholds.packages", {"a/...": "x"}, "report.thresholds.packages['a/...']: 'x' is not a number"),
+        ("tests.command", ["a\0b"], "tests.command[0] contains a NUL character"),
+        ("tests.environment", {"A": "a\0b"}, "tests.environment.A contains a NUL character"),
+        ("tests.environment", {"A\0": "b"}, "tests.environment, the name of a key, contains a NUL character"),
+        ("image.covermode", "some", "image.covermode is 'some', but should be one of: set, count, atomic."),
+        ("workload.kind", "Pot", "workload.kind is 'Pot', but should be one of: Deployment,"),
+        ("cluster.port_mappings", [{"container_port": "x"}], "cluster.port_mappings[0].container_port is 'x', but"),
+        ("readiness.url", "127.0.0.1:8080/status", "readiness.url: '127.0.0.1:8080/status' does not begin with http"),
+        ("readiness.url", "localhost", "readiness.url: 'localhost' does not begin with http:// or https://."),
+        ("readiness.url", "http://:80/", "readiness.url: 'http://:80/' has no usable host and port."),
+        ("readiness.url", "http://a:99999/", "readiness.url: 'http://a:99999/' is not a URL: Port out of range"),
+    ],
+)
+def test_what_would_fail_in_a_later_stage_is_refused_with_its_path(path: str, value: t.Any, says: str) -> None:
+    error = refused(nested(path, value))
+    assert f"{WHERE}.{says}" in " ".join(error.evidence)
+    assert "argument '" not in error.message
