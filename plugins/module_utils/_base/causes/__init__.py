@@ -24,6 +24,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.causes im
     report,
     runner,
     snapshots,
+    suite,
 )
 
 __all__ = [
@@ -39,4 +40,5 @@ __all__ = [
     "report",
     "runner",
     "snapshots",
+    "suite",
 ]
