@@ -62,7 +62,8 @@ options:
   environment:
     description:
       - Environment variables, added to those of the host.
-      - E(KUBECONFIG) is a file of the run, E(GOCOVERDIR) a folder of the run for programs on this host, unless set here.
+      - E(KUBECONFIG) is a file of the run, and E(GOCOVERDIR) a folder of the run for programs on this host, unless they
+        are set here.
     type: dict
     default: {}
   timeout:

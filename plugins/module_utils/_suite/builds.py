@@ -23,6 +23,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._build.proof im
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.arguments import Arguments, read
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.calls import Call
+from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.context import read_patterns, stage, takes_back
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.instrument import FLAGS, instrumented
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.record import ImageProof, Journal, Record
 
@@ -139,9 +140,24 @@ class ImageBuilds:
         changed = instrumented(text, lambda base: self._inherited(base, text, arguments))
         fresh = self.scratch / f"Containerfile-{next(self._numbers)}"
         fresh.write_text(changed, encoding="utf-8", errors="surrogateescape")
-        if path is not None:
+        staged = self._staged(call, Path(call.cwd, context), path) if call.program == "docker" else None
+        if staged is not None:
+            given = [str(staged) if at == arguments.places[-1] else word for at, word in enumerate(given)]
+        elif path is not None:
             _copy_ignore(path, fresh)
         return [*_without_file(given), "--file", str(fresh)], None
+
+    def _staged(self, call: Call, folder: Path, containerfile: t.Optional[Path]) -> t.Optional[Path]:
+        """Return a folder with what Docker would take of a context; None where podman takes the same."""
+        own = [containerfile.with_name(f"{containerfile.name}.dockerignore")] if containerfile else []
+        ignore = next((path for path in [*own, folder / ".dockerignore"] if path.is_file()), None)
+        patterns = read_patterns(ignore.read_text(encoding="utf-8", errors="replace")) if ignore else []
+        if not takes_back(patterns):
+            return None
+        target = self.scratch / f"context-{next(self._numbers)}"
+        target.mkdir()
+        stage(folder, target, patterns)
+        return target
 
     def _inherited(self, base: str, text: str, arguments: Arguments) -> str:
         """Return the GOFLAGS that a base image in podman's store sets."""

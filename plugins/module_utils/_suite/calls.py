@@ -69,7 +69,7 @@ class Call:
     def run(
         self, argv: t.Sequence[str], environment: t.Mapping[str, str] | None = None, stdin: t.Optional[str] = None
     ) -> int:
-        """Run a program in the caller's place and return how it ended: exit code, or the negative number of a signal."""
+        """Run a program in the caller's place; return its exit code, or the negative number of a signal."""
         answer: dict[str, t.Any] = {"run": list(argv), "env": dict(environment or {})}
         if stdin is not None:
             answer["input"] = stdin

@@ -26,7 +26,7 @@ class Request:
     :ivar directory: folder of the command. :ivar results: folder of this run.
     :ivar node_image: for clusters whose own node image is not in podman's store. :ivar images: references of images of
     third parties in podman's store, for every node. :ivar on_hopeless: C(report) or C(stop).
-    :ivar state: file that tells later runs which clusters were left. :ivar keep_clusters: leave those that the suite leaves.
+    :ivar state: file that tells later runs which clusters were left. :ivar keep_clusters: keep those that are left.
     """
 
     command: tuple[str, ...]
@@ -59,7 +59,7 @@ class ImageProof:
 
 @dataclass
 class ClusterRecord:
-    """A cluster that the suite created. C(ended): how it went: C(deleted by the suite) and such; empty while it is there."""
+    """A cluster that the suite created. C(ended): how it went, in words; empty while it is there."""
 
     name: str
     node_image: str

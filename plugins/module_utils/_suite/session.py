@@ -4,8 +4,8 @@
 # This module utility is PRIVATE to the collection: it can change without notice.
 """A run of a suite that brings its own cluster, from its first process to the last counter.
 
-Whatever ends the suite (itself, its own time limit, ours, a verdict, an interrupt), the same things follow: counters and
-diagnostics come home, clusters that it left are deleted, and no process of it is left.
+Whatever ends the suite (itself, its own time limit, ours, a verdict, an interrupt), the same things follow: counters
+and diagnostics come home, clusters that it left are deleted, and no process of it is left.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.record i
     Record,
     Request,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.registry import HOSTS_FOLDER, Registry
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.watch import (
     Hopeless,
     Watched,
@@ -94,6 +95,7 @@ class Session:
         self.scratch = Path(tempfile.mkdtemp(prefix="kubernaut-coverage-suite-"))
         self.images = Images(self.podman, self.scratch / "images", self.record, self.journal)
         self.watchers: dict[str, Watcher] = {}
+        self.registry: t.Optional[Registry] = None
         self.verdict: t.Optional[Diagnosis] = None
         self.process: t.Optional[SuiteProcess] = None
         self._lock = threading.RLock()
@@ -166,6 +168,8 @@ class Session:
             for left in kill_marked(f"{MARK}={self.request.results}"):
                 self.journal.say(f"killed what the suite left running: {left[:120]}", progress=False)
             self.switchboard.close()
+            if self.registry is not None:
+                self.registry.close()
             shutil.rmtree(self.scratch, ignore_errors=True)
             if passed:
                 shutil.rmtree(Path(self.request.results) / "evidence", ignore_errors=True)
@@ -202,6 +206,7 @@ class Session:
         self.watchers[name] = watcher
         watcher.start()
         self.journal.say(f"cluster {name} is watched")
+        self._open_registry(name)
         for reference in self.request.images:
             archive, identity = self.images.archive(local_name(self.podman, reference), normal_name(reference))
             load_on_nodes(
@@ -210,6 +215,24 @@ class Session:
                 )
             )
             call.say(f"{reference} is on the nodes of {name}")
+
+    def _open_registry(self, name: str) -> None:
+        """Let the nodes of a cluster pull what is in podman's store."""
+        with self._lock:
+            if self.registry is None:
+                address = _gateway(self.podman, name)
+                if not address:
+                    self.record.note("The nodes cannot pull from podman's store: their network has no gateway here.")
+                    return
+                self.registry = Registry(lambda wanted: self.images.archive(wanted, wanted)[0], address)
+        hosts = self.scratch / "hosts.toml"
+        hosts.write_text(self.registry.hosts_toml, encoding="utf-8")
+        for node in clusters_of(self.podman.containers()).get(name, []):
+            self.podman.exec(node.name, "mkdir", "-p", HOSTS_FOLDER, purpose=f"make {HOSTS_FOLDER} on {node.name}")
+            self.podman.run(
+                *["cp", str(hosts), f"{node.name}:{HOSTS_FOLDER}/hosts.toml"],
+                purpose=f"name the registry of podman's store on {node.name}",
+            )
 
     def before_deletion(self, name: str, call: t.Optional[Call] = None) -> None:
         """Read all counters once more, and collect diagnostics."""
@@ -329,6 +352,16 @@ class Session:
         path = Path(self.request.state)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, self._left)
+
+
+def _gateway(podman: Podman, name: str) -> str:
+    """Return the address at which the nodes of a cluster reach this host; empty where they have none."""
+    answer = podman.run(
+        *["container", "inspect", "--format", "{{json .NetworkSettings.Networks}}", f"{name}-control-plane"],
+        purpose=f"look up the network of cluster {name}",
+    )
+    networks = json.loads(answer.stdout) or {}
+    return next((str(item["Gateway"]) for item in networks.values() if item.get("Gateway")), "")
 
 
 def _left_clusters(state: str) -> dict[str, str]:
