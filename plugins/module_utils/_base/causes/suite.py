@@ -28,7 +28,7 @@ CAUSES.add(
         "suite-without-counters",
         title="An instrumented image left no counters",
         why="No process of it was seen running, or its memory could not be read.",
-        remedy="Check that the suite deploys the image that it loads, and run this as root: it reads processes' memory.",
+        remedy="Check that the suite deploys the image that it loads, and run this as root, which may read memory.",
     ),
     Cause(
         "suite-interrupted",
