@@ -299,15 +299,33 @@ def interrupt_on_signals(session: Session) -> None:
 
     for number in SIGNALS:
         signal.signal(number, interrupted)
-    parent = os.getppid()
+    parents = ansible_above()
 
     def look() -> None:
         over = threading.Event()
-        while os.getppid() == parent:
+        while ansible_above() == parents:
             over.wait(LOOK_FOR_PARENT)
         session.interrupt(INTERRUPTED.format("Ansible has ended"))
 
     threading.Thread(target=look, daemon=True).start()
+
+
+def ansible_above() -> list[int]:
+    """Return the ids of the processes above this one up to Ansible's first: a worker outlives a killed playbook.
+
+    Where none of them is Ansible's (it runs on another host), only this one's parent.
+    """
+    found, until, pid = [], 1, os.getppid()
+    while pid > 1:
+        found.append(pid)
+        try:
+            if b"ansible" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                until = len(found)
+            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            break
+        pid = int(stat.rpartition(")")[2].split()[1])
+    return found[:until]
 
 
 if __name__ == "__main__":

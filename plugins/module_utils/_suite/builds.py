@@ -92,11 +92,19 @@ class Images:
 class ImageBuilds:
     """C(podman) and C(docker) of the tests: builds are instrumented, all else is passed on.
 
-    :arg path: PATH without our programs.
+    :arg path: PATH without our programs. :arg other: what is done with a call that is no build.
     """
 
-    def __init__(self, images: Images, scratch: Path, path: str, *, instrument: bool = True) -> None:
-        self.images, self.scratch, self.path, self.instrument = images, scratch, path, instrument
+    def __init__(
+        self,
+        images: Images,
+        scratch: Path,
+        path: str,
+        *,
+        instrument: bool = True,
+        other: t.Callable[[Call, list[str], dict[str, str]], None] = Call.become,
+    ) -> None:
+        self.images, self.scratch, self.path, self.instrument, self.other = images, scratch, path, instrument, other
         self._numbers = itertools.count(1)
 
     def __call__(self, call: Call) -> None:
@@ -105,7 +113,7 @@ class ImageBuilds:
         environment = {"PATH": self.path}
         at = _build_at(argv)
         if at is None:
-            call.become([podman, *argv], environment)
+            self.other(call, [podman, *argv], environment)
             return
         given = argv[at:]
         arguments = read(given, SWITCHES)

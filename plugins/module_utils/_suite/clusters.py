@@ -17,7 +17,11 @@ from pathlib import Path
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import CommandError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.existing import clusters_of
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import (
+    KIND_CLUSTER_LABEL,
+    KIND_ROLE_LABEL,
+    Podman,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.images import read_archive
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.node_images import LoadRequest, load_on_nodes
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.arguments import Arguments, read
@@ -38,8 +42,14 @@ class Owner(t.Protocol):
     def owns(self, name: str, container: str) -> bool:
         """Whether the suite created a cluster, by the id of its control plane's container."""
 
-    def created(self, name: str, call: Call, node_image: str) -> None:
-        """Begin to look after a cluster that was created just now."""
+    def creating(self, name: str, node_image: str) -> None:
+        """Note that a cluster of a name that was free is being created: what is left of it is the suite's."""
+
+    def created(self, name: str, call: Call) -> None:
+        """Begin to look after a cluster that was created just now, or is about to answer."""
+
+    def not_created(self, name: str) -> None:
+        """Forget a cluster that could not be created, and of which nothing is left."""
 
     def before_deletion(self, name: str, call: Call) -> None:
         """Bring all of a cluster home that would go with it."""
@@ -79,15 +89,22 @@ class KindCalls:
     def _create(self, call: Call, arguments: Arguments) -> None:
         config, stdin = self._config(call, arguments)
         name = _name(arguments, call, config)
-        argv, image = self._with_node_image(call, arguments, config)
         there = clusters_of(self.podman.containers()).get(name)
+        argv, image = self._with_node_image(call, arguments, config)
+        if there is not None:
+            # kind refuses, and says so
+            call.become([call.behind, *call.argv], self.environment)
+            return
+        self.owner.creating(name, image)
         status = call.run([call.behind, *argv], self.environment, stdin)
-        # kind leaves one that was there alone; one that could not be created is gone again, unless it is retained
-        if there is None and clusters_of(self.podman.containers()).get(name):
+        # one that could not be created is gone again, unless it is retained
+        if clusters_of(self.podman.containers()).get(name):
             try:
-                self.owner.created(name, call, image)
+                self.owner.created(name, call)
             except CoverageError as error:
                 call.say(error.message)
+        else:
+            self.owner.not_created(name)
         call.exit(status)
 
     def _config(self, call: Call, arguments: Arguments) -> tuple[str, t.Optional[str]]:
@@ -189,6 +206,35 @@ class KindCalls:
             except CoverageError as error:
                 call.say(error.message)
         self._pass_on(call)
+
+
+class NodeContainers:
+    """Nodes that something else than the program kind creates and deletes with podman: kind as a library, in a test.
+
+    kind's own calls of podman do not come here, because it has a PATH without our programs.
+    """
+
+    def __init__(self, podman: Podman, owner: Owner) -> None:
+        self.podman, self.owner = podman, owner
+
+    def created(self, argv: t.Sequence[str]) -> tuple[str, str]:
+        """Return the name of a cluster whose first control plane C(podman run) creates, and its node image."""
+        if argv[:1] != ["run"] or f"{KIND_ROLE_LABEL}=control-plane" not in argv:
+            return "", ""
+        name = next((word.partition("=")[2] for word in argv if word.startswith(f"{KIND_CLUSTER_LABEL}=")), "")
+        return (name, argv[-1]) if f"{name}-control-plane" in argv else ("", "")
+
+    def removed(self, argv: t.Sequence[str]) -> list[str]:
+        """Return the names of the clusters whose nodes C(podman rm) removes."""
+        if argv[:1] != ["rm"] and list(argv[:2]) != ["container", "rm"]:
+            return []
+        names = set(argv)
+        clusters = clusters_of(self.podman.containers())
+        return [name for name, nodes in clusters.items() if names & {node.name for node in nodes}]
+
+    def owns(self, name: str) -> bool:
+        """Whether a cluster is the suite's."""
+        return self.owner.owns(name, container_of(self.podman, name))
 
 
 def _name(arguments: Arguments, call: Call, config: str) -> str:

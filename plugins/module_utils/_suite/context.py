@@ -97,9 +97,9 @@ def stage(source: Path, target: Path, patterns: t.Sequence[Pattern]) -> None:
             place.parent.mkdir(parents=True, exist_ok=True)
             _link(Path(folder, name), place)
         for name in names:
-            path = below / name
-            if not is_ignored(path.as_posix(), patterns) and not Path(folder, name).is_symlink():
-                (target / path).mkdir(parents=True, exist_ok=True)
+            inside = below / name
+            if not is_ignored(inside.as_posix(), patterns) and not Path(folder, name).is_symlink():
+                (target / inside).mkdir(parents=True, exist_ok=True)
 
 
 def _link(source: Path, place: Path) -> None:

@@ -22,7 +22,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._e2e.local impo
 OF_PODMAN = frozenset(["conmon", "aardvark-dns", "netavark", "catatonit", "rootlessport", "slirp4netns", "pasta"])
 LADDER = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 TICK = 0.1
-PIPE_PATIENCE = 5.0  # seconds for which a process that outlived the command may hold its output open
+PIPE_PATIENCE = 2.0  # seconds for which a process that outlived the command may hold its output open
 
 
 def kill_marked(mark: str) -> list[str]:
@@ -49,11 +49,14 @@ class SuiteProcess:
     """Runs the command of a suite; it can be told to end from another thread.
 
     :arg grace: seconds between an interrupt and each harder signal: the suite cleans up in them.
+    :arg mark: C(NAME=VALUE) in the environment of all its processes; those that are left are killed by it.
+    :ivar left: command lines of those that were.
     """
 
-    def __init__(self, directory: str, environment: t.Mapping[str, str], grace: float) -> None:
-        self.directory, self.environment, self.grace = directory, environment, grace
+    def __init__(self, directory: str, environment: t.Mapping[str, str], grace: float, mark: str = "") -> None:
+        self.directory, self.environment, self.grace, self.mark = directory, environment, grace, mark
         self.why = ""
+        self.left: list[str] = []
         self._stop = threading.Event()
 
     def stop(self, why: str) -> None:
@@ -85,8 +88,9 @@ class SuiteProcess:
         reader = threading.Thread(target=_drain, args=(t.cast(t.BinaryIO, process.stdout), keep), daemon=True)
         reader.start()
         late = self._wait(process, started + timeout)
-        reader.join(PIPE_PATIENCE)
         _signal_group(process.pid, signal.SIGKILL)  # what it left in its own group
+        reader.join(PIPE_PATIENCE)
+        self.left = kill_marked(self.mark) if self.mark else []
         reader.join(PIPE_PATIENCE)
         seconds = time.monotonic() - started
         if late and not self.why:

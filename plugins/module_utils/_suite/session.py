@@ -25,6 +25,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command i
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Diagnosis
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import write_json, write_private
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.waiting import poll
 from ansible_collections.kubernaut.coverage.plugins.module_utils._diagnostics import bundle
 from ansible_collections.kubernaut.coverage.plugins.module_utils._e2e.local import (
     JUNIT,
@@ -35,6 +36,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._e2e.local impo
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._e2e.results import Command, reporting_command
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.existing import clusters_of
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.lock import CREATION_LIMIT
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.access import Access
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.node_images import LoadRequest, load_on_nodes
@@ -50,9 +52,10 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.calls im
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.clusters import (
     PROVIDER,
     KindCalls,
+    NodeContainers,
     container_of,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.process import SuiteProcess, kill_marked
+from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.process import SuiteProcess
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.record import (
     STOP,
     ClusterRecord,
@@ -100,7 +103,10 @@ class Session:
         self.process: t.Optional[SuiteProcess] = None
         self._lock = threading.RLock()
         self._left = _left_clusters(request.state)
-        builds = ImageBuilds(self.images, self.scratch, self.path, instrument=request.instrument)
+        self.nodes = NodeContainers(self.podman, self)
+        builds = ImageBuilds(
+            self.images, self.scratch, self.path, instrument=request.instrument, other=self._podman_call
+        )
         self.switchboard = Switchboard(
             {
                 "kind": KindCalls(self.podman, request, self.images, self, self.path),
@@ -143,11 +149,15 @@ class Session:
         folder = Path(environment["GOCOVERDIR"])
         folder.mkdir(parents=True, exist_ok=True)
         self.journal.echo = keep
-        self.process = SuiteProcess(self.request.directory, environment, self.request.grace)
+        mark = f"{MARK}={self.request.results}"
+        self.process = SuiteProcess(self.request.directory, environment, self.request.grace, mark)
         if self.verdict is not None:
             self.process.stop(self.verdict.sentence)
         try:
-            return self.process.run(argv, timeout, keep)
+            ended = self.process.run(argv, timeout, keep)
+            for left in self.process.left:
+                self.journal.say(f"killed what the suite left running: {left[:120]}", progress=False)
+            return ended
         finally:
             self.journal.echo = None
             with contextlib.suppress(OSError):  # something is in it
@@ -165,8 +175,6 @@ class Session:
                 if not cluster.ended:
                     self._end_cluster(cluster, passed=passed)
         finally:
-            for left in kill_marked(f"{MARK}={self.request.results}"):
-                self.journal.say(f"killed what the suite left running: {left[:120]}", progress=False)
             self.switchboard.close()
             if self.registry is not None:
                 self.registry.close()
@@ -180,22 +188,43 @@ class Session:
 
     def owns(self, name: str, container: str) -> bool:
         """Whether this suite created a cluster, now or in an earlier run that left it."""
-        if any(cluster.container == container for cluster in self.record.clusters if not cluster.ended):
-            return True
+        for cluster in self.record.clusters:
+            if cluster.name == name and not cluster.ended:
+                return cluster.container in ("", container)
         return bool(container) and self._left.get(name) == container
 
-    def created(self, name: str, call: Call, node_image: str) -> None:
-        """Begin to look after a cluster."""
-        container = container_of(self.podman, name)
+    def creating(self, name: str, node_image: str) -> None:
+        """Note a cluster before anything of it is there."""
         with self._lock:
-            self.record.clusters.append(ClusterRecord(name, node_image, container, time.time()))
-            self._left[name] = container
+            self.record.clusters.append(ClusterRecord(name, node_image, "", time.time()))
+
+    def not_created(self, name: str) -> None:
+        """Forget a cluster that never was."""
+        with self._lock:
+            self.record.clusters = [item for item in self.record.clusters if item.name != name or item.ended]
+
+    def created(self, name: str, call: Call) -> None:
+        """Begin to look after a cluster."""
+        with self._lock:
+            cluster = next(item for item in self.record.clusters if item.name == name and not item.ended)
+            self._left[name] = cluster.container = container_of(self.podman, name)
             self._save_left()
-        kubeconfig = self._kubeconfig(name)
+        self._watch(name)
+        self._open_registry(name)
+        for reference in self.request.images:
+            archive, identity = self.images.archive(local_name(self.podman, reference), normal_name(reference))
+            load_on_nodes(
+                LoadRequest(
+                    archive, normal_name(reference), image_id=identity, cluster=name, podman=self.podman.executable
+                )
+            )
+            call.say(f"{reference} is on the nodes of {name}")
+
+    def _watch(self, name: str) -> None:
         watcher = Watcher(
             Watched(
                 name,
-                kubeconfig,
+                self._kubeconfig(name),
                 str(Path(self.request.results) / COVERDATA),
                 self.record,
                 self.journal,
@@ -206,15 +235,39 @@ class Session:
         self.watchers[name] = watcher
         watcher.start()
         self.journal.say(f"cluster {name} is watched")
-        self._open_registry(name)
-        for reference in self.request.images:
-            archive, identity = self.images.archive(local_name(self.podman, reference), normal_name(reference))
-            load_on_nodes(
-                LoadRequest(
-                    archive, normal_name(reference), image_id=identity, cluster=name, podman=self.podman.executable
-                )
-            )
-            call.say(f"{reference} is on the nodes of {name}")
+
+    def _podman_call(self, call: Call, argv: list[str], environment: dict[str, str]) -> None:
+        """Answer a call of podman that is no build: nodes of clusters may come and go with it."""
+        name, image = self.nodes.created(argv[1:])
+        gone = self.nodes.removed(argv[1:])
+        foreign = [item for item in gone if not self.nodes.owns(item)]
+        if foreign:
+            call.say(f'nodes of cluster "{foreign[0]}" are not removed, because these tests did not create it')
+            call.exit(1)
+        elif name:
+            self.creating(name, image)
+            status = call.run(argv, environment)
+            threading.Thread(target=self._watch_when_it_answers, args=(name,), daemon=True).start()
+            call.exit(status)
+        elif gone:
+            for item in gone:
+                self.before_deletion(item, call)
+            status = call.run(argv, environment)
+            for item in gone:
+                self.deleted(item)
+            call.exit(status)
+        else:
+            call.become(argv, environment)
+
+    def _watch_when_it_answers(self, name: str) -> None:
+        """Watch a cluster whose API server is yet to start."""
+        for _waited in poll(1.0, timeout=CREATION_LIMIT):
+            try:
+                self._watch(name)
+            except CoverageError:
+                continue
+            self._open_registry(name)
+            return
 
     def _open_registry(self, name: str) -> None:
         """Let the nodes of a cluster pull what is in podman's store."""
@@ -265,7 +318,8 @@ class Session:
 
     def _end_cluster(self, cluster: ClusterRecord, *, passed: bool) -> None:
         """Bring home what is in a cluster that the suite left, and delete it."""
-        if container_of(self.podman, cluster.name) != cluster.container:
+        now = container_of(self.podman, cluster.name)
+        if not now or cluster.container not in ("", now):
             self._forget(cluster.name, "gone without kind")
             return
         self.before_deletion(cluster.name)

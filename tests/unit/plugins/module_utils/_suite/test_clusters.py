@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.builds import Images
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.calls import Call, Switchboard
-from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.clusters import KindCalls
+from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.clusters import KindCalls, NodeContainers
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.record import Journal, Record, Request
 
 OURS = "localhost/kindest/node:v1"
@@ -57,8 +57,14 @@ class Owner:
         assert container == f"id-of-{name}"
         return name in ("mine", "fresh")
 
-    def created(self, name: str, call: Call, node_image: str) -> None:
-        self.told.append(f"created {name} {node_image}")
+    def creating(self, name: str, node_image: str) -> None:
+        self.told.append(f"creating {name} {node_image}")
+
+    def created(self, name: str, call: Call) -> None:
+        self.told.append(f"created {name}")
+
+    def not_created(self, name: str) -> None:
+        self.told.append(f"not created {name}")
 
     def before_deletion(self, name: str, call: Call) -> None:
         self.told.append(f"before {name}")
@@ -114,14 +120,14 @@ def test_a_suite_that_names_no_node_image_gets_ours(bench: Bench) -> None:
     done = bench.run("create", "cluster", "--name", "fresh")
     assert done.returncode == 0
     assert bench.calls() == [["podman", "create", "cluster", "--name", "fresh", "--image", OURS]]
-    assert bench.owner.told == [f"created fresh {OURS}"]
+    assert bench.owner.told == [f"creating fresh {OURS}", "created fresh"]
     assert f"node image {OURS} is used" in done.stderr
 
 
 def test_a_node_image_that_is_present_stays(bench: Bench) -> None:
     bench.run("create", "cluster", "-n", "fresh", "--image=kindest/node:present")
     assert bench.calls()[0][1:] == ["create", "cluster", "-n", "fresh", "--image=kindest/node:present"]
-    assert bench.owner.told == ["created fresh kindest/node:present"]
+    assert bench.owner.told == ["creating fresh kindest/node:present", "created fresh"]
 
 
 def test_one_in_a_piped_configuration_is_replaced_where_it_is_not_present(bench: Bench) -> None:
@@ -140,6 +146,12 @@ def test_one_in_a_file_that_is_present_stays(bench: Bench) -> None:
 def test_a_creation_that_fails_is_not_looked_after(bench: Bench) -> None:
     (bench.state / "broken").touch()
     assert bench.run("create", "cluster", "--name", "fresh").returncode == 1
+    assert bench.owner.told == [f"creating fresh {OURS}", "not created fresh"]
+
+
+def test_a_name_that_is_taken_is_left_to_kind_to_refuse(bench: Bench) -> None:
+    bench.run("create", "cluster", "--name", "standing")
+    assert bench.calls() == [["podman", "create", "cluster", "--name", "standing"]]
     assert bench.owner.told == []
 
 
@@ -191,6 +203,30 @@ def test_an_image_that_podman_does_not_have_is_said(bench: Bench) -> None:
     done = bench.run("load", "docker-image", "app:1", "--name", "mine")
     assert done.returncode == 1
     assert "There is no image app:1 in podman's store." in done.stderr
+
+
+KIND_NODE = ["run", "--name", "lib-control-plane", "--label", "io.x-k8s.kind.role=control-plane", "--label"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        ([*KIND_NODE, "io.x-k8s.kind.cluster=lib", "-d", "kindest/node:v1"], ("lib", "kindest/node:v1")),
+        (["run", "--label", "io.x-k8s.kind.role=worker", "--label", "io.x-k8s.kind.cluster=lib", "image"], ("", "")),
+        (["run", "image"], ("", "")),
+        (["ps"], ("", "")),
+    ],
+)
+def test_a_cluster_that_a_library_creates_is_seen(bench: Bench, argv: list[str], expected: tuple[str, str]) -> None:
+    assert NodeContainers(Podman(str(bench.state / "behind" / "podman")), bench.owner).created(argv) == expected
+
+
+def test_a_cluster_that_a_library_deletes_is_seen(bench: Bench) -> None:
+    nodes = NodeContainers(Podman(str(bench.state / "behind" / "podman")), bench.owner)
+    assert nodes.removed(["rm", "-f", "-v", "mine-control-plane", "mine-worker"]) == ["mine"]
+    assert nodes.removed(["rm", "-f", "else"]) == []
+    assert nodes.removed(["ps", "mine-control-plane"]) == []
+    assert (nodes.owns("mine"), nodes.owns("standing")) == (True, False)
 
 
 def test_the_program_records_in_json(bench: Bench) -> None:
