@@ -101,7 +101,7 @@ class Run:
 class Journal:
     """What happens, in order: a file with a line for each event, the progress of the task, and the suite's own log.
 
-    :arg echo: gets each line too.
+    :ivar echo: gets what is said, too.
     """
 
     def __init__(self, results: str) -> None:
@@ -111,12 +111,15 @@ class Journal:
         self._lock = threading.Lock()
         self._started = time.monotonic()
 
-    def say(self, text: str, *, progress: bool = True) -> None:
-        """Note an event."""
+    def note(self, text: str) -> None:
+        """Note an event in the file alone."""
         with self._lock, self.path.open("a", encoding="utf-8") as stream:
             stream.write(f"{time.monotonic() - self._started:8.1f} s  {text}\n")
-        if progress:
-            report_progress(text)
+
+    def say(self, text: str) -> None:
+        """Note an event, and say it where the suite's output goes."""
+        self.note(text)
+        report_progress(text)
         if self.echo is not None:
             self.echo(f"[coverage] {text}")
 

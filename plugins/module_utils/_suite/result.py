@@ -21,6 +21,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.record i
 PROCESS_RUNS = "processes-suite.json"
 VERDICT = "suite-verdict.json"
 NAMED = 3
+COLLECTED, NOT_COLLECTED = "; the coverage data was collected", "; it left no coverage data"
 
 
 class SuiteNotMeasured(CoverageError):
@@ -105,7 +106,12 @@ def judge_suite(results: str) -> None:
             remedy=found["remedy"],
             cause=found["cause"],
         )
-    judge(results)
+    try:
+        judge(results)
+    except CoverageError as error:
+        if components(folder / "coverdata"):
+            raise
+        raise error.amend(sentence=error.message.replace(COLLECTED, NOT_COLLECTED)) from None
     record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     if not components(folder / "coverdata"):
         raise why_nothing(record)

@@ -156,7 +156,7 @@ class Session:
         try:
             ended = self.process.run(argv, timeout, keep)
             for left in self.process.left:
-                self.journal.say(f"killed what the suite left running: {left[:120]}", progress=False)
+                self.journal.note(f"killed what the suite left running: {left[:120]}")
             return ended
         finally:
             self.journal.echo = None
@@ -314,7 +314,7 @@ class Session:
                     cluster.ended = how
             self._left.pop(name, None)
             self._save_left()
-        self.journal.say(f"cluster {name} is {how}", progress=False)
+        self.journal.note(f"cluster {name} is {how}")
 
     def _end_cluster(self, cluster: ClusterRecord, *, passed: bool) -> None:
         """Bring home what is in a cluster that the suite left, and delete it."""

@@ -36,6 +36,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.record i
 
 EVERY = 0.5  # seconds between two readings of all counters
 LOOK_EVERY = 1.0  # seconds between two looks for what is not ready
+PAUSE = 2.0  # of either thread, as a multiple of what it took
 STANDS = 4.0  # seconds that a verdict has to stand before the suite is ended for it: the suite may still add what lacks
 NOT_ITS_OWN = frozenset(["kube-system", "kube-public", "kube-node-lease", "local-path-storage"])
 NOT_COUNTING = frozenset(["not-go", "not-instrumented", "packed", "kernel-thread", "no-such-process"])
@@ -98,17 +99,19 @@ class Watcher:
             thread.join(timeout=30)
 
     def _keep(self, work: t.Callable[[], None], every: float) -> None:
-        trouble = ""
+        troubled = False
         while not self._over.is_set():
+            began = time.monotonic()
             try:
                 work()
-                trouble = ""
+                troubled = False
             except CoverageError as error:
                 # the API server may be busy or not there yet; what lasts is noted once
-                if error.message != trouble:
-                    self.watched.journal.say(f"cluster {self.watched.name}: {error.message}", progress=False)
-                trouble = error.message
-            self._over.wait(every)
+                if not troubled:
+                    self.watched.journal.note(f"cluster {self.watched.name}: {error.message}")
+                troubled = True
+            # on a busy host the suite comes first
+            self._over.wait(max(every, PAUSE * (time.monotonic() - began)))
 
     # counters
 
@@ -133,10 +136,9 @@ class Watcher:
                 run = self._run(item)
             if run is not None and not item.running and run.exit_code is None:
                 run.exit_code, run.reason = item.exit_code, item.reason
-                self.watched.journal.say(
+                self.watched.journal.note(
                     f"{item.namespace}/{item.pod} {item.container} ended: exit code {item.exit_code}"
-                    + (f" ({item.reason})" if item.reason else ""),
-                    progress=False,
+                    + (f" ({item.reason})" if item.reason else "")
                 )
 
     def _run(self, item: Seen) -> Run:
