@@ -46,6 +46,10 @@ def answer(module: str, args: dict[str, t.Any]) -> dict[str, t.Any]:
         "coverage_report": {"lines": [], "threshold_passed": False, "withheld": [], "shortfalls": [], "files": {}},
         "preflight_info": {"table": [], "findings": []},
         "coverage_snapshot": {"report": []},
+        "e2e_suite": {
+            "run": {"id": "1", "dir": f"{args.get('results')}/1", "base": str(args.get("results"))},
+            **{"passed": True, "components": ["recorded"], "records": [], "sources": {}},
+        },
         "evidence": {"directory": str(args.get("directory")), "failed": False},
         "runner_info": {
             "verdict": "",

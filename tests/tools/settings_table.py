@@ -33,6 +33,7 @@ ORDER = (
         "coverage_runner",
         "preflight",
         "coverage_snapshot",
+        "e2e_suite",
     ),
 )
 NO_SETTING = ("components",)  # a list of names that values are counted by

@@ -113,6 +113,11 @@ STAGES: dict[str, tuple[str, str]] = {
         " where a pod came later.",
     ),
     "Tests": ("## Tests", ""),
+    "Suites that bring their own cluster": (
+        "## Suites that bring their own cluster",
+        "After the suite. A workload that never becomes ready has the cause that the [readiness gate](#readiness-gate)"
+        " gives; see [suites](suites.md).",
+    ),
     "Extraction": (
         "## Extraction",
         "Go writes `covmeta` when a program starts and `covcounters` when it ends by a return from main or"

@@ -34,7 +34,7 @@ ALONE = {"coverage_runner_state": "absent"}
 OPTIONS = recorded_journey.options()
 ROLES = list(OPTIONS)
 # those that have a playbook of their own
-ALONE_ROLES = ("coverage_runner", "coverage_snapshot")
+ALONE_ROLES = ("coverage_runner", "coverage_snapshot", "e2e_suite")
 JOURNEY = [role for role in ROLES if role not in ALONE_ROLES]
 
 
@@ -149,6 +149,13 @@ def test_each_variable_of_the_runner_is_taken_from_the_inventory(tmp_path: Path)
 def test_each_variable_of_a_snapshot_is_taken_from_the_inventory(tmp_path: Path) -> None:
     variables = wanted(["coverage_snapshot"])
     calls, answer = recorded_journey.run(tmp_path, "snapshot.yml", group_vars=variables)
+    assert answer.returncode == 0, answer.stdout[-3000:] + answer.stderr
+    arrived(calls, variables)
+
+
+def test_each_variable_of_a_suite_is_taken_from_the_inventory(tmp_path: Path) -> None:
+    variables = wanted(["e2e_suite"])
+    calls, answer = recorded_journey.run(tmp_path, "suite.yml", group_vars=variables)
     assert answer.returncode == 0, answer.stdout[-3000:] + answer.stderr
     arrived(calls, variables)
 

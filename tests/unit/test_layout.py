@@ -20,6 +20,7 @@ PREFIX = "ansible_collections.kubernaut.coverage.plugins."
 LAYERS = (
     ("modules", "callback", "doc_fragments"),
     ("plugin_utils",),
+    ("_suite",),
     ("_contract", "_diagnostics", "_preflight", "_upkeep"),
     ("_coverage_mode", "_dependencies", "_e2e", "_extraction", "_live", "_report"),
     ("_readiness",),

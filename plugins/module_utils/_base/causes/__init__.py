@@ -25,6 +25,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.causes im
     report,
     runner,
     snapshots,
+    suite,
 )
 
 __all__ = [
@@ -41,4 +42,5 @@ __all__ = [
     "report",
     "runner",
     "snapshots",
+    "suite",
 ]
