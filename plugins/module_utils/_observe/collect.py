@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import re
 import typing as t
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import CommandError
@@ -21,6 +22,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.cli
     Object,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.answers import Answers, ask
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.around import Around
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.needed import Needed
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import (
     Observation,
@@ -57,6 +59,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.target
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.node_images import Node
 
+KUBELETS_OWN = re.compile(r"(?:unable to retrieve container logs for|failed to try resolving symlinks in path) \S+[^\n]*\n?$")
 LOG_TAIL, FULL_LOG_TAIL = 50, 200  # lines; a panic's stack is long
 
 
@@ -120,15 +123,18 @@ class _Look:
         if not seen.rolled_out or seen.full:
             # only who waits needs to know why
             tasks += [self.events, self.nodes]
+        around = Around(self.reader, self.podman, self.target.nodes)
         if seen.full:
             tasks += [self.images, self.services, self.names]
+            if not seen.rolled_out:
+                tasks += [around.moving, around.account, around.leases]
         together(tasks)
         if self.target.url and seen.rolled_out:
             seen.url_ready, seen.url_answer = ask(self.target.url)
         if seen.full:
             tasks = [self.programs, self.port_holders, self.folders]
             if not seen.rolled_out:
-                tasks.append(Answers(self.cluster, seen).ask)
+                tasks += [Answers(self.cluster, seen).ask, around.listeners]
                 if self.depth:
                     tasks.append(Needed(self.reader, self.texts, self.target.nodes, self.behind).find)
             together(tasks)
@@ -181,9 +187,9 @@ class _Look:
 
         def fetch(key: str, pod: str, container: str, previous: bool) -> None:
             try:
-                seen.logs[key] = self.cluster.logs(
-                    self.target.namespace, pod, container, previous=previous, lines=lines
-                )
+                text = self.cluster.logs(self.target.namespace, pod, container, previous=previous, lines=lines)
+                # what the kubelet says where there is no log is not the program's
+                seen.logs[key] = "" if KUBELETS_OWN.match(text) else text
             except KubernetesError as error:
                 if error.status not in FORBIDDEN:
                     raise

@@ -94,7 +94,7 @@ def fault(name: str) -> Observation:
 def test_what_could_not_be_reached_is_read_from_a_line(line: str, form: str, host: str, port: int) -> None:
     (found,) = contacts.contacts([line])
     assert (found.form, found.host, found.port) == (form, host, port)
-    assert found.line == line.strip()
+    assert found.line in line
 
 
 @pytest.mark.parametrize(
