@@ -20,6 +20,14 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli imp
 
 # states from which a pod does not go on by itself
 STUCK = ("CrashLoopBackOff", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError")
+# the kinds of the usual controllers that make Secrets
+MAKERS = (
+    ("Certificate", "cert-manager.io/v1", "certificates"),
+    ("ExternalSecret", "external-secrets.io/v1", "externalsecrets"),
+    ("ExternalSecret", "external-secrets.io/v1beta1", "externalsecrets"),
+    ("SealedSecret", "bitnami.com/v1alpha1", "sealedsecrets"),
+    ("VaultStaticSecret", "secrets.hashicorp.com/v1beta1", "vaultstaticsecrets"),
+)
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/{}/leases"
 
 
@@ -38,6 +46,19 @@ class Around:
             for pod in pods
             if pod["metadata"].get("uid") not in own and (state := _state(pod))
         )
+
+    def makers(self) -> None:
+        """Find the objects from which controllers make Secrets; most clusters have none of these kinds."""
+        if all(any("running" in (status.get("state") or {}) for status in containers(pod)) for pod in self.seen.pods):
+            return
+        for kind, version, plural in MAKERS:
+            try:
+                found = self.reader.cluster.list(f"/apis/{version}/namespaces/{self.seen.namespace}/{plural}")
+            except KubernetesError as error:
+                if error.status not in FORBIDDEN:
+                    raise
+                continue
+            self.seen.makers += [f"{kind} {item['metadata']['name']}" for item in found]
 
     def account(self) -> None:
         """Read the ServiceAccount of the pods: only whether it gives them a token."""

@@ -127,7 +127,7 @@ class _Look:
         if seen.full:
             tasks += [self.images, self.services, self.names]
             if not seen.rolled_out:
-                tasks += [around.moving, around.account, around.leases]
+                tasks += [around.moving, around.makers, around.account, around.leases]
         together(tasks)
         if self.target.url and seen.rolled_out:
             seen.url_ready, seen.url_answer = ask(self.target.url)

@@ -116,6 +116,7 @@ class Observation:
     :ivar folders: by node, whether the folder for the counters is there.
     :ivar port_holders: pods of the whole cluster that hold host ports; only for a pod that finds no free one.
     :ivar moving: other pods of the namespace that still change by themselves, with what they do.
+    :ivar makers: objects of the namespace from which controllers make Secrets and ConfigMaps (C(Certificate x)).
     :ivar account: the ServiceAccount of the pods: C(name), C(automountServiceAccountToken).
     :ivar leases: by name, who holds the leases of the namespace; only where some pods are ready and others are not.
     :ivar listeners: by C(pod/container), the C(address:port) where its programs listen; only where a probe is refused.
@@ -153,6 +154,7 @@ class Observation:
     folders: dict[str, bool] = field(default_factory=dict)
     port_holders: list[Object] = field(default_factory=list)
     moving: list[str] = field(default_factory=list)
+    makers: list[str] = field(default_factory=list)
     account: Object = field(default_factory=dict)
     leases: dict[str, str] = field(default_factory=dict)
     listeners: dict[str, list[str]] = field(default_factory=dict)

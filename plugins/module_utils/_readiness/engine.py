@@ -20,6 +20,7 @@ import typing as t
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import CAUSES, Cause, Diagnosis
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import Behind, Observation
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.readers import log_end, name_of
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.finality import may_pass
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.progress import missing
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule import (
     MENTIONED,
@@ -53,9 +54,10 @@ ORDER: tuple[t.Callable[[Observation], t.Iterable[Diagnosis]], ...] = (
     configuration.refused_start,
     crash.crashed,
     workload.job_failed,
+    # what a probe is answered is nearer to the cause than what a program that runs has logged
+    probes.probe_wrong,
     dependencies.dependency_broken,
     coverage.not_written,
-    probes.probe_wrong,
     # what follows may still pass, or only mentions
     configuration.references_missing,
     pods.evicted,
@@ -90,7 +92,8 @@ def rules_of(*phases: str) -> list[Rule]:
 
 def terminal_verdict(seen: Observation) -> t.Optional[Diagnosis]:
     """Return the first cause that waiting cannot cure, with what else is wrong, or None."""
-    return _first(seen, verdicts(seen, rules_of(TERMINAL)))
+    found = verdicts(seen, rules_of(TERMINAL))
+    return _first(seen, [item for item in found if not may_pass(seen, item)])
 
 
 def timeout_verdict(seen: Observation, timeout: float) -> Diagnosis:
