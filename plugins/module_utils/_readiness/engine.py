@@ -38,6 +38,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule
     image,
     pods,
     probes,
+    rollout,
     scheduling,
     workload,
 )
@@ -47,11 +48,13 @@ ORDER: tuple[t.Callable[[Observation], t.Iterable[Diagnosis]], ...] = (
     workload.asks_for_nothing,
     workload.no_node_for_it,
     admission.pods_not_created,
+    rollout.nobody_takes_it,
     scheduling.unschedulable,
     pods.no_sandbox,
     configuration.mount_failed,
     image.image_not_usable,
     configuration.refused_start,
+    rollout.hook_failed,
     crash.crashed,
     workload.job_failed,
     # what a probe is answered is nearer to the cause than what a program that runs has logged
@@ -68,6 +71,8 @@ ORDER: tuple[t.Callable[[Observation], t.Iterable[Diagnosis]], ...] = (
     pods.init_stuck,
     probes.probe_fails,
     probes.slow_start,
+    rollout.ready_but,
+    rollout.not_due,
     coverage.url_silent,
 )
 NOTHING_WANTED = (workload.workload_missing, workload.asks_for_nothing)

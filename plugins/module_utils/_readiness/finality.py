@@ -158,9 +158,8 @@ CURES: dict[str, Answer] = {
             *("image-not-on-node", "image-not-in-registry", "image-pull-policy", "wrong-architecture", "limit-range"),
             *("pod-security-refused", "priority-class-missing", "storage-class-missing", "root-not-allowed"),
             *("user-not-numeric", "node-selector", "node-missing", "taint", "volume-elsewhere", "cpu-request"),
-            *("memory-request", "scaled-to-zero", "rollout-paused", "job-failed", "job-deadline", "post-start-hook"),
-            *("namespace-terminating", "probe-command", "probe-port-name", "scheduler-missing", "runtime-class-missing"),
-            *("min-ready-seconds", "readiness-gate-unset", "old-pod-stays", "config-key-missing"),
+            *("memory-request", "scaled-to-zero", "rollout-paused", "job-failed", "job-deadline"),
+            *("namespace-terminating", "probe-command", "config-key-missing"),
             *("secret-key-missing", "host-path-type", "admission-webhook-refused"),
         ),
         _never,
@@ -186,6 +185,7 @@ CURES: dict[str, Answer] = {
     **dict.fromkeys(
         (
             *("bad-argument", "config-error", "completes", "file-permission", "open-files", "out-of-memory", "panic"),
+            *("post-start-hook",),
             *("port-in-use", "port-not-allowed", "token-not-mounted", "disk-full"),
         ),
         _started_again,

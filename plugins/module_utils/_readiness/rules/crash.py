@@ -309,8 +309,10 @@ def crash_verdict(seen: Observation, pod: Object, status: Object, ended: Object)
             setting="source",
         ), True
     if reason in NOT_STARTED and message:
-        known, remedy, _more = configuration.known_failure(seen, message)
-        return verdict(known, f"{who} cannot be started: {quoted(message)}", remedy), True
+        known, remedy, more = configuration.known_failure(seen, message)
+        if known == "command-missing":
+            more, remedy = configuration.missing_command(pod, container, message, remedy)
+        return verdict(known, f"{who} cannot be started: {quoted(message)}{more}", remedy), True
     panicked = next((number for number, line in enumerate(lines) if PANIC.match(line)), None)
     told = said.telling(lines if panicked is None else lines[panicked : panicked + 1], ended=code != 0)
     if told is not None and told.contact is not None:
@@ -318,10 +320,10 @@ def crash_verdict(seen: Observation, pod: Object, status: Object, ended: Object)
         down, terminal = dependency_verdict(seen, item, who, str(ended.get("finishedAt") or ""))
         return down.changed(evidence=[*evidence[:1], *down.evidence], subject=container), terminal
     if told is not None and told.kind is not None:
-        known = said.known(seen, pod, container, told.kind, told.said.text)
-        more = f"; {known.more}" if known.more else ""
+        own = said.known(seen, pod, container, told.kind, told.said.text)
+        more = f"; {own.more}" if own.more else ""
         sentence = f"{who} ends with exit code {code}{_after(ended)}: {quoted(told.said.text)}{more}"
-        return verdict(known.cause, sentence, known.remedy), True
+        return verdict(own.cause, sentence, own.remedy), True
     if panicked is not None:
         evidence[1:] = _stack(lines, panicked)
         where = next((found["file"] for line in evidence if (found := FRAME.match(line))), "")

@@ -25,9 +25,10 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.reader
     port_of,
     probe_of,
     quoted,
+    specification,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule import MANIFEST
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import references
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import manifest
 
 STATUS = re.compile(r"statuscode: (\d{3})")
 TIMEOUT_SIGNS = ("context deadline exceeded", "Client.Timeout", "i/o timeout", "timed out", "timeout:")
@@ -83,7 +84,7 @@ class Asked:
     @property
     def where(self) -> str:
         """The probe's path in the manifest."""
-        return references.place(self.pod, self.container, f"{self.kind}Probe")
+        return manifest.place(self.pod, self.container, f"{self.kind}Probe")
 
     @property
     def answers(self) -> list[Object]:
@@ -128,7 +129,7 @@ def misconfigured(asked: Asked) -> Judged:
             return asked.verdict("probe-host", sentence, f"Remove host from {asked.where}.{handler}."), True
         wanted = (probe.get(handler) or {}).get("port")
         if isinstance(wanted, str) and not wanted.isdigit() and not asked.port:
-            ports = references.specification(asked.pod, asked.container).get("ports") or []
+            ports = specification(asked.pod, asked.container).get("ports") or []
             names = ", ".join(str(item.get("name")) for item in ports if item.get("name")) or "none with a name"
             sentence = f"{asked.who} asks port {wanted}, and the container has no port of that name ({names})."
             return asked.verdict("probe-port", sentence, f"Correct the port in {asked.where}, or name a port so."), True

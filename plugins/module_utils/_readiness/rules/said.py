@@ -18,7 +18,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observ
     Object,
     Observation,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import references
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import manifest
 
 MOST = 40  # entries from the end that are read
 # a last word that is about an earlier one
@@ -95,12 +95,12 @@ class Known:
 
 def known(seen: Observation, pod: Object, container: str, kind: Kind, text: str) -> Known:
     """Return the cause of an error of a known kind, with what the manifest adds to it."""
-    expansion = references.of_expansion(pod, container, text) if "$(" in text or kind.name in SETTINGS else ""
+    expansion = manifest.of_expansion(pod, container, text) if "$(" in text or kind.name in SETTINGS else ""
     if expansion and (f"$({expansion[2:].partition(')')[0]})" in text or kind.name in SETTINGS):
-        where = references.place(pod, container, "env")
+        where = manifest.place(pod, container, "env")
         return Known("config-error", expansion, f"Define the variable before it is used, in {where}.")
     if kind.name == "read-only" and (where_to := PATH.search(text)):
-        why, remedy = references.why_not_writable(pod, container, where_to["path"], read_only=True)
+        why, remedy = manifest.why_not_writable(pod, container, where_to["path"], read_only=True)
         return Known("file-permission", why, remedy)
     reader = READERS.get(kind.name)
     if reader is not None:
@@ -154,7 +154,7 @@ def _kind_missing(_seen: Observation, _pod: Object, _container: str, kind: Kind)
 
 
 def _token(seen: Observation, pod: Object, _container: str, _kind: Kind) -> Known:
-    why = references.without_token(seen, pod)
+    why = manifest.without_token(seen, pod)
     if why:
         return Known("token-not-mounted", f"{why}, so no token is mounted", "Remove automountServiceAccountToken.")
     return Known(
@@ -165,7 +165,7 @@ def _token(seen: Observation, pod: Object, _container: str, _kind: Kind) -> Know
 
 
 def _argument(_seen: Observation, pod: Object, container: str, kind: Kind) -> Known:
-    where = references.place(pod, container, "args")
+    where = manifest.place(pod, container, "args")
     what = kind.what("command", "what")
     shown = f" {what}" if what else ""
     return Known(
@@ -175,14 +175,14 @@ def _argument(_seen: Observation, pod: Object, container: str, kind: Kind) -> Kn
 
 def _missing_file(seen: Observation, pod: Object, container: str, kind: Kind) -> Known:
     path = kind.what("path", "node", "python").strip("\"'")
-    if path.startswith(references.TOKEN_FOLDER):
+    if path.startswith(manifest.TOKEN_FOLDER):
         return _token(seen, pod, container, kind)
     if not path.startswith("/"):
         return Known("config-file-missing", "", FILE_REMEDY)
-    sentence, remedy, cause = references.missing_key(seen, pod, container, path)
+    sentence, remedy, cause = manifest.missing_key(seen, pod, container, path)
     if sentence:
         return Known(cause or "config-file-missing", sentence, remedy)
-    return Known("config-file-missing", references.of_path(pod, container, path), FILE_REMEDY)
+    return Known("config-file-missing", manifest.of_path(pod, container, path), FILE_REMEDY)
 
 
 FILE_REMEDY = "Mount the file (a ConfigMap or Secret) where the program looks for it, or correct the path that it is given."
@@ -196,23 +196,23 @@ def _not_writable(_seen: Observation, pod: Object, container: str, kind: Kind) -
             "",
             "Let the program's user access that path: fsGroup, an emptyDir, or the image's permissions.",
         )
-    why, remedy = references.why_not_writable(pod, container, path, read_only=False)
+    why, remedy = manifest.why_not_writable(pod, container, path, read_only=False)
     return Known("file-permission", why, remedy)
 
 
 def _variable(seen: Observation, pod: Object, container: str, kind: Kind) -> Known:
     name = kind.what("key", "required", "variable", "plain", "name", "after")
-    more = references.of_variable(seen, pod, container, name, "") if name else ""
-    where = references.place(pod, container, "env")
+    more = manifest.of_variable(seen, pod, container, name, "") if name else ""
+    where = manifest.place(pod, container, "env")
     return Known("config-error", more, f"Set {name or 'the variable'} in {where}.")
 
 
 def _malformed(seen: Observation, pod: Object, container: str, kind: Kind) -> Known:
     value = kind.what("value", "given", "duration", "url", "dsn")
-    name = kind.what("key") or references.variable_with(pod, container, value)
-    if references.SERVICE_LINK.match(value):
+    name = kind.what("key") or manifest.variable_with(pod, container, value)
+    if manifest.SERVICE_LINK.match(value):
         linked = name or _link_of(seen, value)
-        more = references.of_variable(seen, pod, container, linked, value)
+        more = manifest.of_variable(seen, pod, container, linked, value)
         return Known(
             "config-error",
             more,
@@ -222,7 +222,7 @@ def _malformed(seen: Observation, pod: Object, container: str, kind: Kind) -> Kn
         return Known(
             "config-error",
             f"that is the value of {name}",
-            f"Correct {name} in {references.place(pod, container, 'env')}.",
+            f"Correct {name} in {manifest.place(pod, container, 'env')}.",
         )
     return Known("config-error", "", "Correct the configuration: the ConfigMap, the variables or the arguments.")
 
