@@ -30,7 +30,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observ
     containers,
     moment,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.on_nodes import list_coverage, program
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.on_nodes import list_coverage, mapped_ports, program
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.reader import (
     FORBIDDEN,
     LOG_PODS,
@@ -132,7 +132,7 @@ class _Look:
         if self.target.url and seen.rolled_out:
             seen.url_ready, seen.url_answer = ask(self.target.url)
         if seen.full:
-            tasks = [self.programs, self.port_holders, self.folders]
+            tasks = [self.programs, self.port_holders, self.folders, self.url_ports]
             if not seen.rolled_out:
                 tasks += [Answers(self.cluster, seen).ask, around.listeners]
                 if self.depth:
@@ -202,7 +202,8 @@ class _Look:
                 key, container = f"{name}/{status['name']}", status["name"]
                 again = bool(status.get("restartCount"))
                 ended = (terminated(status) or {}).get("exitCode")
-                if seen.full or again or ended:
+                # of what is ready, too: it may say that it will not be for long
+                if seen.full or seen.rolled_out or again or ended:
                     tasks.append(call(fetch, key, name, container, False))
                 # it may be started again between the look at the pod and the look at its log
                 if again or ended:
@@ -226,6 +227,12 @@ class _Look:
             # does not answer
             with contextlib.suppress(CommandError):
                 self.seen.images[node] = sorted(Node(self.podman, node).images())
+
+    def url_ports(self) -> None:
+        """Where the port of a URL that does not answer leads to."""
+        if self.seen.url and not self.seen.url_ready and self.seen.rolled_out and self.target.nodes:
+            with contextlib.suppress(CommandError):
+                self.seen.url_ports = mapped_ports(self.podman, self.target.nodes)
 
     def folders(self) -> None:
         directory = self.target.volume_directory

@@ -98,6 +98,7 @@ class Observation:
     :ivar coverage_watched: whether the coverage folders could be looked at at all.
     :ivar container: name of the instrumented container.
     :ivar url: the address to be reached, empty where none. :ivar url_answer: what it said last ("200", or an error).
+    :ivar url_ports: by port of this host, the ports of the nodes that it leads to; only after a full look.
     :ivar url_ready: whether that was a 2xx status.
     :ivar waited: seconds since the wait began.
 
@@ -140,6 +141,7 @@ class Observation:
     url: str = ""
     url_answer: str = ""
     url_ready: bool = False
+    url_ports: dict[str, list[int]] = field(default_factory=dict)
     now: str = ""
     waited: float = 0.0
     full: bool = False

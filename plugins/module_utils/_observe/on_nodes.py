@@ -37,6 +37,19 @@ exit 0
 """
 
 
+def mapped_ports(podman: Podman, nodes: t.Sequence[str]) -> dict[str, list[int]]:
+    """Return by port of this host the ports of these nodes that it leads to."""
+    found: dict[str, list[int]] = {}
+    for item in podman.containers("label=io.x-k8s.kind.cluster"):
+        if not set(item.get("Names") or []) & set(nodes):
+            continue
+        for port in item.get("Ports") or []:
+            for number in range(int(port.get("range") or 1)):
+                host, inside = int(port.get("host_port") or 0) + number, int(port.get("container_port") or 0) + number
+                found.setdefault(str(host), []).append(inside)
+    return found
+
+
 # the tables of the network that the first process of a container is in
 SOCKETS = r"""
 for file in $(grep -lF -e "$2" "$1"/[0-9]*/cgroup 2>/dev/null); do

@@ -40,8 +40,10 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule
     probes,
     rollout,
     scheduling,
+    url,
     workload,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.unexplained import facts, ruled_out
 
 ORDER: tuple[t.Callable[[Observation], t.Iterable[Diagnosis]], ...] = (
     workload.workload_missing,
@@ -73,16 +75,16 @@ ORDER: tuple[t.Callable[[Observation], t.Iterable[Diagnosis]], ...] = (
     probes.slow_start,
     rollout.ready_but,
     rollout.not_due,
-    coverage.url_silent,
+    url.url_silent,
 )
 NOTHING_WANTED = (workload.workload_missing, workload.asks_for_nothing)
 
 NOT_READY = Cause(
     "not-ready",
     title="The workload was not ready in time, for a reason that no rule knows",
-    why="The time is over and none of the other causes fits. The message says what is still missing, with the last"
-    " events.",
-    remedy="Give it more time if it only starts slowly, or read its log.",
+    why="The time is over and none of the other causes fits. The message says what is still missing and the most telling"
+    " fact, the remedy what was ruled out.",
+    remedy="See what is left: the evidence has the most telling facts.",
     settings=("readiness.timeout",),
     terminal="no",
 )
@@ -149,17 +151,12 @@ def _first(seen: Observation, found: t.Sequence[Diagnosis]) -> t.Optional[Diagno
 
 
 def _still_waiting(seen: Observation, timeout: float) -> Diagnosis:
-    for pod in seen.current_pods:
-        events = seen.events_of(pod)
-        if events:
-            return NOT_READY(
-                f"{name_of(seen)} was not ready in time: {missing(seen)}.",
-                [f"{event.get('reason')}: {event.get('message')}" for event in events[-3:]]
-                + log_end(seen, pod["metadata"]["name"], seen.container),
-                remedy="Give it more time if it only starts slowly.",
-            )
-    return NOT_READY(
-        f"{name_of(seen)} was not ready after {timeout:.0f} s; no known cause matched.",
-        [missing(seen)],
-        remedy="Give it more time, or read its log.",
-    )
+    well, telling = ruled_out(seen), facts(seen)
+    sentence = f"{name_of(seen)} was not ready after {timeout:.0f} s: {missing(seen)}"
+    if telling:
+        sentence += f"; {telling[0]}"
+    ended = [line for pod in seen.current_pods for line in log_end(seen, pod["metadata"]["name"], seen.container)]
+    remedy = "See what the evidence says of it."
+    if well:
+        remedy = f"Look for what is left: {well}."
+    return NOT_READY(f"{sentence.rstrip('.')}.", [*telling, *ended[-3:]] or [missing(seen)], remedy=remedy)
