@@ -100,7 +100,8 @@ def rules_of(*phases: str) -> list[Rule]:
 def terminal_verdict(seen: Observation) -> t.Optional[Diagnosis]:
     """Return the first cause that waiting cannot cure, with what else is wrong, or None."""
     found = verdicts(seen, rules_of(TERMINAL))
-    return _first(seen, [item for item in found if not may_pass(seen, item)])
+    final = [item for item in found if not may_pass(seen, item)]
+    return _first(seen, [*final[:1], *(item for item in found if item is not final[0])]) if final else None
 
 
 def timeout_verdict(seen: Observation, timeout: float) -> Diagnosis:

@@ -533,9 +533,8 @@ def test_a_daemon_set_that_fits_no_node_is_named() -> None:
 # probes
 
 
-def test_another_port_that_answers_worse_is_not_yet_proof() -> None:
+def test_another_port_that_answers_worse_is_the_likeliest_cause_too() -> None:
     seen = fault("probe-port-wrong")
-    assert rules.terminal_verdict(seen) is not None
     for item in seen.answers:
         item["status"] = item["status"] and 404
     assert rules.terminal_verdict(seen) is None
@@ -551,7 +550,7 @@ def test_a_port_that_answers_by_now_is_only_slow() -> None:
 
 def test_a_path_that_is_there_by_now_is_no_cause() -> None:
     seen = fault("probe-path-wrong")
-    assert rules.terminal_verdict(seen) is not None
+    assert rules.timeout_verdict(seen, 20).cause == "probe-path"
     for item in seen.answers:
         if item["path"] == "/readyz":
             item["status"] = 200
