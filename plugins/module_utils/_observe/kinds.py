@@ -94,15 +94,25 @@ KINDS: tuple[tuple[str, str], ...] = (
         r"(?i:config\S*(?: \w+)?:? .*(?:invalid|missing|required|not set))|(?i:invalid value)",
     ),
 )
+EMPTY = re.compile(r"parsing \"\"|scheme \"\"|duration \"\"|\"\": |no Host|missing address|unexpected end of JSON")
 COMPILED = tuple((kind, re.compile(pattern)) for kind, pattern in KINDS)
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What kind of error a text is. C(named): what it names, by the part of the pattern (a path, a variable)."""
+    """What kind of error a text is.
+
+    :ivar named: what it names, by the part of the pattern (a path, a variable). :ivar text: the whole text.
+    """
 
     name: str
     named: t.Mapping[str, str]
+    text: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the text is about a value that is empty."""
+        return EMPTY.search(self.text) is not None
 
     def what(self, *parts: str) -> str:
         """The first of these parts that the text names."""
@@ -114,5 +124,5 @@ def kind_of(text: str) -> t.Optional[Kind]:
     for name, pattern in COMPILED:
         found = pattern.search(text)
         if found:
-            return Kind(name, {key: value for key, value in found.groupdict().items() if value})
+            return Kind(name, {key: value for key, value in found.groupdict().items() if value}, text)
     return None

@@ -31,6 +31,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import (
     admission,
+    alive,
     configuration,
     coverage,
     crash,
@@ -61,8 +62,10 @@ ORDER: tuple[t.Callable[[Observation], t.Iterable[Diagnosis]], ...] = (
     workload.job_failed,
     # what a probe is answered is nearer to the cause than what a program that runs has logged
     probes.probe_wrong,
+    alive.says_why,
     dependencies.dependency_broken,
     coverage.not_written,
+    configuration.mount_not_done,
     # what follows may still pass, or only mentions
     configuration.references_missing,
     pods.evicted,

@@ -28,6 +28,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule
     MANIFEST,
     MENTIONED,
     SETTLING,
+    TIMEOUT,
     rule,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import manifest
@@ -243,6 +244,17 @@ def mount_failed(seen: Observation) -> t.Iterator[Diagnosis]:
                 continue
             yield _mount_verdict(seen, pod, message)
             break
+
+
+@rule("Images, configuration, volumes", like=mount_failed, phases=(TIMEOUT,))
+def mount_not_done(seen: Observation) -> t.Iterator[Diagnosis]:
+    """For when the time is over: any word of the kubelet or a controller about a volume of a pod that has not started."""
+    for pod in seen.current_pods:
+        if (pod.get("status") or {}).get("phase") != "Pending" or _has_started(pod):
+            continue
+        events = [*seen.events_of(pod, reason="FailedAttachVolume"), *seen.events_of(pod, reason="FailedMount")]
+        if events:
+            yield _mount_verdict(seen, pod, str(events[-1].get("message", "")))
 
 
 def _mount_verdict(seen: Observation, pod: Object, message: str) -> Diagnosis:

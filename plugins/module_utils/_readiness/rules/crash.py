@@ -47,6 +47,7 @@ FOREIGN_SIGNS = ("exec format error", "taggedPointerPack")
 NEVER_COMES = ("dependency-down", "dependency-name")
 PANIC = re.compile(r"^(?:panic: |fatal error: |unexpected fault address|runtime: goroutine stack exceeds)")
 GOROUTINE = re.compile(r"^goroutine \d+ .*\[.*\]:")
+BACKGROUND = re.compile(r"background|daemon|forked|detach", re.IGNORECASE)
 FRAME = re.compile(r"^\s+(?P<file>\S+\.go:\d+)")
 
 
@@ -340,8 +341,9 @@ def crash_verdict(seen: Observation, pod: Object, status: Object, ended: Object)
         return verdict(
             cause="completes",
             sentence=f"{who} ends with exit code 0 each time it starts: it does its work and exits{words}",
-            remedy=f"A {seen.kind} is for programs that keep running; use a Job, or pass the arguments"
-            " that make it serve.",
+            remedy="Let it stay in the foreground: a container ends with its first process."
+            if BACKGROUND.search(last)
+            else f"A {seen.kind} is for programs that keep running; use a Job, or pass the arguments that make it serve.",
         ), True
     hidden = any(item.startswith(f"log of {name}/{container}") for item in seen.unseen)
     crash = verdict(

@@ -19,6 +19,8 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.reader
 
 EXPANSION = re.compile(r"(?<!\$)\$\((?P<name>[A-Za-z_][\w.\-]*)\)")
 SERVICE_LINK = re.compile(r"^(?:tcp|udp)://[\d.]+:\d+$")
+NAMES = re.compile(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b")
+SHORTEST = 4  # characters of a value that is looked for in a text
 TOKEN_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
@@ -102,13 +104,30 @@ def _linked(seen: Observation, variable: str) -> str:
     return ""
 
 
-def variable_with(pod: Object, container: str, value: str) -> str:
-    """The variable or argument of a container that has a value; empty where none has."""
+def variable_in(pod: Object, container: str, text: str) -> tuple[str, str]:
+    """The variable that an error's text is about, with its value: it is named there, or its value is."""
     spec = specification(pod, container)
-    if value:
-        for item in spec.get("env") or []:
-            if str(item.get("value") or "") == value:
-                return str(item["name"])
+    values = {str(item["name"]): str(item.get("value") or "") for item in spec.get("env") or []}
+    for name in NAMES.findall(text):
+        if name in values:
+            return name, values[name]
+    for name, value in values.items():
+        if len(value) >= SHORTEST and value in text:
+            return name, value
+    return "", ""
+
+
+def unset_in(pod: Object, container: str, text: str) -> str:
+    """A variable that a text or the container's arguments name, and that nothing sets; empty where there is none."""
+    spec = specification(pod, container)
+    if spec.get("envFrom"):
+        return ""
+    known = {item["name"] for item in spec.get("env") or []}
+    words = [text, *map(str, spec.get("command") or []), *map(str, spec.get("args") or [])]
+    for word in words:
+        for name in NAMES.findall(word):
+            if name not in known and not _is_given(name):
+                return str(name)
     return ""
 
 
@@ -220,6 +239,12 @@ def why_not_writable(pod: Object, container: str, path: str, read_only: bool) ->
         group = (pod["spec"].get("securityContext") or {}).get("fsGroup")
         kind, name = source_of(volume)
         what = f"{kind} {name}" if kind else f"volume {mount.get('name')}"
+        mode = (volume.get("secret") or volume.get("configMap") or {}).get("defaultMode")
+        if mode is not None:
+            return (
+                f"{who} may not read {what}, mounted at {mount['mountPath']} with defaultMode {mode:04o}",
+                f"Set defaultMode 0444 for {what}, or securityContext.fsGroup of the pod.",
+            )
         lacks = "" if group is not None else ", and the pod has no fsGroup"
         return (
             f"{who} may not use {what}, mounted at {mount['mountPath']}{lacks}",

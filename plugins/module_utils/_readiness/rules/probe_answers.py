@@ -47,6 +47,7 @@ EMPTY = re.compile(
 )
 # of a program that lists its checks (apiserver's healthz, controller-runtime): what failed
 FAILED_CHECK = re.compile(r"\[-\](?P<check>\S+) failed(?:: (?!reason withheld)(?P<why>.*))?")
+WITHOUT_A_WORD = re.compile(r"^check \S+ failed$")
 
 
 @dataclass
@@ -214,8 +215,9 @@ def answered(asked: Asked) -> Judged:
             cause = {"name": "dependency-name", "auth": "dependency-auth"}.get(item.form, "dependency-down")
             return asked.verdict(cause, sentence, f"Get {item.host} ready for the program first."), True
         sentence = f"{what} and gets {status}: {quoted(said)}"
-        remedy = f"Cure what the program says there; if it takes longer than the gate waits, give it more time."
-        return asked.verdict("probe-fails", sentence, remedy), True
+        remedy = "Cure what the program says there; if it takes longer than the gate waits, give it more time."
+        # a check that failed without a word is explained by the log, if by anything
+        return asked.verdict("probe-fails", sentence, remedy), not WITHOUT_A_WORD.search(said)
     if status == 400:
         sentence = f"{what} and gets 400: the program does not take the request as the kubelet sends it."
         return asked.verdict("probe-fails", sentence, "Compare host, headers and scheme of the probe."), False

@@ -208,22 +208,23 @@ def _variable(seen: Observation, pod: Object, container: str, kind: Kind) -> Kno
 
 
 def _malformed(seen: Observation, pod: Object, container: str, kind: Kind) -> Known:
-    value = kind.what("value", "given", "duration", "url", "dsn")
-    name = kind.what("key") or manifest.variable_with(pod, container, value)
+    text, value = kind.text, kind.what("value", "given")
+    where = manifest.place(pod, container, "env")
     if manifest.SERVICE_LINK.match(value):
-        linked = name or _link_of(seen, value)
+        linked = kind.what("key") or next(iter(manifest.NAMES.findall(text)), "") or _link_of(seen, value)
         more = manifest.of_variable(seen, pod, container, linked, value)
         return Known(
             "config-error",
             more,
-            f"Set enableServiceLinks: false in the pod's spec, or set {linked or 'the variable'} in env.",
+            f"Set enableServiceLinks: false in the pod's spec, or set {linked or 'the variable'} in {where}.",
         )
+    name, value = manifest.variable_in(pod, container, text)
     if name:
-        return Known(
-            "config-error",
-            f"that is the value of {name}",
-            f"Correct {name} in {manifest.place(pod, container, 'env')}.",
-        )
+        return Known("config-error", f"{name} is {value or 'empty'}", f"Correct {name} in {where}.")
+    unset = manifest.unset_in(pod, container, text) if kind.is_empty else ""
+    if unset:
+        more = manifest.of_variable(seen, pod, container, unset, "")
+        return Known("config-error", more, f"Set {unset} in {where}.")
     return Known("config-error", "", "Correct the configuration: the ConfigMap, the variables or the arguments.")
 
 
