@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""What is around a workload: other pods that still change, its ServiceAccount, leases, and where its programs listen."""
+"""What is around a workload: other pods that still change, its ServiceAccount, leases, where its programs listen."""
 
 from __future__ import annotations
 

@@ -30,7 +30,11 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observ
     containers,
     moment,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.on_nodes import list_coverage, mapped_ports, program
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.on_nodes import (
+    list_coverage,
+    mapped_ports,
+    program,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.reader import (
     FORBIDDEN,
     LOG_PODS,
@@ -59,7 +63,9 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.target
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.node_images import Node
 
-KUBELETS_OWN = re.compile(r"(?:unable to retrieve container logs for|failed to try resolving symlinks in path) \S+[^\n]*\n?$")
+KUBELETS_OWN = re.compile(
+    r"(?:unable to retrieve container logs for|failed to try resolving symlinks in path) \S+[^\n]*\n?$"
+)
 LOG_TAIL, FULL_LOG_TAIL = 50, 200  # lines; a panic's stack is long
 
 

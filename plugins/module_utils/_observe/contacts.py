@@ -40,27 +40,56 @@ FORMS: tuple[tuple[str, str], ...] = (
         "auth",
         r"Error 1045 \(28000\)|Access denied for user '|\(AuthenticationFailed\)|username or password not allowed",
     ),
-    ("auth", r"code = Unauthenticated|SASL Authentication [Ff]ailed|(?:nats: )Authorization Violation|unable to authenticate"),
+    (
+        "auth",
+        r"code = Unauthenticated|SASL Authentication [Ff]ailed|nats: Authorization Violation|unable to authenticate",
+    ),
     ("auth", r"SASL authentication failed|InvalidClientTokenId|SignatureDoesNotMatch|InvalidAccessKeyId"),
-    ("auth", r"(?:unexpected|bad|got|returned)? ?(?:status|response)(?: code)?:? (?:401|403)\b|\b401 Unauthorized|^Unauthorized$"),
-    ("schema", r"SQLSTATE (?:42P01|3D000|42703|3F000|0A000|42883|42704)|(?:relation|database|schema|column|extension|function|type) \"[^\"]+\" (?:does not exist|is not available)"),
+    (
+        "auth",
+        r"(?:unexpected|bad|got|returned)? ?(?:status|response)(?: code)?:? (?:401|403)\b|\b401 Unauthorized"
+        r"|^Unauthorized$",
+    ),
+    (
+        "schema",
+        r"SQLSTATE (?:42P01|3D000|42703|3F000|0A000|42883|42704)|"
+        r"(?:relation|database|schema|column|extension|function|type) \"[^\"]+\" (?:does not exist|is not available)",
+    ),
     ("schema", r"Error 1049 \(42000\)|Error 1146 \(42S02\)|Unknown database '|no such (?:table|column): "),
     ("schema", r"[Dd]irty database version|pending migration|migration \S+ (?:is )?(?:pending|missing|not applied)"),
     ("exhausted", r"SQLSTATE 53300|too many clients already|remaining connection slots|too many connections for role"),
-    ("exhausted", r"ERR max number of clients reached|Error 1040|Too many connections|OOM command not allowed|SQLSTATE 53100"),
+    (
+        "exhausted",
+        r"ERR max number of clients reached|Error 1040|Too many connections|OOM command not allowed|SQLSTATE 53100",
+    ),
     ("exhausted", r"code = ResourceExhausted"),
     ("read-only", r"READONLY You can't write|SQLSTATE 25006|cannot execute \w+ in a read-only transaction"),
     ("conflict", r"SQLSTATE 42P07|relation \"[^\"]+\" already exists|PRECONDITION_FAILED|SQLSTATE 23505"),
-    ("absent", r"NOT_FOUND - no (?:queue|exchange)|Unknown Topic Or Partition|[Tt]opic or partition that does not exist|code = Unimplemented"),
+    (
+        "absent",
+        r"NOT_FOUND - no (?:queue|exchange)|Unknown Topic Or Partition|[Tt]opic or partition that does not exist"
+        r"|code = Unimplemented",
+    ),
     ("absent", r"stream not found|NoSuchBucket|NoSuchKey|bucket does not exist|jetstream not enabled"),
-    ("starting", r"SQLSTATE 57P03|the database system is (?:starting up|shutting down|not yet accepting)|\bLOADING Redis"),
-    ("plain", r"SSL is not enabled on the server|server refused TLS connection|first record does not look like a TLS handshake"),
+    (
+        "starting",
+        r"SQLSTATE 57P03|the database system is (?:starting up|shutting down|not yet accepting)|\bLOADING Redis",
+    ),
+    (
+        "plain",
+        r"SSL is not enabled on the server|server refused TLS connection"
+        r"|first record does not look like a TLS handshake",
+    ),
     ("plain", r"server gave HTTP response to HTTPS client|tls: unsupported SSLv2|SSL routines.*wrong version number"),
     ("plain", r"Client sent an HTTP request to an HTTPS server|malformed HTTP response \"\\x15\\x03"),
-    ("tls", r"x509: (?!malformed|unsupported)|tls: failed to verify certificate|tls: handshake failure|remote error: tls:"),
+    (
+        "tls",
+        r"x509: (?!malformed|unsupported)|tls: failed to verify certificate|tls: handshake failure|remote error: tls:",
+    ),
     (
         "refused",
-        rf"(?:dial tcp4?6? |connect to |connect: |ECONNREFUSED |connecting to ){ADDRESS}(?:: connect)?(?:: connection refused|$|\s)",
+        rf"(?:dial tcp4?6? |connect to |connect: |ECONNREFUSED |connecting to ){ADDRESS}"
+        r"(?:: connect)?(?:: connection refused|$|\s)",
     ),
     ("refused", r'connection to server at "(?P<host>[\w.-]+)".*port (?P<port>\d+) failed: Connection refused'),
     ("refused", r"client has run out of available brokers|nats: no servers available for connection"),
@@ -71,7 +100,10 @@ FORMS: tuple[tuple[str, str], ...] = (
     ),
     ("silent", r"(?:Get|Post|Put|Head|Delete|Patch) \"[^\"]+\": (?:context deadline exceeded|net/http: .*timeout)"),
     ("silent", r"code = DeadlineExceeded|Client\.Timeout exceeded while awaiting|net/http: TLS handshake timeout"),
-    ("protocol", r"malformed HTTP (?:response|status code|version)|error reading server preface|unexpected HTTP status code"),
+    (
+        "protocol",
+        r"malformed HTTP (?:response|status code|version)|error reading server preface|unexpected HTTP status code",
+    ),
     ("protocol", r"(?:Get|Post|Put|Head|Delete|Patch) \"[^\"]+\": (?:EOF|unexpected EOF)|connection reset by peer"),
     ("status", r"(?:unexpected|bad|got|returned) (?:HTTP )?(?:status|response)(?: code)?:? (?P<status>[345]\d\d)\b"),
 )

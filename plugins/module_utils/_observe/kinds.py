@@ -18,6 +18,7 @@ from dataclasses import dataclass
 VARIABLE = r"[A-Z][A-Z0-9_]{2,}"
 # The more special ones first; a text has the kind of the first one that matches.
 KINDS: tuple[tuple[str, str], ...] = (
+    ("expansion", r"\$\((?P<what>[A-Za-z_][\w.\-]*)\)"),
     ("open-files", r"too many open files"),
     ("disk-full", r"no space left on device|disk quota exceeded|No space left on device"),
     ("resource-limit", r"resource temporarily unavailable|cannot allocate memory|fork/exec .*: (?:resource|cannot)"),
@@ -28,7 +29,8 @@ KINDS: tuple[tuple[str, str], ...] = (
     (
         "token",
         r"unable to load in-cluster configuration|serviceaccount/token: no such file|not running in-?cluster|"
-        r"invalid configuration: no configuration has been provided|KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT",
+        r"invalid configuration: no configuration has been provided|"
+        r"KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT",
     ),
     (
         "kind-missing",
@@ -47,10 +49,14 @@ KINDS: tuple[tuple[str, str], ...] = (
     ("read-only", r"read-only file system"),
     (
         "file-permission",
-        r"(?:open|mkdir|create|stat|chmod|lstat|unlinkat|rename|unlink|readdirent|symlink) (?P<path>\S+?): permission denied|"
+        r"(?:open|mkdir|create|stat|chmod|lstat|unlinkat|rename|unlink|readdirent|symlink) (?P<path>\S+?):"
+        r" permission denied|"
         r"EACCES: permission denied|[Pp]ermission denied: '(?P<other>[^']+)'",
     ),
-    ("not-permitted", r"(?:chown|setuid|setgid|setgroups|mount|mknod|setrlimit|ioctl|open) ?\S*: operation not permitted"),
+    (
+        "not-permitted",
+        r"(?:chown|setuid|setgid|setgroups|mount|mknod|setrlimit|ioctl|open) ?\S*: operation not permitted",
+    ),
     ("file-wrong", r"(?:open|read|readdirent|fdopendir|stat|mkdir) (?P<path>\S+?): (?:is a directory|not a directory)"),
     (
         "file-missing",
@@ -82,15 +88,18 @@ KINDS: tuple[tuple[str, str], ...] = (
         r"parse error on field \"(?P<field>\w+)\"|assigning (?P<key>\w+) to \w+: converting '(?P<given>[^']*)'|"
         r"time: (?:missing unit in|invalid|unknown unit .* in) duration \"?(?P<duration>[^\"]*)\"?|"
         r"unsupported protocol scheme \"(?P<scheme>[^\"]*)\"|no Host in request URL|"
-        r"parse \"?(?P<url>\S*?)\"?: (?:first path segment|invalid (?:port|character|control|URL|userinfo)|missing protocol|net/url)|"
+        r"parse \"?(?P<url>\S*?)\"?: (?:first path segment|invalid (?:port|character|control|URL|userinfo)|"
+        r"missing protocol|net/url)|"
         r"address (?P<address>\S+): (?:missing port|too many colons)|invalid port (?P<port>\S+)|"
         r"lookup tcp/(?P<service>\S+): |listen tcp: address \S+: invalid port|unknown port|"
         r"cannot parse `(?P<dsn>[^`]*)`|invalid DSN|default addr for network '\S+' unknown|invalid connection string|"
         r"redis: invalid URL scheme|AMQP scheme must be|error parsing uri|unknown network \S+|"
-        r"json: (?:cannot unmarshal|unknown field)|unexpected end of JSON input|invalid character .* (?:looking for|after|in)|"
+        r"json: (?:cannot unmarshal|unknown field)|unexpected end of JSON input|"
+        r"invalid character .* (?:looking for|after|in)|"
         r"yaml: |cannot unmarshal|toml: |did not find expected|unmarshal errors|"
         r"(?i:(?:invalid|bad|missing|incomplete) (?:\w+ ){0,3}config)|"
-        r"(?i:(?:failed to|cannot|could not|error|unable to) (?:load|parse|read|validat|decod)(?:e|ing)? (?:\w+ ){0,3}config)|"
+        r"(?i:(?:failed to|cannot|could not|error|unable to) (?:load|parse|read|validat|decod)(?:e|ing)?"
+        r" (?:\w+ ){0,3}config)|"
         r"(?i:config\S*(?: \w+)?:? .*(?:invalid|missing|required|not set))|(?i:invalid value)",
     ),
 )

@@ -29,11 +29,14 @@ KLOG_LEVELS = {"I": "info", "W": "warning", "E": "error", "F": "fatal"}
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 KLOG = re.compile(r"^(?P<level>[IWEF])\d{4} \d\d:\d\d:\d\d\.\d+\s+\d+ [\w.\-/]+:\d+\] (?P<rest>.*)$", re.DOTALL)
 STAMP = re.compile(
-    r"^[\[(]?(?:\d{4}[-/]\d\d[-/]\d\d[T ,]+)?\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|\s?[+-]\d\d:?\d\d)?[\])]?(?:\s+UTC)?[\s:|-]*"
+    r"^[\[(]?(?:\d{4}[-/]\d\d[-/]\d\d[T ,]+)?\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|\s?[+-]\d\d:?\d\d)?[\])]?(?:\s+UTC)?"
+    r"[\s:|-]*"
     r"|^\d{4}-\d\d-\d\dT\S+\s+|^\d\.\d{9}e\+09\s+"
 )
 SOURCE = re.compile(r"^[\w./-]+\.(?:go|py|java|js|rs):\d+:?\s+")
-LEVEL = re.compile(rf"^[\[<(]?(?P<level>{'|'.join((*BAD_LEVELS, *CALM_LEVELS))})[\]>)]?(?:\[\d+\])?(?::|\s|$)\s*", re.IGNORECASE)
+LEVEL = re.compile(
+    rf"^[\[<(]?(?P<level>{'|'.join((*BAD_LEVELS, *CALM_LEVELS))})[\]>)]?(?:\[\d+\])?(?::|\s|$)\s*", re.IGNORECASE
+)
 PAIR = re.compile(r'(?:^|\s)(?P<key>[A-Za-z_][\w.\-]*)=(?P<value>"(?:[^"\\]|\\.)*"|[^\s"]\S*|)(?=\s|$)')
 QUOTED_START = re.compile(r'^"(?P<message>(?:[^"\\]|\\.)*)"\s*')
 # a frame of Go, Java, Python or JavaScript, and the line before a frame of Go

@@ -85,8 +85,8 @@ NOTHING_WANTED = (workload.workload_missing, workload.asks_for_nothing)
 NOT_READY = Cause(
     "not-ready",
     title="The workload was not ready in time, for a reason that no rule knows",
-    why="The time is over and none of the other causes fits. The message says what is still missing and the most telling"
-    " fact, the remedy what was ruled out.",
+    why="The time is over and none of the other causes fits. The message says what is still missing and the most"
+    " telling fact, the remedy what was ruled out.",
     remedy="See what is left: the evidence has the most telling facts.",
     settings=("readiness.timeout",),
     terminal="no",

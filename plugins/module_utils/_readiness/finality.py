@@ -127,7 +127,9 @@ def _always(_seen: Observation, _verdict: Diagnosis) -> str:
 
 def _registry_comes(seen: Observation, verdict: Diagnosis) -> str:
     """A registry may only be away; at the address of the node itself there is none."""
-    loopback = any(f"{name}:" in verdict.sentence or f"{name}/" in verdict.sentence for name in ("localhost", "127.0.0.1"))
+    loopback = any(
+        f"{name}:" in verdict.sentence or f"{name}/" in verdict.sentence for name in ("localhost", "127.0.0.1")
+    )
     return "" if loopback else "the registry may only be away"
 
 
@@ -192,9 +194,7 @@ CURES: dict[str, Answer] = {
     ),
     "crash": _unknown_end,
     **dict.fromkeys(
-        (
-            *("config-map-missing", "secret-missing", "claim-missing", "service-account-missing"),
-        ),
+        (*("config-map-missing", "secret-missing", "claim-missing", "service-account-missing"),),
         _is_made,
     ),
     "claim-pending": _provided,
@@ -254,7 +254,9 @@ def _is_given_up(seen: Observation) -> bool:
 
 def _age(seen: Observation) -> float:
     """Seconds for which the workload has been like this: since its newest pod, or its newest revision, was made."""
-    items: list[t.Optional[Object]] = [*seen.current_pods] or [seen.newest_replica_set or seen.newest_job or seen.workload]
+    items: list[t.Optional[Object]] = [*seen.current_pods] or [
+        seen.newest_replica_set or seen.newest_job or seen.workload
+    ]
     made = [str(item["metadata"].get("creationTimestamp") or "") for item in items if item]
     newest = max(made, key=moment, default="")
     return min(seconds_since(seen, newest), 10**6) if newest else seen.waited

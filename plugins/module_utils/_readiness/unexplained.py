@@ -84,7 +84,7 @@ def _errors(seen: Observation, pods: t.Sequence[Object]) -> list[str]:
 def _conditions(seen: Observation, pods: t.Sequence[Object]) -> list[str]:
     items = [*pods, *([seen.workload] if seen.workload else [])]
     return [
-        f"{item['kind'] if 'kind' in item else 'pod'} {item['metadata']['name']}: {found['type']} is {found['status']}:"
+        f"{item.get('kind', 'pod')} {item['metadata']['name']}: {found['type']} is {found['status']}:"
         f" {short(str(found.get('message') or found.get('reason')))}"
         for item in items
         for found in (item.get("status") or {}).get("conditions") or []

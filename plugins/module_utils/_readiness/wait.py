@@ -60,7 +60,9 @@ STEADY = 2.0  # seconds that a program without a readiness probe has to run befo
 GIVES_UP = 20.0  # seconds in which a program that may not read what it watches gives up, or turns out to do without
 BUSY = 20.0  # seconds for which the API server may be too busy, or away, to answer
 WATCHES = re.compile(r"failed to (?:list|watch)|Failed to watch|reflector", re.IGNORECASE)
-STANDBY = re.compile(r"not (?:the )?leader|leader failed|attempting to acquire leader lease|stand-?by|follower", re.IGNORECASE)
+STANDBY = re.compile(
+    r"not (?:the )?leader|leader failed|attempting to acquire leader lease|stand-?by|follower", re.IGNORECASE
+)
 EVIDENCE_FILE = "observation.json"
 
 
@@ -120,9 +122,8 @@ class _Wait:
     def may_end(self, seen: Observation) -> bool:
         """Whether a program that is ready says what will end it: that it may not list or watch what it needs."""
         process_runs = [(pod["metadata"]["uid"], _restarts(pod, "")) for pod in seen.current_pods]
-        if is_forbidden(seen):
-            if self.forbidden_since is None:
-                self.forbidden_since, self.forbidden_runs = time.monotonic(), process_runs
+        if is_forbidden(seen) and self.forbidden_since is None:
+            self.forbidden_since, self.forbidden_runs = time.monotonic(), process_runs
         if self.forbidden_since is None:
             return False
         return process_runs != self.forbidden_runs or time.monotonic() - self.forbidden_since < GIVES_UP
@@ -191,7 +192,7 @@ def is_ready(seen: Observation) -> bool:
 
 
 def is_forbidden(seen: Observation) -> bool:
-    """Whether a program says that it may not list or watch something: what client-go's reflectors say again and again."""
+    """Whether a program says that it may not list or watch something, as client-go's reflectors say it."""
     return any(
         WATCHES.search(said.text) and (kind := kind_of(said.text)) is not None and kind.name == "rbac"
         for key, log in seen.logs.items()

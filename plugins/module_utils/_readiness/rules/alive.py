@@ -24,7 +24,15 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule
     "Programs that run and are not ready",
     gives=(
         *("rbac-forbidden", "crd-missing", "config-file-missing", "config-error", "config-key-missing", "bad-argument"),
-        *("file-permission", "open-files", "token-not-mounted", "disk-full", "port-in-use", "port-not-allowed", "crash"),
+        *(
+            "file-permission",
+            "open-files",
+            "token-not-mounted",
+            "disk-full",
+            "port-in-use",
+            "port-not-allowed",
+            "crash",
+        ),
     ),
     phases=(TIMEOUT,),
 )
@@ -45,7 +53,8 @@ def says_why(seen: Observation) -> t.Iterator[Diagnosis]:
             more = f"; {known.more}" if known.more else ""
             yield Diagnosis(
                 cause=known.cause,
-                sentence=f"Container {status['name']} of pod {name} runs, is not ready, and says: {quoted(told.said.text)}{more}",
+                sentence=f"Container {status['name']} of pod {name} runs, is not ready, and says:"
+                f" {quoted(told.said.text)}{more}",
                 evidence=log_end(seen, name, status["name"]),
                 remedy=known.remedy,
                 setting=MANIFEST,

@@ -248,7 +248,7 @@ def mount_failed(seen: Observation) -> t.Iterator[Diagnosis]:
 
 @rule("Images, configuration, volumes", like=mount_failed, phases=(TIMEOUT,))
 def mount_not_done(seen: Observation) -> t.Iterator[Diagnosis]:
-    """For when the time is over: any word of the kubelet or a controller about a volume of a pod that has not started."""
+    """For when the time is over: any word about a volume of a pod that has not started."""
     for pod in seen.current_pods:
         if (pod.get("status") or {}).get("phase") != "Pending" or _has_started(pod):
             continue

@@ -21,7 +21,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.reader
     seconds_since,
     specification,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule import SETTLING, TIMEOUT, rule
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule import SETTLING, rule
 
 VOLUME = "coverage-data"  # as coverage mode names it
 STARTING = 1.0  # seconds from a container's start to its program's first file

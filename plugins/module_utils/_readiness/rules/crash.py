@@ -343,7 +343,8 @@ def crash_verdict(seen: Observation, pod: Object, status: Object, ended: Object)
             sentence=f"{who} ends with exit code 0 each time it starts: it does its work and exits{words}",
             remedy="Let it stay in the foreground: a container ends with its first process."
             if BACKGROUND.search(last)
-            else f"A {seen.kind} is for programs that keep running; use a Job, or pass the arguments that make it serve.",
+            else f"A {seen.kind} is for programs that keep running; use a Job, or pass the arguments"
+            " that make it serve.",
         ), True
     hidden = any(item.startswith(f"log of {name}/{container}") for item in seen.unseen)
     crash = verdict(

@@ -173,19 +173,20 @@ def _unknown_name(seen: Observation, item: Dependency, what: str, evidence: list
         return _plain(sentence, evidence, remedy, cause=cause), False
     if spec.get("type") == "ExternalName":
         target = spec.get("externalName")
-        sentence = (
-            f"{what} needs {_where(item, host)}, an ExternalName for {target}, and {target} does not resolve."
-        )
+        sentence = f"{what} needs {_where(item, host)}, an ExternalName for {target}, and {target} does not resolve."
         return _plain(sentence, evidence, f"Correct externalName of the Service: {target}.", cause=cause), True
-    if policy in ("Default", "None") or (policy == "ClusterFirst" and (pod or {})["spec"].get("hostNetwork")):
-        if item.inside:
-            shown = f"dnsPolicy {policy}" + (" with hostNetwork" if policy == "ClusterFirst" else "")
-            sentence = f"{what} needs {host}, and its pod has {shown}: names of this cluster do not resolve there."
-            better = "ClusterFirst" if policy != "ClusterFirst" else "ClusterFirstWithHostNet"
-            return _plain(sentence, [*evidence, f"dnsPolicy: {policy}"], f"Set dnsPolicy: {better}.", cause=cause), True
+    on_host = policy == "ClusterFirst" and bool((pod or {})["spec"].get("hostNetwork"))
+    if item.inside and (policy in ("Default", "None") or on_host):
+        shown = f"dnsPolicy {policy}{' with hostNetwork' if on_host else ''}"
+        sentence = f"{what} needs {host}, and its pod has {shown}: names of this cluster do not resolve there."
+        better = "ClusterFirstWithHostNet" if on_host else "ClusterFirst"
+        return _plain(sentence, [*evidence, f"dnsPolicy: {policy}"], f"Set dnsPolicy: {better}.", cause=cause), True
     name, _dot, domain = host.partition(".svc.")
     if item.service is not None and domain and domain != CLUSTER_DOMAIN:
-        sentence = f"{what} needs {host}, a name that does not resolve: the domain of a cluster is {CLUSTER_DOMAIN}, not {domain}."
+        sentence = (
+            f"{what} needs {host}, a name that does not resolve: the domain of a cluster is {CLUSTER_DOMAIN}, not"
+            f" {domain}."
+        )
         return _plain(sentence, evidence, f"Use {name}.svc, or {name}.svc.{CLUSTER_DOMAIN}.", cause=cause), True
     if item.service is not None:
         # it is there now; the next start will find it

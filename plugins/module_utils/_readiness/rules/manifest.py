@@ -21,7 +21,7 @@ EXPANSION = re.compile(r"(?<!\$)\$\((?P<name>[A-Za-z_][\w.\-]*)\)")
 SERVICE_LINK = re.compile(r"^(?:tcp|udp)://[\d.]+:\d+$")
 NAMES = re.compile(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b")
 SHORTEST = 4  # characters of a value that is looked for in a text
-TOKEN_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
+ACCOUNT_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
 def place(pod: Object, container: str, field: str = "") -> str:
@@ -187,8 +187,8 @@ def missing_key(seen: Observation, pod: Object, container: str, path: str) -> tu
     has = f"it has {', '.join(files)}" if files else "it is empty"
     if sub and inside == ".":
         sentence = (
-            f"subPath {sub} of the mount at {mount['mountPath']} is no key of {kind} {name} ({has}), so Kubernetes mounts"
-            " an empty folder there"
+            f"subPath {sub} of the mount at {mount['mountPath']} is no key of {kind} {name} ({has}), so"
+            " Kubernetes mounts an empty folder there"
         )
         return sentence, f"Correct subPath, or the key of {kind} {name}.", "config-key-missing"
     sentence = f"{path} is in the mount of {kind} {name}, which has no {wanted} ({has})"

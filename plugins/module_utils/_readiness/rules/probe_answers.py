@@ -9,6 +9,7 @@ The kubelet's words are those of Kubernetes' pkg/probe (http, tcp, grpc, exec) w
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
@@ -37,12 +38,11 @@ SCHEME_SIGNS = ("server gave HTTP response to HTTPS client", "malformed HTTP res
 TLS_WANTED = "Client sent an HTTP request to an HTTPS server"
 GRPC_FRAME = "\\x00\\x00"  # of HTTP/2, which a gRPC server begins with
 LOOPBACK = ("127.0.0.1", "[::1]")
-EVERYWHERE = ("0.0.0.0", "[::]")
 ABSENT = (404, 405, 410, 501)
 # an answer that says no more than its status
 EMPTY = re.compile(
-    r"\W*(?:ok|up|down|not ?ready|unhealthy|unavailable|service unavailable|internal server error|error|errors|fail|failed|"
-    r"failure|false|true|null|status|ready|healthy|\d+|\W)*",
+    r"\W*(?:ok|up|down|not ?ready|unhealthy|unavailable|service unavailable|internal server error|error|"
+    r"errors|fail|failed|failure|false|true|null|status|ready|healthy|\d+|\W)*",
     re.IGNORECASE,
 )
 # of a program that lists its checks (apiserver's healthz, controller-runtime): what failed
@@ -161,10 +161,12 @@ def refused(asked: Asked) -> Judged:
     at = {item.rpartition(":")[0] for item in asked.listeners if item.endswith(f":{port}")}
     if at and at <= set(LOOPBACK):
         sentence = (
-            f"{asked.who} is refused: the program listens at {', '.join(sorted(at))}:{port} only, the loopback of the pod,"
-            " where the kubelet cannot reach it."
+            f"{asked.who} is refused: the program listens at {', '.join(sorted(at))}:{port} only, the loopback of the"
+            " pod, where the kubelet cannot reach it."
         )
-        return asked.verdict("listens-on-loopback", sentence, f"Let it listen on all addresses (0.0.0.0:{port}, or :{port})."), True
+        return asked.verdict(
+            "listens-on-loopback", sentence, f"Let it listen on all addresses (0.0.0.0:{port}, or :{port})."
+        ), True
     others = [item for item in asked.answers if item["status"] and item["port"] != port]
     good = next((item for item in others if 200 <= item["status"] < 400), None)
     if good is not None:
@@ -202,7 +204,9 @@ def answered(asked: Asked) -> Judged:
         return absent(asked, status)
     if status in (401, 403, 407):
         sentence = f"{what}, which wants a login: it answers {status}{told(body)}."
-        remedy = f"Serve the health check without authentication, or send its header in {asked.where}.httpGet.httpHeaders."
+        remedy = (
+            f"Serve the health check without authentication, or send its header in {asked.where}.httpGet.httpHeaders."
+        )
         return asked.verdict("probe-unauthorized", sentence, remedy), True
     if 300 <= status < 400:
         sentence = f"{what}, which redirects it ({status}){told(body)}."
@@ -268,10 +272,18 @@ def by_grpc(asked: Asked) -> Judged:
     message = asked.message
     service = (asked.probe["grpc"] or {}).get("service") or ""
     if "does not implement the grpc health protocol" in message or "UNIMPLEMENTED" in message.upper():
-        sentence = f"{asked.who} is a gRPC health check, and the server at port {asked.port} does not implement grpc.health.v1.Health."
-        return asked.verdict("probe-fails", sentence, "Register the health service in the program, or probe the port with tcpSocket."), True
+        sentence = (
+            f"{asked.who} is a gRPC health check, and the server at port {asked.port} does not implement"
+            " grpc.health.v1.Health."
+        )
+        return asked.verdict(
+            "probe-fails", sentence, "Register the health service in the program, or probe the port with tcpSocket."
+        ), True
     if "unknown service" in message or "NotFound" in message or "NOT_FOUND" in message:
-        sentence = f"{asked.who} asks for gRPC service {service}, which the program's health check does not know: {quoted(message)}"
+        sentence = (
+            f"{asked.who} asks for gRPC service {service}, which the program's health check does not know:"
+            f" {quoted(message)}"
+        )
         return asked.verdict("probe-fails", sentence, f"Correct service in {asked.where}.grpc."), True
     sentence = f"{asked.who}, a gRPC health check at port {asked.port}, fails: {quoted(message)}"
     return asked.verdict("probe-fails", sentence, "See the log of the program for what it waits for."), False
@@ -283,7 +295,9 @@ def otherwise(asked: Asked) -> tuple[Diagnosis, bool]:
         command = " ".join((asked.probe.get("exec") or {}).get("command") or [])
         said = asked.message.partition("probe failed: ")[2] or asked.message
         sentence = f"{asked.who} runs {command}, which fails: {quoted(said) or 'it says nothing'}"
-        return asked.verdict("probe-fails", sentence, f"Cure what it says, or correct the command in {asked.where}."), bool(said.strip())
+        return asked.verdict(
+            "probe-fails", sentence, f"Cure what it says, or correct the command in {asked.where}."
+        ), bool(said.strip())
     sentence = f"Pod {asked.name} runs, but its {asked.kind} probe fails: {quoted(asked.message)}"
     remedy = "A status of 5xx means that the program itself says it is not ready: see its log for what it waits for."
     return asked.verdict("probe-fails", sentence, remedy), False
@@ -299,10 +313,8 @@ def reason_in(body: str) -> str:
         return "; ".join(failed)
     text = body.strip()
     if text.startswith("{"):
-        try:
+        with contextlib.suppress(ValueError):
             text = ", ".join(_leaves(json.loads(text)))
-        except ValueError:
-            pass
     if text.startswith("<"):
         text = re.sub(r"<[^>]+>", " ", text)
     text = " ".join(text.split())

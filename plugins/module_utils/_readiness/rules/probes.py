@@ -99,7 +99,7 @@ PERSISTENT = 2.0  # seconds for which a probe has to fail the same way
     Cause(
         "listens-on-loopback",
         title="The program listens on the loopback address only",
-        why="The kernel's table of sockets has the probe's port at 127.0.0.1 or ::1, where only the pod itself reaches it.",
+        why="The kernel's sockets have the probe's port at 127.0.0.1 or ::1, where only the pod itself reaches it.",
         remedy="Let the program listen on all addresses.",
         settings=("workload.objects",),
         terminal="no",
@@ -182,7 +182,11 @@ def is_too_slow(seen: Observation, pod: Object, container: str) -> bool:
     """Whether an answer to its liveness or startup probe was measured, and takes longer than the probe waits."""
     for kind in ("liveness", "startup"):
         probe = probe_of(pod, container, kind)
-        own = probe_answers.answer(seen, pod["metadata"]["name"], port_of(pod, container, probe), path_of(probe)) if probe else None
+        own = (
+            probe_answers.answer(seen, pod["metadata"]["name"], port_of(pod, container, probe), path_of(probe))
+            if probe
+            else None
+        )
         if own is not None and own["status"] and own["seconds"] > int(probe.get("timeoutSeconds") or 1):
             return True
     return False

@@ -63,8 +63,8 @@ def hook_failed(seen: Observation) -> t.Iterator[Diagnosis]:
                 where = manifest.place(pod, container["name"], "lifecycle.postStart")
                 yield Diagnosis(
                     cause="post-start-hook",
-                    sentence=f"The postStart hook of container {container['name']} in pod {pod['metadata']['name']}{shown}"
-                    f" fails: {why}; Kubernetes kills the container for it.",
+                    sentence=f"The postStart hook of container {container['name']} in pod"
+                    f" {pod['metadata']['name']}{shown} fails: {why}; Kubernetes kills the container for it.",
                     evidence=[message],
                     remedy=f"Correct or remove {where}.",
                     setting=MANIFEST,
@@ -78,15 +78,7 @@ def hook_failed(seen: Observation) -> t.Iterator[Diagnosis]:
 
 @rule(
     "A place to run",
-    Cause(
-        "node-missing",
-        title="The pod names a node that does not exist",
-        why="`nodeName` is set, so no scheduler looks at the pod, and no kubelet takes it.",
-        remedy="Remove `nodeName`, or name a node of this cluster.",
-        settings=("workload.objects",),
-        terminal="after 2 s",
-    ),
-    gives=("unschedulable",),
+    gives=("unschedulable", "node-missing"),
 )
 def nobody_takes_it(seen: Observation) -> t.Iterator[Diagnosis]:
     """A pod that is for a node, or for a scheduler, that is not there."""
@@ -110,8 +102,8 @@ def nobody_takes_it(seen: Observation) -> t.Iterator[Diagnosis]:
             continue
         yield Diagnosis(
             cause="unschedulable",
-            sentence=f"Pod {pod['metadata']['name']} waits for scheduler {scheduler}, which has not said a word about it:"
-            " no scheduler of that name runs here.",
+            sentence=f"Pod {pod['metadata']['name']} waits for scheduler {scheduler}, which has not said a word about"
+            " it: no scheduler of that name runs here.",
             evidence=[f"schedulerName: {scheduler}", "no condition PodScheduled, no event"],
             remedy=f"Remove schedulerName from the pod's spec, or run scheduler {scheduler}.",
             setting=MANIFEST,
@@ -157,8 +149,8 @@ def ready_but(seen: Observation) -> t.Iterator[Diagnosis]:
     if minimum and available < seen.wanted:
         yield Diagnosis(
             cause="min-ready-seconds",
-            sentence=f"{count(len(seen.ready_pods), 'pod')} of {name_of(seen)} is ready, and counts as available only after"
-            f" minReadySeconds: {minimum}.",
+            sentence=f"{count(len(seen.ready_pods), 'pod')} of {name_of(seen)} is ready, and counts as available only"
+            f" after minReadySeconds: {minimum}.",
             evidence=[f"minReadySeconds: {minimum}", f"available: {available} of {seen.wanted}"],
             remedy=f"Lower spec.minReadySeconds ({minimum}), or give the gate more than {minimum} s.",
             setting=MANIFEST,
@@ -237,7 +229,10 @@ def not_due(seen: Observation) -> t.Iterator[Diagnosis]:
     yield Diagnosis(
         cause="not-due-yet",
         sentence=f"{name_of(seen)} has not run: its schedule is {schedule}{f' in {zone}' if zone else ''}.",
-        evidence=[f"schedule: {schedule}", f"lastScheduleTime: {(seen.workload.get('status') or {}).get('lastScheduleTime')}"],
+        evidence=[
+            f"schedule: {schedule}",
+            f"lastScheduleTime: {(seen.workload.get('status') or {}).get('lastScheduleTime')}",
+        ],
         remedy=f"Start a Job by hand (kubectl create job --from=cronjob/{seen.name}), or correct spec.schedule.",
         setting=MANIFEST,
     )

@@ -74,7 +74,7 @@ def _known(entry: Said) -> t.Optional[Telling]:
 
 
 # a kind that is told apart from what a client says by more than a word
-OWN_FIRST = ("rbac", "token", "kind-missing", "open-files", "time-zone", "variable-missing", "argument", "port-in-use")
+OWN_FIRST = ("expansion", "rbac", "token", "kind-missing", "open-files", "time-zone", "variable-missing", "argument", "port-in-use")
 CALM_FORMS = ("status", "auth", "schema", "denied", "tls", "plain", "exhausted", "absent", "conflict")
 
 
@@ -111,6 +111,7 @@ def known(seen: Observation, pod: Object, container: str, kind: Kind, text: str)
 
 SETTINGS = ("malformed", "variable-missing")
 PLAIN: dict[str, tuple[str, str]] = {
+    "expansion": ("config-error", "Define the variable before it is used: Kubernetes left it as it is."),
     "open-files": (
         "open-files",
         "Raise the limit of open files (RLIMIT_NOFILE, ulimit -n), or close the file descriptors that are not used.",
@@ -175,7 +176,7 @@ def _argument(_seen: Observation, pod: Object, container: str, kind: Kind) -> Kn
 
 def _missing_file(seen: Observation, pod: Object, container: str, kind: Kind) -> Known:
     path = kind.what("path", "node", "python").strip("\"'")
-    if path.startswith(manifest.TOKEN_FOLDER):
+    if path.startswith(manifest.ACCOUNT_FOLDER):
         return _token(seen, pod, container, kind)
     if not path.startswith("/"):
         return Known("config-file-missing", "", FILE_REMEDY)
@@ -185,7 +186,9 @@ def _missing_file(seen: Observation, pod: Object, container: str, kind: Kind) ->
     return Known("config-file-missing", manifest.of_path(pod, container, path), FILE_REMEDY)
 
 
-FILE_REMEDY = "Mount the file (a ConfigMap or Secret) where the program looks for it, or correct the path that it is given."
+FILE_REMEDY = (
+    "Mount the file (a ConfigMap or Secret) where the program looks for it, or correct the path that it is given."
+)
 
 
 def _not_writable(_seen: Observation, pod: Object, container: str, kind: Kind) -> Known:
@@ -242,7 +245,7 @@ def _zone(_seen: Observation, _pod: Object, _container: str, kind: Kind) -> Know
     return Known(
         "config-error",
         f"the image has no time zone data for {kind.what('what')}" if kind.what("what") else "",
-        'Build the program with time/tzdata (go build -tags timetzdata), or copy /usr/share/zoneinfo into the image.',
+        "Build the program with time/tzdata (go build -tags timetzdata), or copy /usr/share/zoneinfo into the image.",
     )
 
 

@@ -249,7 +249,9 @@ def _verdict(seen: Observation, pod: Object, message: str, reason: str) -> Diagn
             return waiting
         remedy, cause = "Find out why the PersistentVolumeClaim is not bound (kubectl describe pvc).", "claim-pending"
     elif reason == "affinity":
-        remedy = "Ask for fewer replicas than there are nodes, or prefer in place of require in podAntiAffinity and topologySpreadConstraints."
+        remedy = (
+            "Ask for no more replicas than there are nodes, or let podAntiAffinity and topology spread only prefer."
+        )
     elif reason == "volume-node":
         remedy, cause = "Let the pod run where its volume is, or delete the volume.", "volume-elsewhere"
     sentence = f"No node can take pod {name}: {f'{more} ({why}).' if more else why}"

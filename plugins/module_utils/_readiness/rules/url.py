@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""Causes of an address that does not answer though all pods are ready: each step from the URL to the pods is resolved."""
+"""Causes of an address that does not answer though all pods are ready: each step from the URL to them is resolved."""
 
 from __future__ import annotations
 
@@ -105,8 +105,8 @@ def _unselected(seen: Observation) -> Diagnosis:
         has = ", ".join(f"{key}={own[key]}" if key in own else f"no label {key}" for key in sorted(wrong))
         return Diagnosis(
             cause="service-without-endpoints",
-            sentence=f"All pods are ready, but Service {seen.namespace}/{near[0]} selects {_labels(wrong)}, and the pods"
-            f" have {has}, so nothing leads to them from {seen.url}: {seen.url_answer or 'no answer'}.",
+            sentence=f"All pods are ready, but Service {seen.namespace}/{near[0]} selects {_labels(wrong)}, and the"
+            f" pods have {has}, so nothing leads to them from {seen.url}: {seen.url_answer or 'no answer'}.",
             evidence=evidence,
             remedy=f"Correct spec.selector of Service {near[0]}, or the labels of the pods.",
             setting=MANIFEST,
@@ -147,7 +147,12 @@ def _wrong_target(seen: Observation, service: Object) -> t.Optional[Diagnosis]:
     """A number that no container of the pods declares, while they declare others."""
     name = service["metadata"]["name"]
     declared = sorted(
-        {port for pod in seen.ready_pods for item in specifications(pod["spec"]) for port in declared_ports(pod, item["name"])}
+        {
+            port
+            for pod in seen.ready_pods
+            for item in specifications(pod["spec"])
+            for port in declared_ports(pod, item["name"])
+        }
     )
     for port in service["spec"].get("ports") or []:
         target = port.get("targetPort", port.get("port"))
@@ -157,7 +162,11 @@ def _wrong_target(seen: Observation, service: Object) -> t.Optional[Diagnosis]:
                 cause="service-without-endpoints",
                 sentence=f"All pods are ready, but Service {seen.namespace}/{name} sends port {port.get('port')} to"
                 f" targetPort {target}, and the pods declare {has}: {seen.url} says {seen.url_answer or 'nothing'}.",
-                evidence=[*_answer(seen), f"Service {name}: port {port.get('port')} to {target}", f"containerPort: {has}"],
+                evidence=[
+                    *_answer(seen),
+                    f"Service {name}: port {port.get('port')} to {target}",
+                    f"containerPort: {has}",
+                ],
                 remedy=f"Correct targetPort of Service {name}: {has}.",
                 setting=MANIFEST,
             )
@@ -177,7 +186,9 @@ def _wrong_node_port(seen: Observation, service: Object) -> t.Optional[Diagnosis
     name, spec = service["metadata"]["name"], service["spec"]
     numbers = ", ".join(str(port["nodePort"]) for port in spec.get("ports") or [] if port.get("nodePort"))
     has = f"has nodePort {numbers}" if numbers else f"is of type {spec.get('type', 'ClusterIP')} and has no nodePort"
-    leading = f"port {host_port} of this host leads to node port {wanted[0]}" if leads else f"it asks node port {wanted[0]}"
+    leading = (
+        f"port {host_port} of this host leads to node port {wanted[0]}" if leads else f"it asks node port {wanted[0]}"
+    )
     return Diagnosis(
         cause="url-unreachable",
         sentence=f"All pods are ready, but {seen.url} leads to none of them: {leading}, and Service"
@@ -196,8 +207,8 @@ def _local_only(seen: Observation, service: Object) -> t.Optional[Diagnosis]:
     name = service["metadata"]["name"]
     return Diagnosis(
         cause="url-unreachable",
-        sentence=f"All pods are ready, but Service {seen.namespace}/{name} has externalTrafficPolicy: Local, so only node"
-        f" {', '.join(nodes)}, where the pods are, answers at its nodePort; {seen.url} says"
+        sentence=f"All pods are ready, but Service {seen.namespace}/{name} has externalTrafficPolicy: Local, so only"
+        f" node {', '.join(nodes)}, where the pods are, answers at its nodePort; {seen.url} says"
         f" {seen.url_answer or 'nothing'}.",
         evidence=[*_answer(seen), "externalTrafficPolicy: Local"],
         remedy=f"Set externalTrafficPolicy: Cluster in Service {name}, or ask a node that has a pod.",

@@ -73,10 +73,11 @@ def test_the_level_of_an_error_is_known(logger: str) -> None:
 @pytest.mark.parametrize(
     ("entry", "text", "level"),
     [
-        ('{"level":50,"time":1767225600000,"pid":1,"err":{"type":"Error","message":"connect ECONNREFUSED 10.0.0.1:80"},"msg":"cannot start"}',
+        ('{"level":50,"time":1767225600000,"err":{"type":"Error","message":"connect ECONNREFUSED 10.0.0.1:80"},'
+         '"msg":"cannot start"}',
          "cannot start: connect ECONNREFUSED 10.0.0.1:80", "error"),
         ('{"severity":"ERROR","message":"boom"}', "boom", "error"),
-        ("2026-01-01 00:00:00,123 [main] ERROR com.acme.Orders - no luck", "[main] ERROR com.acme.Orders - no luck", ""),
+        ("2026-01-01 00:00:00,123 [main] ERROR com.acme - no luck", "[main] ERROR com.acme - no luck", ""),
         ("2026-01-01T00:00:00Z INFO listening on :8080", "listening on :8080", "info"),
         ("[2026-01-01 00:00:00 +0000] [7] [ERROR] no luck", "[7] [ERROR] no luck", ""),
         ("plain words", "plain words", ""),

@@ -25,12 +25,30 @@ NAMED = tuple(
     for kind in ("[Pp]od", "[Cc]ontainer", "[Nn]ode", "[Ii]mage", "Service", "ConfigMap", "Secret", "ServiceAccount")
 )
 WORDS = {
-    *("names", "selects", "rejects", "is", "of", "has", "and", "that", "which", "for", "in", "to", "port", "can", "cannot"),
+    *(
+        "names",
+        "selects",
+        "rejects",
+        "is",
+        "of",
+        "has",
+        "and",
+        "that",
+        "which",
+        "for",
+        "in",
+        "to",
+        "port",
+        "can",
+        "cannot",
+    ),
     *("yet", "still", "does", "where", "with", "names", "or", "matches", "on", "it", "was", "ends"),
 }
 PORT = re.compile(r"\bport (?P<port>\d{2,5})\b")
 ANSWERS = re.compile(r"port (?P<port>\d+) answers (?P<path>\S+) with (?P<status>\d{3})")
-NOT_THERE = re.compile(r"There is no (?P<kind>ConfigMap|Secret|ServiceAccount|PersistentVolumeClaim) [\w-]+/(?P<name>[\w.-]+)")
+NOT_THERE = re.compile(
+    r"There is no (?P<kind>ConfigMap|Secret|ServiceAccount|PersistentVolumeClaim) [\w-]+/(?P<name>[\w.-]+)"
+)
 NOT_ON_NODE = re.compile(r"[Ii]mage (?P<image>\S+) is not on node (?P<node>[\w.-]+)")
 IS_ON = re.compile(r"it is on (?P<nodes>[\w., -]+?)\.")
 
@@ -89,20 +107,27 @@ def pulled_always(*, there: bool) -> Observation:
     """A container whose image cannot be pulled; the node has it, or not."""
     pod = {
         "metadata": {"name": "p", "uid": "p", "namespace": "a"},
-        "spec": {"nodeName": "worker", "containers": [{"name": "c", "image": "localhost/orders:1", "imagePullPolicy": "Always"}]},
+        "spec": {
+            "nodeName": "worker",
+            "containers": [{"name": "c", "image": "localhost/orders:1", "imagePullPolicy": "Always"}],
+        },
         "status": {
             "phase": "Pending",
             "containerStatuses": [
                 {
                     "name": "c",
                     "ready": False,
-                    "state": {"waiting": {"reason": "ImagePullBackOff", "message": "dial tcp [::1]:443: connection refused"}},
+                    "state": {
+                        "waiting": {"reason": "ImagePullBackOff", "message": "dial tcp [::1]:443: connection refused"}
+                    },
                 }
             ],
         },
     }
     images = {"worker": ["localhost/orders:1"] if there else ["localhost/other:1"]}
-    return Observation("Pod", "a", "p", workload=pod, pods=[pod], images=images, now="2026-01-01T00:01:00Z", waited=60, full=True)
+    return Observation(
+        "Pod", "a", "p", workload=pod, pods=[pod], images=images, now="2026-01-01T00:01:00Z", waited=60, full=True
+    )
 
 
 def test_an_image_that_the_node_has_is_not_said_to_be_missing() -> None:
