@@ -211,7 +211,8 @@ def _service_of(item: Dependency, services: list[Object], namespace: str, config
     if not host:
         # the client did not say what it connected to: a Service that the container's configuration names
         for (where, name), service in by_name.items():
-            if where == namespace and re.search(NAMED.format(re.escape(name)), configured, re.MULTILINE):
+            spelt = name if where == namespace else f"{name}.{where}"
+            if re.search(NAMED.format(re.escape(spelt)) if where == namespace else re.escape(spelt), configured, re.M):
                 item.host, item.service, item.inside = name, service, True
                 return
         return

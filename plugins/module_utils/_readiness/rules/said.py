@@ -27,6 +27,8 @@ GIVES_UP = re.compile(
     r"caches? to sync|problem running manager|cancel|aborted|see (?:above|log)|closed|bye",
     re.IGNORECASE,
 )
+# of Go's runtime about its counters, not of the program
+OF_COVERAGE = re.compile(r"coverage (?:counter|meta-?)\s?data emit failed|GOCOVERDIR not set")
 LEAVING = re.compile(r"shutting down|shutdown|exiting|terminat|stopp|bye|cleanup|closing|closed", re.IGNORECASE)
 USAGE = re.compile(r"^\s*usage\b", re.IGNORECASE)
 
@@ -46,7 +48,7 @@ def telling(lines: t.Sequence[str], *, ended: bool) -> t.Optional[Telling]:
     The last entry whose error is known. Of a program that ended, what it said before its last error tells only where
     that one says that it gave up.
     """
-    said = entries(before_usage(lines))[-MOST:]
+    said = [item for item in entries(before_usage(lines)) if not OF_COVERAGE.search(item.text)][-MOST:]
     unknown: t.Optional[Telling] = None
     for number, entry in enumerate(reversed(said)):
         if entry.is_excused and len(said) > 1:
@@ -74,7 +76,10 @@ def _known(entry: Said) -> t.Optional[Telling]:
 
 
 # a kind that is told apart from what a client says by more than a word
-OWN_FIRST = ("expansion", "rbac", "token", "kind-missing", "open-files", "time-zone", "variable-missing", "argument", "port-in-use")
+OWN_FIRST = (
+    *("expansion", "rbac", "token", "kind-missing", "open-files", "time-zone", "variable-missing", "argument"),
+    *("port-in-use",),
+)
 CALM_FORMS = ("status", "auth", "schema", "denied", "tls", "plain", "exhausted", "absent", "conflict")
 
 
