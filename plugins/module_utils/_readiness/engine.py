@@ -53,6 +53,7 @@ ORDER: tuple[t.Callable[[Observation], t.Iterable[Diagnosis]], ...] = (
     admission.pods_not_created,
     rollout.nobody_takes_it,
     scheduling.unschedulable,
+    scheduling.claim_unbound,
     pods.no_sandbox,
     configuration.mount_failed,
     image.image_not_usable,
