@@ -80,6 +80,8 @@ class Fault:
     cleanup: tuple[Object, ...] = ()
     # the end of a wait that a verdict ends long before; where the time limit itself is the fault, it is in fault.yml
     patience: float = 180.0
+    # only injected with --all, or by its name
+    slow: bool = False
 
     @property
     def namespace(self) -> str:

@@ -559,13 +559,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="faults; all by default")
     parser.add_argument("--cluster", help="a kind cluster with a worker; default: one is made, and deleted in the end")
+    parser.add_argument("--all", action="store_true", help="those, too, that take long")
     parser.add_argument("--strict", action="store_true", help="a verdict that comes too late is a failure, too")
     parser.add_argument("--measure-rollout", action="store_true", help="run kubectl rollout status beside, to its end")
     parser.add_argument("--junit", type=Path, metavar="FILE", help="write the checks there, too")
     options = parser.parse_args()
     names = [name for item in options.names for name in item.split(",") if name]
     try:
-        faults = library.load(names=names)
+        faults = [fault for fault in library.load(names=names) if names or options.all or not fault.slow]
     except library.BadFault as error:
         print(error)
         return 2

@@ -55,10 +55,22 @@ gives the verdict; what the others found is in `also`, one for each container. K
 codes, conditions) decide wherever there are any. Where it only has a message, small patterns read it, each with its
 origin in Kubernetes' source next to it; of logs, the forms of Go's own packages and of the usual clients.
 
-**Terminal** causes end the wait at once: waiting cannot cure them. The others are given when the time is over,
-instead of "timed out". Before a terminal verdict, the gate makes a full observation: what cured itself meanwhile,
-or may still come (a dependency that only starts), was not terminal. A program that says it cannot reach something
-has to go on for 2 s more: it may be about to end, and find it in its next process run.
+**Terminal** causes end the wait at once: no passing of time cures them, only somebody's change. The others are given
+when the time is over, instead of "timed out". Where Kubernetes, a controller or the program tries again, the wait
+goes on: a probe asks again, a program that lives may connect at its next try, one that ended once is started again,
+a Secret may come of a Certificate, a table of a Job that runs. So what a program says that it cannot reach is
+terminal only when it has ended for it twice, and nothing else in its namespace still comes up; and a probe that fails
+only when Kubernetes has killed the container for it twice. Before a terminal verdict, the gate makes a full
+observation: what cured itself meanwhile was not terminal.
+
+A pod that is ready and whose log says that it may not list or watch something is watched for 20 s more: controllers
+end when their caches were not filled. Pods that are not ready because another one leads (they say so, and a Lease
+names a pod that is ready) are ready by design.
+
+Logs are read whichever logger wrote them: JSON, logfmt, klog, zap's and zerolog's console, plain text over several
+lines. Of an entry count the message and its error, not the time, the level or the stack. The entry that tells is the
+last one whose error is of a known kind; what a program says it does without, and what the kubelet says in place of a
+log, is none. What the entry names (a path, a variable, a host) is then looked up in the manifest and the namespace.
 
 The same rules answer `playbooks/diagnosis.yml`, for any workload of any cluster, in one observation. It needs the
 right to read the workload, its pods and their events; what else its user may not read (nodes, logs, ReplicaSets,

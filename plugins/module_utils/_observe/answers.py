@@ -39,6 +39,7 @@ SAID_PORT = re.compile(r"(?::|\bport[ =:]+)(\d{2,5})\b", re.IGNORECASE)
 # of the API server's proxy itself, not of the pod behind it (apimachinery/pkg/util/proxy)
 NOT_REACHED = "error trying to reach service"
 ASK_TIMEOUT = 6.0
+BODY = 400  # characters of an answer that are kept
 
 
 class Answers:
@@ -84,21 +85,26 @@ class Answers:
         prefix = "https:" if scheme == "https" else ""
         url = f"{CORE}/namespaces/{self.seen.namespace}/pods/{prefix}{pod}:{port}/proxy{path}"
         started = time.monotonic()
-        status, error = 0, ""
+        status, error, body = 0, "", ""
         try:
-            self.cluster.dynamic.request(
+            response = self.cluster.dynamic.request(
                 "GET", url, serialize=False, _request_timeout=ASK_TIMEOUT, header_params={"Accept": "*/*"}
             )
-            status = 200
+            status, body = 200, _text(getattr(response, "data", b""))
         except ApiException as refused:
-            body = refused.body.decode(errors="replace") if isinstance(refused.body, bytes) else (refused.body or "")
+            body = _text(refused.body)
             if NOT_REACHED in body or not refused.status:
-                error = body[-200:]
+                error, body = body[-200:], ""
             else:
                 status = int(refused.status)
         except urllib3.exceptions.HTTPError as failed:
             error = type(failed).__name__
-        return {"status": status, "error": error, "seconds": round(time.monotonic() - started, 3)}
+        seconds = round(time.monotonic() - started, 3)
+        return {"status": status, "error": error, "seconds": seconds, "scheme": scheme, "body": body[:BODY]}
+
+
+def _text(body: object) -> str:
+    return body.decode(errors="replace") if isinstance(body, bytes) else str(body or "")
 
 
 def _ports(seen: Observation, pod: Object, container: str) -> list[int]:

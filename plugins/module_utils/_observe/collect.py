@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import re
 import typing as t
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import CommandError
@@ -21,6 +22,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.cli
     Object,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.answers import Answers, ask
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.around import Around
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.needed import Needed
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import (
     Observation,
@@ -28,7 +30,11 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observ
     containers,
     moment,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.on_nodes import list_coverage, program
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.on_nodes import (
+    list_coverage,
+    mapped_ports,
+    program,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.reader import (
     FORBIDDEN,
     LOG_PODS,
@@ -57,6 +63,9 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.target
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.node_images import Node
 
+KUBELETS_OWN = re.compile(
+    r"(?:unable to retrieve container logs for|failed to try resolving symlinks in path) \S+[^\n]*\n?$"
+)
 LOG_TAIL, FULL_LOG_TAIL = 50, 200  # lines; a panic's stack is long
 
 
@@ -120,15 +129,18 @@ class _Look:
         if not seen.rolled_out or seen.full:
             # only who waits needs to know why
             tasks += [self.events, self.nodes]
+        around = Around(self.reader, self.podman, self.target.nodes)
         if seen.full:
             tasks += [self.images, self.services, self.names]
+            if not seen.rolled_out:
+                tasks += [around.moving, around.makers, around.account, around.leases]
         together(tasks)
         if self.target.url and seen.rolled_out:
             seen.url_ready, seen.url_answer = ask(self.target.url)
         if seen.full:
-            tasks = [self.programs, self.port_holders, self.folders]
+            tasks = [self.programs, self.port_holders, self.folders, self.url_ports]
             if not seen.rolled_out:
-                tasks.append(Answers(self.cluster, seen).ask)
+                tasks += [Answers(self.cluster, seen).ask, around.listeners]
                 if self.depth:
                     tasks.append(Needed(self.reader, self.texts, self.target.nodes, self.behind).find)
             together(tasks)
@@ -181,9 +193,9 @@ class _Look:
 
         def fetch(key: str, pod: str, container: str, previous: bool) -> None:
             try:
-                seen.logs[key] = self.cluster.logs(
-                    self.target.namespace, pod, container, previous=previous, lines=lines
-                )
+                text = self.cluster.logs(self.target.namespace, pod, container, previous=previous, lines=lines)
+                # what the kubelet says where there is no log is not the program's
+                seen.logs[key] = "" if KUBELETS_OWN.match(text) else text
             except KubernetesError as error:
                 if error.status not in FORBIDDEN:
                     raise
@@ -196,7 +208,8 @@ class _Look:
                 key, container = f"{name}/{status['name']}", status["name"]
                 again = bool(status.get("restartCount"))
                 ended = (terminated(status) or {}).get("exitCode")
-                if seen.full or again or ended:
+                # of what is ready, too: it may say that it will not be for long
+                if seen.full or seen.rolled_out or again or ended:
                     tasks.append(call(fetch, key, name, container, False))
                 # it may be started again between the look at the pod and the look at its log
                 if again or ended:
@@ -220,6 +233,12 @@ class _Look:
             # does not answer
             with contextlib.suppress(CommandError):
                 self.seen.images[node] = sorted(Node(self.podman, node).images())
+
+    def url_ports(self) -> None:
+        """Where the port of a URL that does not answer leads to."""
+        if self.seen.url and not self.seen.url_ready and self.seen.rolled_out and self.target.nodes:
+            with contextlib.suppress(CommandError):
+                self.seen.url_ports = mapped_ports(self.podman, self.target.nodes)
 
     def folders(self) -> None:
         directory = self.target.volume_directory

@@ -135,7 +135,8 @@ class Needed:
         first = known.setdefault((namespace, name), item)
         if first is not item:
             item.ready, item.unready, item.ready_since = first.ready, first.unready, first.ready_since
-            item.workloads = first.workloads
+            item.workloads, item.targets, item.declared = first.workloads, first.targets, first.declared
+            item.policies = first.policies
             return
         slices = self.reader.allowed(
             f"endpoint slices of {namespace}",
@@ -156,12 +157,35 @@ class Needed:
         since = [condition(pod, "Ready") for pod in pods]
         ready = [str(found.get("lastTransitionTime")) for found in since if found.get("status") == "True"]
         item.ready_since = min(ready, default="")
+        numbers = [port.get("targetPort", port.get("port")) for port in (item.service["spec"].get("ports") or [])]
+        item.targets = [number for number in numbers if isinstance(number, int)]
+        item.declared = sorted(
+            {number for pod in pods for found in specifications(pod["spec"]) for number in declared(found)}
+        )
+        if item.form == "silent":
+            labels = [pod["metadata"].get("labels") or {} for pod in pods]
+            asking = [pod["metadata"].get("labels") or {} for pod in self.seen.pods]
+            item.policies = [
+                *self.policies(namespace, labels),
+                *(self.policies(self.seen.namespace, asking) if self.seen.namespace != namespace else []),
+            ]
         if not item.ready:
             target = self.behind(namespace, selector, pods)
             if target is not None:
                 workload = self.observe(target)
                 item.workloads = [workload]
                 self.seen.unseen += workload.unseen
+
+    def policies(self, namespace: str, labels: t.Sequence[t.Mapping[str, str]]) -> list[str]:
+        """The NetworkPolicies of a namespace that select a pod with some of these labels."""
+        path = f"/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies"
+        found = self.reader.allowed(f"network policies of {namespace}", path)
+        return [
+            f"{namespace}/{item['metadata']['name']}"
+            for item in found
+            for wanted in [((item.get("spec") or {}).get("podSelector") or {}).get("matchLabels") or {}]
+            if any(wanted.items() <= own.items() for own in labels)
+        ]
 
     def behind(self, namespace: str, selector: t.Mapping[str, str], pods: list[Object]) -> t.Optional[Target]:
         """Return the workload whose pods a Service selects."""
@@ -175,6 +199,11 @@ class Needed:
         return None
 
 
+def declared(container: Object) -> list[int]:
+    """The ports that a container says it has."""
+    return [int(item["containerPort"]) for item in container.get("ports") or []]
+
+
 def _service_of(item: Dependency, services: list[Object], namespace: str, configured: str) -> None:
     """Find the Service that a host is: a name, a name with its namespace, or an address."""
     by_name = {(service["metadata"]["namespace"], service["metadata"]["name"]): service for service in services}
@@ -182,7 +211,8 @@ def _service_of(item: Dependency, services: list[Object], namespace: str, config
     if not host:
         # the client did not say what it connected to: a Service that the container's configuration names
         for (where, name), service in by_name.items():
-            if where == namespace and re.search(NAMED.format(re.escape(name)), configured, re.MULTILINE):
+            spelt = name if where == namespace else f"{name}.{where}"
+            if re.search(NAMED.format(re.escape(spelt)) if where == namespace else re.escape(spelt), configured, re.M):
                 item.host, item.service, item.inside = name, service, True
                 return
         return

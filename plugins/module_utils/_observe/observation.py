@@ -51,13 +51,15 @@ class Dependency:
     """Something that a program needs and asked for, as its log or its configuration says.
 
     :ivar host, port: as they were asked for; port 0 where it is not known.
-    :ivar form: what happened: C(refused), C(silent), C(name), C(auth), C(tls), C(schema); C(mentioned) where it is only
-        known from variables, arguments or ConfigMaps.
+    :ivar form: what happened: C(refused), C(silent), C(name), C(auth), C(tls), C(schema) and the others of
+        C(contacts.FORMS); C(mentioned) where it is only known from variables, arguments or ConfigMaps.
     :ivar line: the line that says so. :ivar pod, container: whose it is.
     :ivar inside: whether the name or address can only be one of this cluster.
     :ivar service: the Service that it is; None where there is none. :ivar ready, unready: its endpoints.
     :ivar ready_since: when the first of them became ready, empty where unknown.
     :ivar workloads: the workload behind the Service, observed like any other; at most one.
+    :ivar targets, declared: the ports that the Service sends to, and those that the pods behind it declare.
+    :ivar policies: NetworkPolicies that select the pod that asked, or the pods behind the Service.
     :ivar near: names of Services that come near to a name that does not exist.
     :ivar behind: what the rules found in C(workloads); the engine sets it, and it is not written to a file.
     """
@@ -75,6 +77,9 @@ class Dependency:
     ready_since: str = ""
     workloads: list[Observation] = field(default_factory=list)
     near: list[str] = field(default_factory=list)
+    targets: list[int] = field(default_factory=list)
+    declared: list[int] = field(default_factory=list)
+    policies: list[str] = field(default_factory=list)
     behind: list[Behind] = field(default_factory=list, repr=False, compare=False)
 
 
@@ -93,6 +98,7 @@ class Observation:
     :ivar coverage_watched: whether the coverage folders could be looked at at all.
     :ivar container: name of the instrumented container.
     :ivar url: the address to be reached, empty where none. :ivar url_answer: what it said last ("200", or an error).
+    :ivar url_ports: by port of this host, the ports of the nodes that it leads to; only after a full look.
     :ivar url_ready: whether that was a 2xx status.
     :ivar waited: seconds since the wait began.
 
@@ -104,12 +110,17 @@ class Observation:
         C(PersistentVolumeClaim), C(StorageClass)); a kind that could not be listed is not in it.
     :ivar keys: by name, the keys of each ConfigMap.
     :ivar answers: what the ports of pods said when they were asked: C(pod), C(container), C(port), C(path), C(status)
-        (0: no answer), C(error), C(seconds).
+        (0: no answer), C(error), C(seconds), C(body) (its beginning), C(scheme).
     :ivar dependencies: what the program needs.
     :ivar programs: by pod, whether the file of the running process is instrumented (C(instrumented)) and whether its
         build information says so (C(cover)).
     :ivar folders: by node, whether the folder for the counters is there.
     :ivar port_holders: pods of the whole cluster that hold host ports; only for a pod that finds no free one.
+    :ivar moving: other pods of the namespace that still change by themselves, with what they do.
+    :ivar makers: objects of the namespace from which controllers make Secrets and ConfigMaps (C(Certificate x)).
+    :ivar account: the ServiceAccount of the pods: C(name), C(automountServiceAccountToken).
+    :ivar leases: by name, who holds the leases of the namespace; only where some pods are ready and others are not.
+    :ivar listeners: by C(pod/container), the C(address:port) where its programs listen; only where a probe is refused.
     :ivar unseen: what could not be looked at, and why.
     """
 
@@ -130,6 +141,7 @@ class Observation:
     url: str = ""
     url_answer: str = ""
     url_ready: bool = False
+    url_ports: dict[str, list[int]] = field(default_factory=dict)
     now: str = ""
     waited: float = 0.0
     full: bool = False
@@ -143,6 +155,11 @@ class Observation:
     programs: dict[str, Object] = field(default_factory=dict)
     folders: dict[str, bool] = field(default_factory=dict)
     port_holders: list[Object] = field(default_factory=list)
+    moving: list[str] = field(default_factory=list)
+    makers: list[str] = field(default_factory=list)
+    account: Object = field(default_factory=dict)
+    leases: dict[str, str] = field(default_factory=dict)
+    listeners: dict[str, list[str]] = field(default_factory=dict)
     unseen: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, t.Any]:

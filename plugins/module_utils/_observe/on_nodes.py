@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
@@ -34,6 +35,55 @@ done
 [ -z "$first" ] || printf '%s %s\n' "$flagged" "$(readlink "$first")"
 exit 0
 """
+
+
+def mapped_ports(podman: Podman, nodes: t.Sequence[str]) -> dict[str, list[int]]:
+    """Return by port of this host the ports of these nodes that it leads to."""
+    found: dict[str, list[int]] = {}
+    for item in podman.containers("label=io.x-k8s.kind.cluster"):
+        if not set(item.get("Names") or []) & set(nodes):
+            continue
+        for port in item.get("Ports") or []:
+            for number in range(int(port.get("range") or 1)):
+                host, inside = int(port.get("host_port") or 0) + number, int(port.get("container_port") or 0) + number
+                found.setdefault(str(host), []).append(inside)
+    return found
+
+
+# the tables of the network that the first process of a container is in
+SOCKETS = r"""
+for file in $(grep -lF -e "$2" "$1"/[0-9]*/cgroup 2>/dev/null); do
+  cat "${file%/cgroup}/net/tcp" "${file%/cgroup}/net/tcp6" 2>/dev/null && exit 0
+done
+exit 0
+"""
+LISTEN = "0A"  # the state of a socket that listens, as the kernel writes it
+
+
+def listening(podman: Podman, node: str, container: str) -> list[str]:
+    """Return the C(address:port) where the pod of a container listens, as the kernel of its node has them.
+
+    :raises ValueError: it runs no longer.
+    """
+    answer = podman.exec(
+        *[node, "sh", "-c", SOCKETS, "sockets", PROC, container], purpose=f"read where a pod listens on node {node}"
+    )
+    if not answer.stdout.strip():
+        raise ValueError(f"container {container} does not run on node {node}")
+    found = set[str]()
+    for line in answer.stdout.splitlines():
+        words = line.split()
+        if len(words) > 3 and words[3] == LISTEN:
+            address, _colon, port = words[1].partition(":")
+            found.add(f"{_address(address)}:{int(port, 16)}")
+    return sorted(found)
+
+
+def _address(text: str) -> str:
+    """An address of the kernel's tables, where each 32 bits are in the order of the host (little endian)."""
+    raw = bytes.fromhex(text)
+    address = ipaddress.ip_address(b"".join(raw[at : at + 4][::-1] for at in range(0, len(raw), 4)))
+    return f"[{address}]" if address.version == 6 else str(address)
 
 
 def program(podman: Podman, node: str, container: str) -> Object:

@@ -20,6 +20,7 @@ import typing as t
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import CAUSES, Cause, Diagnosis
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import Behind, Observation
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.readers import log_end, name_of
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.finality import may_pass
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.progress import missing
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule import (
     MENTIONED,
@@ -30,6 +31,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import (
     admission,
+    alive,
     configuration,
     coverage,
     crash,
@@ -37,25 +39,34 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule
     image,
     pods,
     probes,
+    rollout,
     scheduling,
+    url,
     workload,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.unexplained import facts, ruled_out
 
 ORDER: tuple[t.Callable[[Observation], t.Iterable[Diagnosis]], ...] = (
     workload.workload_missing,
     workload.asks_for_nothing,
     workload.no_node_for_it,
     admission.pods_not_created,
+    rollout.nobody_takes_it,
     scheduling.unschedulable,
+    scheduling.claim_unbound,
     pods.no_sandbox,
     configuration.mount_failed,
     image.image_not_usable,
     configuration.refused_start,
+    rollout.hook_failed,
     crash.crashed,
     workload.job_failed,
+    # what a probe is answered is nearer to the cause than what a program that runs has logged
+    probes.probe_wrong,
+    alive.says_why,
     dependencies.dependency_broken,
     coverage.not_written,
-    probes.probe_wrong,
+    configuration.mount_not_done,
     # what follows may still pass, or only mentions
     configuration.references_missing,
     pods.evicted,
@@ -66,16 +77,18 @@ ORDER: tuple[t.Callable[[Observation], t.Iterable[Diagnosis]], ...] = (
     pods.init_stuck,
     probes.probe_fails,
     probes.slow_start,
-    coverage.url_silent,
+    rollout.ready_but,
+    rollout.not_due,
+    url.url_silent,
 )
 NOTHING_WANTED = (workload.workload_missing, workload.asks_for_nothing)
 
 NOT_READY = Cause(
     "not-ready",
     title="The workload was not ready in time, for a reason that no rule knows",
-    why="The time is over and none of the other causes fits. The message says what is still missing, with the last"
-    " events.",
-    remedy="Give it more time if it only starts slowly, or read its log.",
+    why="The time is over and none of the other causes fits. The message says what is still missing and the most"
+    " telling fact, the remedy what was ruled out.",
+    remedy="See what is left: the evidence has the most telling facts.",
     settings=("readiness.timeout",),
     terminal="no",
 )
@@ -90,7 +103,9 @@ def rules_of(*phases: str) -> list[Rule]:
 
 def terminal_verdict(seen: Observation) -> t.Optional[Diagnosis]:
     """Return the first cause that waiting cannot cure, with what else is wrong, or None."""
-    return _first(seen, verdicts(seen, rules_of(TERMINAL)))
+    found = verdicts(seen, rules_of(TERMINAL))
+    final = [item for item in found if not may_pass(seen, item)]
+    return _first(seen, [*final[:1], *(item for item in found if item is not final[0])]) if final else None
 
 
 def timeout_verdict(seen: Observation, timeout: float) -> Diagnosis:
@@ -141,17 +156,12 @@ def _first(seen: Observation, found: t.Sequence[Diagnosis]) -> t.Optional[Diagno
 
 
 def _still_waiting(seen: Observation, timeout: float) -> Diagnosis:
-    for pod in seen.current_pods:
-        events = seen.events_of(pod)
-        if events:
-            return NOT_READY(
-                f"{name_of(seen)} was not ready in time: {missing(seen)}.",
-                [f"{event.get('reason')}: {event.get('message')}" for event in events[-3:]]
-                + log_end(seen, pod["metadata"]["name"], seen.container),
-                remedy="Give it more time if it only starts slowly.",
-            )
-    return NOT_READY(
-        f"{name_of(seen)} was not ready after {timeout:.0f} s; no known cause matched.",
-        [missing(seen)],
-        remedy="Give it more time, or read its log.",
-    )
+    well, telling = ruled_out(seen), facts(seen)
+    sentence = f"{name_of(seen)} was not ready after {timeout:.0f} s: {missing(seen)}"
+    if telling:
+        sentence += f"; {telling[0]}"
+    ended = [line for pod in seen.current_pods for line in log_end(seen, pod["metadata"]["name"], seen.container)]
+    remedy = "See what the evidence says of it."
+    if well:
+        remedy = f"Look for what is left: {well}."
+    return NOT_READY(f"{sentence.rstrip('.')}.", [*telling, *ended[-3:]] or [missing(seen)], remedy=remedy)

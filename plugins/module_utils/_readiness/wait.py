@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import typing as t
 from pathlib import Path
@@ -21,6 +22,8 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.cli
     Object,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.collect import observe
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.kinds import kind_of
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.logs import entries
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import (
     Observation,
     condition,
@@ -55,7 +58,12 @@ __all__ = [
 POLL = 0.15  # seconds between two looks; a look is four requests of some milliseconds
 FULL_LOOK = 1.0  # seconds between two full looks at what is not ready; a tenth of the wait where that is more
 STEADY = 2.0  # seconds that a program without a readiness probe has to run before it counts as ready
+GIVES_UP = 20.0  # seconds in which a program that may not read what it watches gives up, or turns out to do without
 BUSY = 20.0  # seconds for which the API server may be too busy, or away, to answer
+WATCHES = re.compile(r"failed to (?:list|watch)|Failed to watch|reflector", re.IGNORECASE)
+STANDBY = re.compile(
+    r"not (?:the )?leader|leader failed|attempting to acquire leader lease|stand-?by|follower", re.IGNORECASE
+)
 EVIDENCE_FILE = "observation.json"
 
 
@@ -78,6 +86,8 @@ class _Wait:
         self.process_runs: t.Any = None
         self.process_runs_since = 0.0
         self.busy_since: t.Optional[float] = None
+        self.forbidden_since: t.Optional[float] = None
+        self.forbidden_runs: t.Any = None
         self.said_since: dict[tuple[str, str], float] = {}
 
     def look(self, logs: bool = False) -> t.Optional[Observation]:
@@ -110,6 +120,15 @@ class _Wait:
             bool(seen.url) or not any(map(_is_unwatched, seen.current_pods)) or now - self.process_runs_since >= STEADY
         )
 
+    def may_end(self, seen: Observation) -> bool:
+        """Whether a program that is ready says what will end it: that it may not list or watch what it needs."""
+        process_runs = [(pod["metadata"]["uid"], _restarts(pod, "")) for pod in seen.current_pods]
+        if is_forbidden(seen) and self.forbidden_since is None:
+            self.forbidden_since, self.forbidden_runs = time.monotonic(), process_runs
+        if self.forbidden_since is None:
+            return False
+        return process_runs != self.forbidden_runs or time.monotonic() - self.forbidden_since < GIVES_UP
+
     def may_be_more(self, seen: Observation) -> bool:
         """Whether a pod is not ready for reasons that only a full look sees, and there was none lately."""
         since = time.monotonic() - self.last_full
@@ -137,15 +156,14 @@ def wait_until_ready(cluster: Cluster, podman: Podman, target: Target, timeout: 
         seen = wait.look()
         if seen is None:
             continue
-        ready = is_ready(seen)
-        if ready and wait.is_steady(seen):
+        ready, over = is_ready(seen), seen.waited > timeout
+        if ready and wait.is_steady(seen) and (over or not wait.may_end(seen)):
             return seen
-        over = seen.waited > timeout
         if over or (not ready and (terminal_verdict(seen) is not None or wait.may_be_more(seen))):
             # look once more, with all logs; what cured itself meanwhile was not terminal
             full = wait.look(logs=True)
             if full is not None:
-                if is_ready(full) and wait.is_steady(full):
+                if (is_ready(full) and wait.is_steady(full) and not wait.may_end(full)) or stands_by(full):
                     return full
                 verdict = terminal_verdict(full)
                 if verdict is None:
@@ -171,6 +189,37 @@ def is_ready(seen: Observation) -> bool:
         and (not seen.coverage_watched or not pods_without_covmeta(seen))
         and (not seen.url or seen.url_ready)
     )
+
+
+def is_forbidden(seen: Observation) -> bool:
+    """Whether a program says that it may not list or watch something, as client-go's reflectors say it."""
+    return any(
+        WATCHES.search(said.text) and (kind := kind_of(said.text)) is not None and kind.name == "rbac"
+        for key, log in seen.logs.items()
+        if not key.endswith("/previous")
+        for said in entries(log.splitlines())
+        if not said.is_excused
+    )
+
+
+def stands_by(seen: Observation) -> bool:
+    """Whether those pods that are not ready say that another one leads: by design they are not ready before they do."""
+    waiting = [pod for pod in seen.current_pods if pod not in seen.ready_pods]
+    if not waiting or not seen.ready_pods or len(seen.pods) != seen.wanted or len(seen.current_pods) != seen.wanted:
+        return False
+    leads = any(
+        holder.startswith(pod["metadata"]["name"]) for holder in seen.leases.values() for pod in seen.ready_pods
+    )
+    return leads and all(_says_standby(seen, pod) for pod in waiting)
+
+
+def _says_standby(seen: Observation, pod: Object) -> bool:
+    name = pod["metadata"]["name"]
+    if _restarts(pod, "") or condition(pod, "PodScheduled").get("status") != "True":
+        return False
+    bodies = [str(item.get("body") or "") for item in seen.answers if item["pod"] == name]
+    logs = [log for key, log in seen.logs.items() if key.startswith(f"{name}/")]
+    return any(STANDBY.search(text) for text in (*bodies, *logs))
 
 
 def _is_unwatched(pod: Object) -> bool:

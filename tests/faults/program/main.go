@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -46,6 +47,17 @@ var (
 	wrap       = flag.Bool("wrap", false, "run as a child of a program that passes no signal on")
 	reject     = flag.String("reject", "", "serve an admission webhook that rejects every pod for this reason")
 	registry   = flag.Bool("registry", false, "serve a registry that wants a login for everything")
+	early      = flag.String("early", "", "an address where metrics and /ready are served from the first moment")
+	retry      = flag.String("retry", "", "an address that it dials again and again before it goes on, with a line for each failure")
+	unless     = flag.String("unless", "", "exit only as long as nothing listens at this address")
+	standby    = flag.String("standby", "", "name of a lease: not ready unless it holds it")
+	body       = flag.String("body", "", "what /ready says where its status is not 200")
+	absentFor  = flag.Duration("absent-for", 0, "answer /ready with 404 until then")
+	write      = flag.String("write", "", "a file that it writes when it starts")
+	number     = flag.String("number", "", "a variable that has to be a number")
+	zone       = flag.String("zone", "", "a time zone without which it does not start")
+	openFiles  = flag.Uint64("open-files", 0, "open files until this limit is reached, before it listens")
+	address    = flag.String("address", "", "a variable with a URL that it asks before it listens")
 	tlsFolder  = flag.String("tls", "/tls", "the webhook's tls.crt and tls.key")
 )
 
@@ -69,6 +81,9 @@ func main() {
 		time.AfterFunc(*eatAfter, func() { take(*eat) })
 	} else {
 		take(*eat)
+	}
+	if *early != "" {
+		go func() { check("serve metrics", http.ListenAndServe(*early, http.HandlerFunc(metrics))) }()
 	}
 	prepare()
 	serve()
@@ -121,15 +136,68 @@ func prepare() {
 	if *redis != "" {
 		check("connect to Redis", reach(*redis))
 	}
+	settings()
+	for *retry != "" {
+		err := reach(*retry)
+		if err == nil {
+			break
+		}
+		fmt.Fprintln(os.Stderr, "ERROR cannot connect, trying again:", err)
+		time.Sleep(time.Second)
+	}
 	time.Sleep(*startAfter)
+	if *openFiles > 0 {
+		limit := syscall.Rlimit{Cur: *openFiles, Max: *openFiles}
+		check("limit open files", syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
+		for {
+			if _, err := os.Open("/proc/self/status"); err != nil {
+				break
+			}
+		}
+	}
+}
+
+// settings reads what an ordinary program reads of its surroundings.
+func settings() {
+	if *write != "" {
+		check("create the spool", os.WriteFile(*write, []byte("x"), 0o600))
+	}
+	if *number != "" {
+		_, err := strconv.Atoi(os.Getenv(*number))
+		check("parse "+*number, err)
+	}
+	if *zone != "" {
+		_, err := time.LoadLocation(*zone)
+		check("load the time zone", err)
+	}
+	if *address != "" {
+		answer, err := http.Get(os.Getenv(*address))
+		check("ask the catalog", err)
+		check("leave the catalog", answer.Body.Close())
+	}
+	if *standby != "" {
+		leader = newLease(*standby)
+	}
+}
+
+func metrics(answer http.ResponseWriter, _ *http.Request) {
+	fmt.Fprintln(answer, "up 1")
 }
 
 func serve() {
 	started := time.Now()
 	http.HandleFunc("/ready", func(answer http.ResponseWriter, _ *http.Request) {
 		time.Sleep(*thinkFor)
+		if time.Since(started) < *absentFor {
+			http.NotFound(answer, nil)
+			return
+		}
 		if time.Since(started) < *readyAfter {
-			answer.WriteHeader(http.StatusServiceUnavailable)
+			http.Error(answer, *body, http.StatusServiceUnavailable)
+			return
+		}
+		if leader != nil && !leader.holds() {
+			http.Error(answer, "not the leader", http.StatusServiceUnavailable)
 			return
 		}
 		if *await != "" {
@@ -140,6 +208,7 @@ func serve() {
 			}
 		}
 		answer.WriteHeader(*status)
+		fmt.Fprintln(answer, *body)
 	})
 	http.HandleFunc("/alive", func(answer http.ResponseWriter, _ *http.Request) {
 		time.Sleep(*thinkFor)
@@ -164,6 +233,9 @@ func reach(address string) error {
 // mayExit answers when it is time to exit, or never.
 func mayExit() <-chan time.Time {
 	if *exit < 0 {
+		return nil
+	}
+	if *unless != "" && reach(*unless) == nil {
 		return nil
 	}
 	if *exitOnce != "" {

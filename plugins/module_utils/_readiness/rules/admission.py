@@ -39,6 +39,11 @@ KNOWN_FAILURES: tuple[tuple[str, str, str], ...] = (
         "Wait until namespace {what} is gone (a finalizer may hold it), then deploy again.",
     ),
     (
+        r'RuntimeClass "(?P<what>[^"]+)" not found',
+        "pods-not-created",
+        "Create RuntimeClass {what}, or correct runtimeClassName.",
+    ),
+    (
         r"no PriorityClass with name (?P<what>\S+) was found",
         "priority-class-missing",
         "Create PriorityClass {what}, or correct priorityClassName.",
@@ -101,14 +106,23 @@ def pods_not_created(seen: Observation) -> t.Iterator[Diagnosis]:
     if seen.newest_replica_set is None and not messages:
         owner = seen.newest_job or seen.workload
         messages = [event.get("message", "") for event in seen.events_of(owner, reason="FailedCreate")]
-    if not messages or seen.current_pods or seen.waited < SETTLING:
+    # some of them may be there
+    if not messages or len(seen.current_pods) >= seen.wanted or seen.waited < SETTLING:
         return
     if DEFAULT_ACCOUNT in messages[-1] and seen.waited < ACCOUNT:
         return
-    cause, remedy = refusal(messages[-1])
+    said = messages[-1]
+    cause, remedy = refusal(said)
+    older = [pod for pod in seen.pods if pod not in seen.current_pods]
+    if cause == "quota-exceeded" and older and seen.kind == "Deployment":
+        messages.append(f"older pods that the quota counts, too: {', '.join(pod['metadata']['name'] for pod in older)}")
+        remedy = (
+            "Let the rollout end an older pod first (spec.strategy: Recreate, or maxSurge: 0 and maxUnavailable: 1), or"
+            " raise the quota."
+        )
     yield Diagnosis(
         cause=cause,
-        sentence=f"Kubernetes rejects the pods of {name_of(seen)}: {quoted(messages[-1])}",
+        sentence=f"Kubernetes rejects the pods of {name_of(seen)}: {quoted(said)}",
         evidence=messages[-3:],
         remedy=remedy,
         setting=MANIFEST,

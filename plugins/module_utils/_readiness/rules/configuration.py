@@ -28,8 +28,10 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule
     MANIFEST,
     MENTIONED,
     SETTLING,
+    TIMEOUT,
     rule,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import manifest
 
 REASONS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreCreateHookError")
 # The kubelet's errors are text only: pkg/kubelet/kubelet_pods.go (makeEnvironmentVariables), pkg/kubelet/kuberuntime/
@@ -93,6 +95,7 @@ KNOWN_FAILURES: tuple[tuple[str, str, str], ...] = (
         "Raise the memory limit: it is too small to start any process.",
     ),
 )
+COMMAND = re.compile(r'exec:? "?(?P<name>[^\s":]+)"?:')
 # signs in the messages of FailedMount that only a person can do something about
 MOUNT_SIGNS = ("not found", "type check failed", "non-existent", "not a directory", "is not a")
 
@@ -191,6 +194,8 @@ def refused_start(seen: Observation) -> t.Iterator[Diagnosis]:
         message = state.get("message", "")
         container = status["name"]
         cause, remedy, more = known_failure(seen, message)
+        if cause == "command-missing":
+            more, remedy = missing_command(pod, container, message, remedy)
         yield Diagnosis(
             cause=cause,
             sentence=f"Container {container} of pod {pod['metadata']['name']} cannot be"
@@ -239,6 +244,17 @@ def mount_failed(seen: Observation) -> t.Iterator[Diagnosis]:
                 continue
             yield _mount_verdict(seen, pod, message)
             break
+
+
+@rule("Images, configuration, volumes", like=mount_failed, phases=(TIMEOUT,))
+def mount_not_done(seen: Observation) -> t.Iterator[Diagnosis]:
+    """For when the time is over: any word about a volume of a pod that has not started."""
+    for pod in seen.current_pods:
+        if (pod.get("status") or {}).get("phase") != "Pending" or _has_started(pod):
+            continue
+        events = [*seen.events_of(pod, reason="FailedAttachVolume"), *seen.events_of(pod, reason="FailedMount")]
+        if events:
+            yield _mount_verdict(seen, pod, str(events[-1].get("message", "")))
 
 
 def _mount_verdict(seen: Observation, pod: Object, message: str) -> Diagnosis:
@@ -291,6 +307,21 @@ def known_failure(seen: Observation, message: str) -> tuple[str, str, str]:
             return known, remedy.format(**found.groupdict()), _nearest(seen, known, found.groupdict())
     cause = "container-config"
     return cause, "Create what is missing, or correct the manifest.", ""
+
+
+def missing_command(pod: Object, container: str, message: str, remedy: str) -> tuple[str, str]:
+    """What else is known of a command that cannot be executed because a file is not there."""
+    found = COMMAND.search(message)
+    command = found["name"] if found else ""
+    hidden = manifest.covered(pod, container, command)
+    if hidden:
+        return f"; {hidden}", "Mount the volume elsewhere: it hides the program of the image."
+    if command and "stat " not in message and "not found in $PATH" not in message:
+        return (
+            "; the file is there, and the loader that it names is not: it is linked dynamically",
+            "Build it with CGO_ENABLED=0 (static), or use an image that has its loader (ld-linux, libc).",
+        )
+    return "", remedy
 
 
 def _nearest(seen: Observation, cause: str, found: t.Mapping[str, str]) -> str:

@@ -21,7 +21,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.reader
     seconds_since,
     specification,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule import SETTLING, TIMEOUT, rule
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule import SETTLING, rule
 
 VOLUME = "coverage-data"  # as coverage mode names it
 STARTING = 1.0  # seconds from a container's start to its program's first file
@@ -223,89 +223,3 @@ def _mount_over(container: Object, directory: str) -> t.Optional[Object]:
         if path == (place := posixpath.normpath(item["mountPath"])) or path.startswith(f"{place.rstrip('/')}/")
     ]
     return max(over, key=lambda item: len(item["mountPath"]), default=None)
-
-
-@rule(
-    "Programs that run and are not ready",
-    Cause(
-        "service-without-endpoints",
-        title="No Service leads to the pods",
-        why=(
-            "All pods are ready, but no Service selects them, or its `targetPort` names a port "
-            "that the containers do not have."
-        ),
-        remedy="Correct the selector or `targetPort` of the Service.",
-        settings=("workload.objects",),
-        terminal="no",
-    ),
-    Cause(
-        "url-unreachable",
-        title="The address does not answer",
-        why=("All pods are ready, but the address of the contract does not answer with a 2xx status."),
-        remedy="Compare Service, NodePort and the cluster's port mappings with the address.",
-        settings=(
-            "readiness.url",
-            "cluster.port_mappings",
-        ),
-        terminal="no",
-    ),
-    phases=(TIMEOUT,),
-)
-def url_silent(seen: Observation) -> t.Iterator[Diagnosis]:
-    """For when the time is over: all is ready, and the address does not answer."""
-    if not seen.url or seen.url_ready or not seen.rolled_out:
-        return
-    evidence = [f"{seen.url}: {seen.url_answer}"]
-    own = {pod["metadata"]["name"] for pod in seen.pods}
-    labels = [pod["metadata"].get("labels") or {} for pod in seen.ready_pods]
-    selecting = [
-        service
-        for service in seen.services
-        if (selector := (service.get("spec") or {}).get("selector"))
-        and any(selector.items() <= item.items() for item in labels)
-    ]
-    backed = {
-        (item["metadata"].get("labels") or {}).get("kubernetes.io/service-name")
-        for item in seen.endpoint_slices
-        for endpoint in item.get("endpoints") or []
-        if (endpoint.get("targetRef") or {}).get("name") in own and item.get("ports")
-    }
-    if seen.full and not selecting:
-        named = ", ".join(item["metadata"]["name"] for item in seen.services) or "there is none"
-        yield Diagnosis(
-            cause="service-without-endpoints",
-            sentence=f"All pods are ready, but no Service of {seen.namespace} selects them, so nothing routes to them"
-            f" from {seen.url}: {seen.url_answer or 'no answer'}.",
-            evidence=[*evidence, f"Services: {named}", f"labels of the pods: {labels[:1]}"],
-            remedy="Correct the Service's selector, or create the Service.",
-            setting="workload.objects",
-        )
-        return
-    for service in selecting:
-        name = service["metadata"]["name"]
-        if seen.endpoint_slices and name not in backed:
-            ports = [f"{port.get('port')} to {port.get('targetPort')}" for port in service["spec"].get("ports") or []]
-            yield Diagnosis(
-                cause="service-without-endpoints",
-                sentence=f"All pods are ready, but Service {seen.namespace}/{name} has no endpoint for them: their"
-                f" containers have no port of that name ({', '.join(ports)}).",
-                evidence=[*evidence, f"Service {name}: ports {', '.join(ports)}"],
-                remedy="Correct targetPort, or name the container's port.",
-                setting="workload.objects",
-            )
-            return
-    evidence += [
-        f"Service {item['metadata']['name']}: {item['spec'].get('type')}, ports "
-        + ", ".join(
-            f"{port.get('port')}/nodePort {port.get('nodePort', 'none')}" for port in item["spec"].get("ports") or []
-        )
-        for item in selecting
-    ]
-    yield Diagnosis(
-        cause="url-unreachable",
-        sentence=f"All pods are ready, but {seen.url} does not answer with a 2xx status:"
-        f" {seen.url_answer or 'no answer'}.",
-        evidence=evidence,
-        remedy="Compare the Service's selector and NodePort with the cluster's port mappings and this address.",
-        setting="readiness.url",
-    )

@@ -33,8 +33,9 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule
     rule,
     unconfirmed,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import configuration, probes
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import configuration, probes, said
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules.dependencies import (
+    asked,
     dependency_verdict,
     of_container,
 )
@@ -46,70 +47,8 @@ FOREIGN_SIGNS = ("exec format error", "taggedPointerPack")
 NEVER_COMES = ("dependency-down", "dependency-name")
 PANIC = re.compile(r"^(?:panic: |fatal error: |unexpected fault address|runtime: goroutine stack exceeds)")
 GOROUTINE = re.compile(r"^goroutine \d+ .*\[.*\]:")
-USAGE = re.compile(r"^\s*usage\b", re.IGNORECASE)
+BACKGROUND = re.compile(r"background|daemon|forked|detach", re.IGNORECASE)
 FRAME = re.compile(r"^\s+(?P<file>\S+\.go:\d+)")
-# What well-known libraries write before a program gives up: Go's os and flag, pflag, client-go and apimachinery
-# (meta.NoKindMatchError, NewForbidden, runtime.NewNotRegisteredErrForKind), net, yaml and json decoders.
-KNOWN_FAILURES: tuple[tuple[str, str, str], ...] = (
-    (
-        r'no matches for kind "(?P<what>[^"]+)"|the server could not find the requested resource',
-        "crd-missing",
-        "Install the CustomResourceDefinition before the program starts.",
-    ),
-    (
-        r'customresourcedefinitions?\S* "(?P<what>[^"]+)" not found',
-        "crd-missing",
-        "Install the CustomResourceDefinition before the program starts.",
-    ),
-    (
-        r"is forbidden: User \"(?P<what>[^\"]+)\" cannot",
-        "rbac-forbidden",
-        "Bind a Role or ClusterRole that allows it to the ServiceAccount.",
-    ),
-    (
-        r"bind: address already in use",
-        "port-in-use",
-        "Give the containers of a pod (and the probes, metrics and API of a program) different ports.",
-    ),
-    (
-        r"bind: permission denied",
-        "port-not-allowed",
-        "Listen on a port above 1023, or allow NET_BIND_SERVICE.",
-    ),
-    (
-        r"flag provided but not defined|unknown (?:shorthand )?flag|flag needs an argument|unknown command \"|"
-        r"invalid (?:value|argument) .* for (?:flag|\S*--?\w)",
-        "bad-argument",
-        "Correct args or command; compare them with the program's usage text.",
-    ),
-    (
-        r"read-only file system",
-        "file-permission",
-        "Mount a writable volume (emptyDir) there, or remove readOnlyRootFilesystem.",
-    ),
-    (
-        r"(?:open|mkdir|create|stat|chmod|lstat|unlinkat|rename) \S+: permission denied|EACCES: permission denied",
-        "file-permission",
-        "Let the program's user access that path: fsGroup, an emptyDir, or the image's permissions.",
-    ),
-    (
-        r"(?:open|stat|lstat|read|cannot read|config(?:uration)? file)\b.*(?:no such file or directory|not found)",
-        "config-file-missing",
-        "Mount the file (a ConfigMap or Secret) where the program looks for it, or correct the path that it is given.",
-    ),
-    (
-        r"yaml: |json: cannot unmarshal|invalid character .* looking for|cannot unmarshal|toml: |"
-        r"(?i:(?:invalid|bad|missing|incomplete) (?:\w+ ){0,3}config)|"
-        r"(?i:(?:failed to|cannot|error) (?:load|parse|read|validat)(?:e|ing)? (?:\w+ ){0,3}config)|"
-        r"(?i:config\S*(?: \w+)?:? .*(?:invalid|missing|required|not set))|"
-        r"(?i:environment variable .*(?:required|not set|missing|empty))|"
-        r"(?i:(?:required|missing).* (?:environment )?variable)|"
-        r"\b[A-Z][A-Z0-9_]{3,} (?:is required|is not set|must be set|not set|environment variable)",
-        "config-error",
-        "Correct the configuration: the ConfigMap, the variables or the arguments of the container.",
-    ),
-)
-COMPILED = tuple((re.compile(pattern), cause, remedy) for pattern, cause, remedy in KNOWN_FAILURES)
 
 
 @rule(
@@ -194,6 +133,22 @@ COMPILED = tuple((re.compile(pattern), cause, remedy) for pattern, cause, remedy
         terminal="yes",
     ),
     Cause(
+        "open-files",
+        title="The program has no file descriptor left",
+        why="It says `too many open files`: its limit is reached, or it never closes what it opens.",
+        remedy="Raise the limit of open files, or close what is not used.",
+        settings=("workload.objects",),
+        terminal="yes",
+    ),
+    Cause(
+        "token-not-mounted",
+        title="The program has no token of its ServiceAccount",
+        why="It wants its configuration from inside the cluster, and `automountServiceAccountToken` is false.",
+        remedy="Remove `automountServiceAccountToken: false` from the pod or its ServiceAccount.",
+        settings=("workload.objects",),
+        terminal="yes",
+    ),
+    Cause(
         "port-in-use",
         title="The port is taken inside the pod",
         why="Two listeners of the pod use the same port.",
@@ -246,6 +201,10 @@ COMPILED = tuple((re.compile(pattern), cause, remedy) for pattern, cause, remedy
         "dependency-auth",
         "dependency-schema",
         "dependency-tls",
+        "dependency-permission",
+        "dependency-refuses",
+        "config-key-missing",
+        "disk-full",
         "probe-timeout",
         "probe-path",
         "probe-port",
@@ -351,21 +310,21 @@ def crash_verdict(seen: Observation, pod: Object, status: Object, ended: Object)
             setting="source",
         ), True
     if reason in NOT_STARTED and message:
-        known, remedy, _more = configuration.known_failure(seen, message)
-        return verdict(known, f"{who} cannot be started: {quoted(message)}", remedy), True
-    # by causality: what the program lacks, then what it says itself
-    for item in of_container(seen, name, container):
-        down, terminal = dependency_verdict(seen, item, who, str(ended.get("finishedAt") or ""))
-        return (
-            down.changed(evidence=[*evidence[:1], *down.evidence], subject=container),
-            terminal,
-        )
+        known, remedy, more = configuration.known_failure(seen, message)
+        if known == "command-missing":
+            more, remedy = configuration.missing_command(pod, container, message, remedy)
+        return verdict(known, f"{who} cannot be started: {quoted(message)}{more}", remedy), True
     panicked = next((number for number, line in enumerate(lines) if PANIC.match(line)), None)
-    last = lines[panicked : panicked + 1] if panicked is not None else _last_words(lines)
-    for line in reversed(last):
-        for pattern, known, remedy in COMPILED:
-            if pattern.search(line):
-                return verdict(known, f"{who} ends with exit code {code} when it starts: {quoted(line)}", remedy), True
+    told = said.telling(lines if panicked is None else lines[panicked : panicked + 1], ended=code != 0)
+    if told is not None and told.contact is not None:
+        item = asked(seen, name, container, told.contact)
+        down, terminal = dependency_verdict(seen, item, who, str(ended.get("finishedAt") or ""))
+        return down.changed(evidence=[*evidence[:1], *down.evidence], subject=container), terminal
+    if told is not None and told.kind is not None:
+        own = said.known(seen, pod, container, told.kind, told.said.text)
+        more = f"; {own.more}" if own.more else ""
+        sentence = f"{who} ends with exit code {code}{_after(ended)}: {quoted(told.said.text)}{more}"
+        return verdict(own.cause, sentence, own.remedy), True
     if panicked is not None:
         evidence[1:] = _stack(lines, panicked)
         where = next((found["file"] for line in evidence if (found := FRAME.match(line))), "")
@@ -376,30 +335,27 @@ def crash_verdict(seen: Observation, pod: Object, status: Object, ended: Object)
             remedy="Fix the program or its input; the stack shows where it panics.",
             setting="source",
         ), True
-    said = f": {quoted(_last_words(lines)[-1])}" if lines else ""
+    last = told.said.text if told is not None else lines[-1] if lines else ""
+    words = f": {quoted(last)}" if last else ""
     if code == 0:
         return verdict(
             cause="completes",
-            sentence=f"{who} ends with exit code 0 each time it starts: it does its work and exits{said}",
-            remedy=f"A {seen.kind} is for programs that keep running; use a Job, or pass the arguments"
+            sentence=f"{who} ends with exit code 0 each time it starts: it does its work and exits{words}",
+            remedy="Let it stay in the foreground: a container ends with its first process."
+            if BACKGROUND.search(last)
+            else f"A {seen.kind} is for programs that keep running; use a Job, or pass the arguments"
             " that make it serve.",
         ), True
     hidden = any(item.startswith(f"log of {name}/{container}") for item in seen.unseen)
     crash = verdict(
         cause="crash",
-        sentence=f"{who} ends with exit code {code} each time it starts{said}",
+        sentence=f"{who} ends with exit code {code} each time it starts{words}",
         remedy="Read the end of the log: often a configuration file, an argument or a dependency."
         if not hidden
         else "Its log would say what it lacks, and this user may not read it: give it get of pods/log, and look again.",
     )
     # between two process runs a log can be out of reach for a moment
     return crash if lines or hidden else unconfirmed(crash), True
-
-
-def _last_words(lines: list[str]) -> list[str]:
-    """The end of a log; what comes before a usage text where there is one, because that is what it explains."""
-    usage = next((number for number, line in enumerate(lines) if USAGE.match(line)), None)
-    return lines[-LOG_LINES:] if usage is None else lines[max(0, usage - LOG_LINES) : usage + 1]
 
 
 def _evidence(seen: Observation, pod: Object, status: Object, ended: Object, lines: list[str]) -> list[str]:

@@ -11,6 +11,7 @@ the most usual clients make of them. What they name is then looked up among the 
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Cause, Diagnosis
@@ -38,6 +39,69 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule
     unconfirmed,
 )
 
+CLUSTER_DOMAIN = "cluster.local"
+# what a dependency that was reached answers: cause, sentence, remedy
+ANSWERED: dict[str, tuple[str, str, str]] = {
+    "auth": (
+        "dependency-auth",
+        "{what} is refused by {where}: {line}",
+        "Use the same password for the program and the dependency: compare their Secrets; a database keeps its"
+        " first password.",
+    ),
+    "denied": (
+        "dependency-permission",
+        "{what} may not do at {where} what it tries: {line}",
+        "Grant its user the right (GRANT, an access list), or let it use another user.",
+    ),
+    "schema": (
+        "dependency-schema",
+        "{where} lacks what {what} needs: {line}",
+        "Run the migrations, or create the database, before the program starts.",
+    ),
+    "tls": (
+        "dependency-tls",
+        "{what} does not trust {where}: {line}",
+        "Add the certificate authority to the program, or issue the dependency a certificate for that name.",
+    ),
+    "plain": (
+        "dependency-tls",
+        "{what} and {where} do not agree on TLS: {line}",
+        "Use the same at both ends: http or https, sslmode=disable, or a TLS listener at the dependency.",
+    ),
+    "exhausted": (
+        "dependency-down",
+        "{where} has no room for {what}: {line}",
+        "Raise the limit of the dependency (connections, memory), or let its clients use fewer.",
+    ),
+    "starting": ("dependency-down", "{where} is not ready for {what} yet: {line}", "Wait for the dependency first."),
+    "read-only": (
+        "dependency-refuses",
+        "{what} cannot write to {where}, which is read-only: {line}",
+        "Name the primary of the dependency, not a replica.",
+    ),
+    "conflict": (
+        "dependency-refuses",
+        "{where} already has what {what} makes: {line}",
+        "Remove or migrate what is there, or let the program use another name.",
+    ),
+    "absent": (
+        "dependency-refuses",
+        "{where} does not have what {what} asks for: {line}",
+        "Create it at the dependency first, or correct its name.",
+    ),
+    "protocol": (
+        "dependency-refuses",
+        "{where} does not speak the protocol that {what} expects: {line}",
+        "Compare scheme, port and protocol of both ends.",
+    ),
+    "status": (
+        "dependency-refuses",
+        "{where} answers {what} with an error: {line}",
+        "Read the log of the dependency, and compare the address that the program asks.",
+    ),
+}
+PASSING = ("exhausted", "starting", "protocol", "status", "conflict")  # a next try may succeed
+
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 FORM_WORDS = {
     "refused": "refuses the connection",
@@ -57,6 +121,15 @@ def of_container(seen: Observation, pod: str, container: str) -> list[Dependency
     ]
 
 
+def asked(seen: Observation, pod: str, container: str, item: Dependency) -> Dependency:
+    """The same as it was looked up, where it was."""
+    for found in of_container(seen, pod, container):
+        if found.line == item.line and found.form == item.form:
+            return found
+    item.pod, item.container = pod, container
+    return item
+
+
 def dependency_verdict(seen: Observation, item: Dependency, what: str, ended: str = "") -> tuple[Diagnosis, bool]:
     """Return the verdict over a dependency, and whether waiting cannot cure it.
 
@@ -65,35 +138,63 @@ def dependency_verdict(seen: Observation, item: Dependency, what: str, ended: st
     shown = f"{item.host}:{item.port}" if item.port else item.host
     evidence = [item.line] if item.line else []
     if item.form == "name":
-        there = f"; the nearest Service is {item.near[0]}" if item.near else ""
-        if item.service is not None:
-            # it is there now; the next start will find it
-            return _plain(
-                f"{what} could not resolve {item.host} at first.", evidence, "", cause="dependency-name"
-            ), False
-        sentence = f"{what} needs {item.host}, a name that does not resolve{there}."
-        remedy = "Correct the name (SERVICE.NAMESPACE from another namespace), or create the Service."
-        return _plain(sentence, evidence, remedy, cause="dependency-name"), True
+        return _unknown_name(seen, item, what, evidence)
     where = _where(item, shown)
-    if item.form == "auth":
-        remedy = (
-            "Use the same password for the program and the dependency: compare their Secrets; a database keeps its"
-            " first password."
-        )
+    if item.form in ANSWERED:
+        cause, words, remedy = ANSWERED[item.form]
+        if item.form == "tls":
+            remedy = _certificate(item.line) or remedy
         return _plain(
-            f"{what} is refused by {where}: {quoted(item.line)}", evidence, remedy, cause="dependency-auth"
-        ), True
-    if item.form == "schema":
-        remedy = "Run the migrations, or create the database, before the program starts."
-        return _plain(
-            f"{where} lacks what {what} needs: {quoted(item.line)}", evidence, remedy, cause="dependency-schema"
-        ), True
-    if item.form == "tls":
-        remedy = "Add the certificate authority to the program, or issue the dependency a certificate for that name."
-        return _plain(
-            f"{what} does not trust {where}: {quoted(item.line)}", evidence, remedy, cause="dependency-tls"
-        ), True
+            words.format(what=what, where=where, line=quoted(item.line)), evidence, remedy, cause=cause
+        ), item.form not in PASSING
     return _down(seen, item, what, where, ended, evidence)
+
+
+def _certificate(line: str) -> str:
+    """What to do about a certificate, as crypto/x509 says what is wrong with it."""
+    if "expired or is not yet valid" in line:
+        return "Renew the certificate of the dependency, or correct the clock: it is not valid at this time."
+    names = re.search(r"certificate is (?:valid for (?P<names>.+?), not|not valid for any names)", line)
+    if names or "doesn't contain any IP SANs" in line:
+        has = f" (it has {names['names']})" if names and names["names"] else ""
+        return f"Ask for a name that the certificate has{has}, or issue it for the name that is asked for."
+    return ""
+
+
+def _unknown_name(seen: Observation, item: Dependency, what: str, evidence: list[str]) -> tuple[Diagnosis, bool]:
+    cause = "dependency-name"
+    pod = next((pod for pod in seen.current_pods if pod["metadata"]["name"] == item.pod), None)
+    policy = str(((pod or {}).get("spec") or {}).get("dnsPolicy") or "")
+    host = item.host.rstrip(".")
+    spec = (item.service or {}).get("spec") or {}
+    if "udp" in item.line.partition(item.host)[2]:
+        sentence = f"{what} could not look {host} up: the name server does not answer."
+        remedy = "Check the cluster's DNS (kubectl -n kube-system get pods), and that no NetworkPolicy blocks port 53."
+        return _plain(sentence, evidence, remedy, cause=cause), False
+    if spec.get("type") == "ExternalName":
+        target = spec.get("externalName")
+        sentence = f"{what} needs {_where(item, host)}, an ExternalName for {target}, and {target} does not resolve."
+        return _plain(sentence, evidence, f"Correct externalName of the Service: {target}.", cause=cause), True
+    on_host = policy == "ClusterFirst" and bool((pod or {})["spec"].get("hostNetwork"))
+    if item.inside and (policy in ("Default", "None") or on_host):
+        shown = f"dnsPolicy {policy}{' with hostNetwork' if on_host else ''}"
+        sentence = f"{what} needs {host}, and its pod has {shown}: names of this cluster do not resolve there."
+        better = "ClusterFirstWithHostNet" if on_host else "ClusterFirst"
+        return _plain(sentence, [*evidence, f"dnsPolicy: {policy}"], f"Set dnsPolicy: {better}.", cause=cause), True
+    name, _dot, domain = host.partition(".svc.")
+    if item.service is not None and domain and domain != CLUSTER_DOMAIN:
+        sentence = (
+            f"{what} needs {host}, a name that does not resolve: the domain of a cluster is {CLUSTER_DOMAIN}, not"
+            f" {domain}."
+        )
+        return _plain(sentence, evidence, f"Use {name}.svc, or {name}.svc.{CLUSTER_DOMAIN}.", cause=cause), True
+    if item.service is not None:
+        # it is there now; the next start will find it
+        return _plain(f"{what} could not resolve {item.host} at first.", evidence, "", cause=cause), False
+    there = f"; the nearest Service is {item.near[0]}" if item.near else ""
+    sentence = f"{what} needs {item.host}, a name that does not resolve{there}."
+    remedy = "Correct the name (SERVICE.NAMESPACE from another namespace), or create the Service."
+    return _plain(sentence, evidence, remedy, cause=cause), True
 
 
 def _where(item: Dependency, shown: str) -> str:
@@ -112,6 +213,8 @@ def _down(
 ) -> tuple[Diagnosis, bool]:
     words = FORM_WORDS[item.form]
     cause = "dependency-down"
+    if item.form == "silent" and item.policies:
+        words += f" (NetworkPolicy {', '.join(item.policies)})"
     if item.host in LOOPBACK:
         sentence = f"{what} needs {item.host}:{item.port}, where nothing listens: inside a pod that is the pod itself."
         return _plain(
@@ -149,12 +252,21 @@ def _ready_but(
         sentence = f"{what} asks {where} at port {item.port}, which it does not serve; it serves {serves}."
         return _plain(sentence, evidence, "Correct the port.", cause=cause), True
     # it became ready after the program had given up: the next start will find it
+    if item.declared and item.targets and not set(item.targets) & set(item.declared):
+        goes = ", ".join(map(str, item.targets))
+        sentence = (
+            f"{what} needs {where}, which {words}: it sends to targetPort {goes}, and its pods declare"
+            f" {', '.join(map(str, item.declared))}."
+        )
+        return _plain(sentence, evidence, f"Correct targetPort of {where}.", cause=cause), True
     late = not ended or not item.ready_since or moment(item.ready_since) >= moment(ended) - 1
     sentence = f"{what} needs {where}, which {words}, though {count(item.ready, 'endpoint')} of it is ready."
     remedy = (
         "Check that the pods listen on the Service's targetPort, on all addresses, and that no NetworkPolicy blocks"
         " the connection."
     )
+    if item.form == "silent" and item.policies:
+        remedy = f"Let NetworkPolicy {', '.join(item.policies)} allow the connection."
     return _plain(sentence, evidence, remedy, cause=cause), not late
 
 
@@ -212,6 +324,22 @@ def _ready_but(
         remedy=("Add the certificate authority to the program, or issue the dependency a certificate for that name."),
         settings=("workload.objects",),
         terminal="yes",
+    ),
+    Cause(
+        "dependency-permission",
+        title="A dependency does not allow what the program does",
+        why="SQLSTATE 42501, NOPERM, ACCESS_REFUSED and the like: the login is right, a right is missing.",
+        remedy="Grant the user the right, or let the program use another user.",
+        settings=("workload.objects",),
+        terminal="when the program ended twice",
+    ),
+    Cause(
+        "dependency-refuses",
+        title="A dependency answers with an error",
+        why="It was reached, and it lacks what is asked for, speaks another protocol, or answers with an error.",
+        remedy="Read the log of the dependency; compare address, scheme and name.",
+        settings=("workload.objects",),
+        terminal="when the program ended twice, unless a next try may succeed",
     ),
 )
 def dependency_broken(seen: Observation) -> t.Iterator[Diagnosis]:

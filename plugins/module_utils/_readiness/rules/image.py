@@ -17,7 +17,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.reader
     waiting,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.node_images import nearest_names
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule import rule
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule import MANIFEST, rule
 
 SETTING = "coverage_mode#image"
 # What a registry answers has no field of its own: the kubelet quotes containerd's error (remotes/docker: its
@@ -88,6 +88,14 @@ SURE = (*REFUSED_SIGNS, *ABSENT_SIGNS, *PLATFORM_SIGNS)
         settings=("coverage_mode#image",),
         terminal="at the second failure",
     ),
+    Cause(
+        "image-pull-policy",
+        title="The node has the image, and asks a registry for it",
+        why="`imagePullPolicy` is Always, as it is by default for `:latest`; a registry does not have what was loaded.",
+        remedy="Set `imagePullPolicy: IfNotPresent` (or Never) for images that are loaded into the nodes.",
+        settings=("workload.objects", "coverage_mode#image"),
+        terminal="at the second failure",
+    ),
     gives=("wrong-architecture",),
 )
 def image_not_usable(seen: Observation) -> t.Iterator[Diagnosis]:
@@ -114,6 +122,8 @@ def _verdict(seen: Observation, pod: Object, status: Object, reason: str, messag
             setting=SETTING,
             subject=container,
         )
+    if reason in PULLED and spellings(image) & set(names_on(seen, node)):
+        return _needless(pod, container, image, node, evidence)
     near = [name for name in nearest_names(image, names_on(seen, node)) if name not in spellings(image)]
     elsewhere = sorted(
         other
@@ -142,6 +152,21 @@ def _verdict(seen: Observation, pod: Object, status: Object, reason: str, messag
         evidence=evidence,
         remedy="Name the image exactly as it was loaded, or load it into every node.",
         setting=SETTING,
+        subject=container,
+    )
+
+
+def _needless(pod: Object, container: str, image: str, node: str, evidence: list[str]) -> Diagnosis:
+    """The node has the image; only the policy makes it ask."""
+    policy = specification(pod, container).get("imagePullPolicy") or "Always"
+    host = image.partition("/")[0] if "/" in image else "docker.io"
+    return Diagnosis(
+        cause="image-pull-policy",
+        sentence=f"Node {node} has image {image}, but imagePullPolicy of container {container} is {policy}, so it asks"
+        f" registry {host} for it, which fails.",
+        evidence=[*evidence, f"imagePullPolicy: {policy}", f"node {node} has {image}"],
+        remedy="Set imagePullPolicy: IfNotPresent, and give the image a tag other than latest.",
+        setting=MANIFEST,
         subject=container,
     )
 

@@ -11,7 +11,6 @@ look.
 from __future__ import annotations
 
 import math
-import re
 import typing as t
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Cause, Diagnosis
@@ -34,13 +33,9 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.reader
     seconds_since,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule import MANIFEST, TIMEOUT, rule
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import probe_answers
 
 PERSISTENT = 2.0  # seconds for which a probe has to fail the same way
-SURE = 10.0  # and those after which nothing else has to confirm it
-STATUS = re.compile(r"statuscode: (\d{3})")
-TIMEOUT_SIGNS = ("context deadline exceeded", "Client.Timeout", "i/o timeout", "timed out", "timeout:")
-COMMAND_SIGNS = ("executable file not found", "no such file or directory", "exec format error")
-SCHEME_SIGNS = ("server gave HTTP response to HTTPS client", "malformed HTTP response", "tls: ")
 
 
 @rule(
@@ -51,7 +46,7 @@ SCHEME_SIGNS = ("server gave HTTP response to HTTPS client", "malformed HTTP res
         why="The port of the probe refuses connections. Where another port answers, it is named.",
         remedy="Correct the port of the probe.",
         settings=("workload.objects",),
-        terminal="if another port answers",
+        terminal="no: the port may only not be there yet",
     ),
     Cause(
         "probe-path",
@@ -59,7 +54,7 @@ SCHEME_SIGNS = ("server gave HTTP response to HTTPS client", "malformed HTTP res
         why="The program does not serve that path; a path that does answer is named.",
         remedy="Correct the path of the probe.",
         settings=("workload.objects",),
-        terminal="if another path answers, or after 10 s",
+        terminal="no: a program may serve its paths one after the other",
     ),
     Cause(
         "probe-timeout",
@@ -67,7 +62,7 @@ SCHEME_SIGNS = ("server gave HTTP response to HTTPS client", "malformed HTTP res
         why="The time that its answer takes is named.",
         remedy="Raise `timeoutSeconds` of the probe, or make the answer faster.",
         settings=("workload.objects",),
-        terminal="if an answer was measured",
+        terminal="at the second time that Kubernetes kills the container for it",
     ),
     Cause(
         "probe-command",
@@ -83,7 +78,31 @@ SCHEME_SIGNS = ("server gave HTTP response to HTTPS client", "malformed HTTP res
         why="HTTP is spoken to HTTPS, or the other way round.",
         remedy="Correct the scheme of the probe.",
         settings=("workload.objects",),
-        terminal="after 2 s",
+        terminal="at the second time that Kubernetes kills the container for it",
+    ),
+    Cause(
+        "probe-host",
+        title="The probe asks another host than the pod",
+        why="`host` of the probe is set: the kubelet asks that address from the node.",
+        remedy="Remove `host` from the probe.",
+        settings=("workload.objects",),
+        terminal="no",
+    ),
+    Cause(
+        "probe-unauthorized",
+        title="The path of the probe wants a login",
+        why="The program answers the probe with 401 or 403.",
+        remedy="Serve the health check without authentication, or send its header with the probe.",
+        settings=("workload.objects",),
+        terminal="no",
+    ),
+    Cause(
+        "listens-on-loopback",
+        title="The program listens on the loopback address only",
+        why="The kernel's sockets have the probe's port at 127.0.0.1 or ::1, where only the pod itself reaches it.",
+        remedy="Let the program listen on all addresses.",
+        settings=("workload.objects",),
+        terminal="no",
     ),
     Cause(
         "probe-fails",
@@ -93,6 +112,7 @@ SCHEME_SIGNS = ("server gave HTTP response to HTTPS client", "malformed HTTP res
         settings=("workload.objects",),
         terminal="no",
     ),
+    gives=("dependency-down", "dependency-name", "dependency-auth"),
 )
 def probe_wrong(seen: Observation) -> t.Iterator[Diagnosis]:
     """A probe that asks for what will never answer it, as the pod's ports themselves say."""
@@ -113,8 +133,13 @@ def probe_wrong(seen: Observation) -> t.Iterator[Diagnosis]:
         "probe-command",
         "probe-scheme",
         "probe-fails",
+        "probe-host",
+        "probe-unauthorized",
+        "listens-on-loopback",
         "slow-start",
         "dependency-down",
+        "dependency-name",
+        "dependency-auth",
     ),
     phases=(TIMEOUT,),
 )
@@ -125,81 +150,23 @@ def probe_fails(seen: Observation) -> t.Iterator[Diagnosis]:
 
 
 def judged(seen: Observation, pod: Object, container: str, kind: str, event: Object) -> tuple[Diagnosis, bool]:
-    """Return what a failing probe means, and whether waiting cannot cure it."""
-    message = event.get("message", "")
-    name = pod["metadata"]["name"]
-    who = f"The {kind} probe of container {container} in pod {name}"
-    probe = probe_of(pod, container, kind)
-    port, path = port_of(pod, container, probe), path_of(probe)
-    own = answer(seen, name, port, path)
-    evidence = [message, *_answers(seen, name), *log_end(seen, name, container)]
-    old = seconds_since(seen, first_seen(event)) >= SURE
-
-    def verdict(sentence: str, remedy: str, *, cause: str) -> Diagnosis:
-        return Diagnosis(cause, sentence, evidence, remedy, MANIFEST, subject=container)
-
-    status = STATUS.search(message)
-    if any(sign in message for sign in COMMAND_SIGNS) and ("exec" in probe or "errored" in message):
-        command = " ".join((probe.get("exec") or {}).get("command") or [])
-        sentence = f"{who} cannot run its command{f' {command}' if command else ''}: {quoted(message)}"
-        return verdict(sentence, "Name a program that the image has.", cause="probe-command"), True
-    if any(sign in message for sign in SCHEME_SIGNS):
-        sentence = f"{who} speaks another protocol than port {port}: {quoted(message)}"
-        return verdict(sentence, "Correct the probe's scheme (HTTP or HTTPS).", cause="probe-scheme"), True
-    if "connection refused" in message:
-        if own is not None and own["status"]:
-            return _slow(seen, pod, container, kind, probe, evidence), False
-        others = [item for item in _of_pod(seen, name) if item["status"] and item["port"] != port]
-        good = next((item for item in others if 200 <= item["status"] < 400), None)
-        if good is not None:
-            sentence = (
-                f"{who} asks port {port}, where nothing listens (connection refused); port {good['port']} answers"
-                f" {good['path']} with {good['status']}."
-            )
-            return verdict(sentence, f"Correct the probe's port: {good['port']}.", cause="probe-port"), good[
-                "path"
-            ] == path or old
-        ports = sorted({item["port"] for item in others} or set(declared_ports(pod, container)) - {port})
-        if ports:
-            hint = f"the container {'listens at' if others else 'declares'} {', '.join(map(str, ports))}"
-            sentence = f"{who} asks port {port}, where nothing listens (connection refused); {hint}."
-            remedy = "Correct the probe's port; if the program only starts slowly, add a startupProbe."
-            return verdict(sentence, remedy, cause="probe-port"), False
-        if own is not None and not any(item["status"] for item in _of_pod(seen, name)):
-            return _slow(seen, pod, container, kind, probe, evidence), False
-        sentence = f"{who} fails: nothing listens at port {port} (connection refused): {quoted(message)}"
-        remedy = "Wrong port, or a program that does not listen yet: compare with its log; add a startupProbe."
-        return verdict(sentence, remedy, cause="probe-fails"), False
-    if status and int(status[1]) in (404, 405, 410, 501):
-        good = next(
-            (
-                item
-                for item in _of_pod(seen, name)
-                if item["port"] == port and 200 <= item["status"] < 300 and item["path"] != path
-            ),
-            None,
-        )
-        sentence = f"{who} asks for {path}, which the program answers with {status[1]}"
-        sentence += f"; {good['path']} answers {good['status']}." if good else "."
-        remedy = f"Correct the probe's path: {good['path']}." if good else "Correct the probe's path."
-        still = own is not None and own["status"] == int(status[1])
-        return verdict(sentence, remedy, cause="probe-path"), still and (
-            old or (good is not None and good["path"] != "/")
-        )
-    if any(sign in message for sign in TIMEOUT_SIGNS):
-        allowed = int(probe.get("timeoutSeconds") or 1)
-        takes = own["seconds"] if own is not None and (own["status"] or own["seconds"] > allowed) else 0.0
-        long_enough = takes > allowed
-        better = math.ceil(takes * 2) if long_enough else allowed * 5
-        measured = (
-            f"it answered after {takes:.1f} s" if long_enough and own and own["status"] else "it did not answer in time"
-        )
-        sentence = f"{who} waits {allowed} s for {path or 'an answer'}; {measured}."
-        remedy = f"Give it timeoutSeconds: {better}, or make the endpoint that it asks faster."
-        return verdict(sentence, remedy, cause="probe-timeout"), bool(long_enough and own and own["status"])
-    sentence = f"Pod {name} runs, but its {kind} probe fails: {quoted(message)}"
-    remedy = "A status of 5xx means that the program itself says it is not ready: see its log for what it waits for."
-    return verdict(sentence, remedy, cause="probe-fails"), False
+    """Return what a failing probe means, and whether it is proved by what its ports say."""
+    asked = probe_answers.Asked(seen, pod, container, kind, event)
+    misconfigured = probe_answers.misconfigured(asked)
+    if misconfigured is not None:
+        return misconfigured
+    if "connection refused" in asked.message:
+        own = asked.own
+        listens = own is not None and own["status"]
+        silent = own is not None and not any(item["status"] for item in asked.answers) and not asked.listeners
+        if listens or (silent and not set(declared_ports(pod, container)) - {asked.port}):
+            evidence = [asked.message, *probe_answers.said_by_ports(seen, asked.name)]
+            return _slow(seen, pod, container, kind, asked.probe, evidence), False
+    for read in (probe_answers.by_grpc, probe_answers.refused, probe_answers.answered, probe_answers.late):
+        found = read(asked)
+        if found is not None:
+            return found
+    return probe_answers.otherwise(asked)
 
 
 def times_killed(seen: Observation, pod: Object, container: str) -> int:
@@ -215,7 +182,11 @@ def is_too_slow(seen: Observation, pod: Object, container: str) -> bool:
     """Whether an answer to its liveness or startup probe was measured, and takes longer than the probe waits."""
     for kind in ("liveness", "startup"):
         probe = probe_of(pod, container, kind)
-        own = answer(seen, pod["metadata"]["name"], port_of(pod, container, probe), path_of(probe)) if probe else None
+        own = (
+            probe_answers.answer(seen, pod["metadata"]["name"], port_of(pod, container, probe), path_of(probe))
+            if probe
+            else None
+        )
         if own is not None and own["status"] and own["seconds"] > int(probe.get("timeoutSeconds") or 1):
             return True
     return False
@@ -242,7 +213,7 @@ def killed_by_probe(seen: Observation, pod: Object, status: Object, evidence: li
         if failed:
             verdict, _sure = judged(seen, pod, container, kind, failed[-1])
             proved = verdict.cause in ("probe-path", "probe-command", "probe-scheme", "probe-timeout") or (
-                verdict.cause == "probe-port" and any(item["status"] for item in _of_pod(seen, name))
+                verdict.cause == "probe-port" and any(item["status"] for item in probe_answers.of_pod(seen, name))
             )
             if proved:
                 words = f"{verdict.sentence} Kubernetes kills the container for it."
@@ -267,7 +238,7 @@ def killed_by_probe(seen: Observation, pod: Object, status: Object, evidence: li
 
 
 def _is_late(event: Object) -> bool:
-    return any(sign in event.get("message", "") for sign in TIMEOUT_SIGNS)
+    return any(sign in event.get("message", "") for sign in probe_answers.TIMEOUT_SIGNS)
 
 
 @rule(
@@ -304,7 +275,7 @@ def slow_start(seen: Observation) -> t.Iterator[Diagnosis]:
 
 def _slow(seen: Observation, pod: Object, container: str, kind: str, probe: Object, evidence: list[str]) -> Diagnosis:
     name = pod["metadata"]["name"]
-    own = answer(seen, name, port_of(pod, container, probe), path_of(probe))
+    own = probe_answers.answer(seen, name, port_of(pod, container, probe), path_of(probe))
     delay, period = int(probe.get("initialDelaySeconds") or 0), int(probe.get("periodSeconds") or 10)
     if own is not None and 200 <= own["status"] < 400:
         already = (
@@ -345,20 +316,3 @@ def _allowed(probe: Object) -> float:
     """Seconds from the start until a probe that never succeeds gives up."""
     period, threshold = int(probe.get("periodSeconds") or 10), int(probe.get("failureThreshold") or 3)
     return int(probe.get("initialDelaySeconds") or 0) + period * (threshold - 1) + int(probe.get("timeoutSeconds") or 1)
-
-
-def answer(seen: Observation, pod: str, port: int, path: str) -> t.Optional[Object]:
-    """What that port said when it was asked for that path."""
-    return next((item for item in _of_pod(seen, pod) if item["port"] == port and item["path"] == path), None)
-
-
-def _of_pod(seen: Observation, pod: str) -> list[Object]:
-    return [item for item in seen.answers if item["pod"] == pod]
-
-
-def _answers(seen: Observation, pod: str) -> list[str]:
-    return [
-        f"port {item['port']}, {item['path'] or 'any path'}: {item['status']} after {item['seconds']:.1f} s"
-        for item in _of_pod(seen, pod)
-        if item["status"]
-    ][:4]

@@ -10,6 +10,7 @@ is; which label, taint or amount it is about is found by comparing the pod with 
 
 from __future__ import annotations
 
+import itertools
 import re
 import typing as t
 
@@ -29,6 +30,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.reader
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule import (
     MANIFEST,
     SETTLING,
+    TERMINAL,
     TIMEOUT,
     rule,
 )
@@ -147,6 +149,15 @@ def not_placed_yet(seen: Observation) -> t.Iterator[Diagnosis]:
         return
 
 
+@rule("A place to run", gives=("claim-pending", "storage-class-missing"), phases=(TERMINAL, TIMEOUT))
+def claim_unbound(seen: Observation) -> t.Iterator[Diagnosis]:
+    """A claim whose provisioner says why it gives no volume; the scheduler may not have a word about it."""
+    if any(not pod["spec"].get("nodeName") for pod in seen.current_pods):
+        # a claim without a word may only wait for its pod to be placed
+        told = (item for item in claims_that_wait(seen) if item.evidence != ("phase: Pending",))
+        yield from itertools.islice(told, 1)
+
+
 def _unplaced(seen: Observation) -> t.Iterator[tuple[Object, str, str]]:
     for pod in seen.current_pods:
         scheduled = condition(pod, "PodScheduled")
@@ -248,6 +259,10 @@ def _verdict(seen: Observation, pod: Object, message: str, reason: str) -> Diagn
         if waiting is not None:
             return waiting
         remedy, cause = "Find out why the PersistentVolumeClaim is not bound (kubectl describe pvc).", "claim-pending"
+    elif reason == "affinity":
+        remedy = (
+            "Ask for no more replicas than there are nodes, or let podAntiAffinity and topology spread only prefer."
+        )
     elif reason == "volume-node":
         remedy, cause = "Let the pod run where its volume is, or delete the volume.", "volume-elsewhere"
     sentence = f"No node can take pod {name}: {f'{more} ({why}).' if more else why}"
@@ -287,6 +302,9 @@ def claims_that_wait(seen: Observation) -> t.Iterator[Diagnosis]:
         elif said or age >= BINDING:
             # without a word of the controller, it may only not have come to it: a claim on a volume just made has none
             why = quoted(said[-1]) if said else _why_unbound(claim, wanted_class)
+            modes = (claim.get("spec") or {}).get("accessModes") or []
+            if "access mode" in why:
+                why = f"it asks for {', '.join(modes)}: {why}"
             yield Diagnosis(
                 cause="claim-pending",
                 sentence=f"{start}: {why}",

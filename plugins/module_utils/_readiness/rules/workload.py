@@ -79,11 +79,12 @@ def asks_for_nothing(seen: Observation) -> t.Iterator[Diagnosis]:
             remedy="Remove spec.suspend, or set it to false.",
             setting=MANIFEST,
         )
-    elif seen.kind in ("Deployment", "StatefulSet", "ReplicaSet") and seen.wanted == 0:
+    elif seen.kind in ("Deployment", "StatefulSet", "ReplicaSet", "Job") and seen.wanted == 0:
+        field = "spec.parallelism" if seen.kind == "Job" else "spec.replicas"
         yield Diagnosis(
             cause="scaled-to-zero",
-            sentence=f"{name_of(seen)} asks for no replicas: nothing will run.",
-            evidence=["spec.replicas: 0"],
+            sentence=f"{name_of(seen)} asks for no {'pods' if seen.kind == 'Job' else 'replicas'}: nothing will run.",
+            evidence=[f"{field}: 0"],
             remedy="Scale it up; an extraction or an autoscaler that was interrupted may have left it so.",
             setting=MANIFEST,
         )

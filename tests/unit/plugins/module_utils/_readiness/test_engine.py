@@ -75,7 +75,7 @@ def test_recordings_are_small() -> None:
 
 @pytest.mark.parametrize("name", TERMINAL)
 def test_what_waiting_cannot_cure_is_named(name: str) -> None:
-    verdict = complete(lib.terminal_verdict(recorded(f"{name}.1")))
+    verdict = complete(lib.terminal_verdict(situations.later(recorded(f"{name}.1"))))
     wanted = situations.NEVER[name]
     assert verdict.cause == wanted.cause
     for words in wanted.says:
@@ -101,9 +101,9 @@ def test_what_only_time_tells_is_named_when_the_time_is_over(name: str) -> None:
 
 @pytest.mark.parametrize("name", [f"{name}.1" for name in TERMINAL])
 def test_the_cause_is_the_same_whenever_it_is_asked_for(name: str) -> None:
-    seen = recorded(name)
+    seen = situations.later(recorded(name))
     assert lib.timeout_verdict(seen, 60) == lib.terminal_verdict(seen)
-    assert lib.terminal_verdict(recorded(name, waited=LATER)) == lib.terminal_verdict(seen)
+    assert lib.terminal_verdict(dataclasses.replace(seen, waited=LATER)) == lib.terminal_verdict(seen)
 
 
 @pytest.mark.parametrize("name", FINE)
@@ -159,7 +159,7 @@ def test_the_tenth_revision_is_newer_than_the_ninth() -> None:
     older["metadata"]["labels"]["pod-template-hash"] = "older"
     seen.replica_sets[0]["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = "10"
     seen.replica_sets.append(older)
-    assert complete(lib.terminal_verdict(seen)).cause == "secret-missing"
+    assert complete(lib.terminal_verdict(situations.later(seen))).cause == "secret-missing"
 
 
 def test_a_pod_on_its_way_out_is_no_cause() -> None:
@@ -181,7 +181,7 @@ def test_a_pod_on_its_way_out_is_no_cause() -> None:
 )
 def test_what_may_still_come_is_given_a_moment(name: str) -> None:
     assert lib.terminal_verdict(recorded(f"{name}.1", waited=SETTLING - 0.1)) is None
-    assert lib.terminal_verdict(recorded(f"{name}.1", waited=SETTLING)) is not None
+    assert lib.terminal_verdict(situations.later(recorded(f"{name}.1", waited=SETTLING))) is not None
 
 
 @pytest.mark.parametrize("key", list(scheduling.STARTING_NODE))
@@ -288,7 +288,8 @@ def test_nothing_that_was_seen_says_why() -> None:
     verdict = complete(lib.timeout_verdict(seen, 90))
     assert verdict.cause == "not-ready"
     assert "90 s" in verdict.sentence
-    assert verdict.evidence == ("0 of 1 pods ready",)
+    assert "0 of 1 pods ready" in verdict.sentence
+    assert "their containers run" in verdict.remedy
 
 
 # the registry
@@ -303,7 +304,7 @@ def test_the_order_is_that_of_causality() -> None:
     """What keeps a pod from being made before what keeps it from a node, before its image, its start, its end ..."""
     names = [rule.name for rule in lib.rules_of(AT_ONCE)]
     chain = ["workload_missing", "pods_not_created", "unschedulable", "mount_failed", "image_not_usable"]
-    chain += ["refused_start", "crashed", "dependency_broken", "not_written", "probe_wrong"]
+    chain += ["refused_start", "hook_failed", "crashed", "probe_wrong", "dependency_broken", "not_written"]
     assert [name for name in names if name in chain] == chain
 
 
@@ -404,7 +405,7 @@ def test_a_claim_on_a_volume_that_was_just_made_is_given_the_time_to_be_bound() 
     assert late is not None
     assert late.cause == "claim-pending"
     assert "made-with-it, which does not accept it" in late.sentence
-    said = lib.terminal_verdict(unbound(3.1, said="no persistent volumes available for this claim"))
+    said = lib.terminal_verdict(unbound(5, said="no persistent volumes available for this claim"))
     assert said is not None
     assert "no persistent volumes available" in said.sentence
 

@@ -75,7 +75,7 @@ def test_the_fault_is_named(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in NEVER if "why_slow" not in LIBRARY[name]["expect"]])
 def test_it_is_named_without_waiting(name: str) -> None:
-    verdict = lib.terminal_verdict(recorded(name))
+    verdict = lib.terminal_verdict(situations.later(recorded(name)))
     assert verdict is not None
     assert verdict.cause == LIBRARY[name]["expect"]["cause"]
 

