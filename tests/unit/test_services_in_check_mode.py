@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the kubernaut.coverage authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The six services whose sources are not in reach: all of them in check mode, over a tree that has what their
-contracts name and nothing else. It shows what would be built, the clusters, and the patches of the workloads, and changes nothing.
+"""The six services whose sources are not in reach, in check mode, over a tree that has what their contracts name.
 
-The tree is the fixture of kubernaut's shape, which has DataStorage, with stand-ins for the rest.
+It shows what would be built, the clusters, and the patches of the workloads, and changes nothing. The tree is the
+fixture of kubernaut's shape, which has DataStorage, with stand-ins for the rest.
 """
 
 from __future__ import annotations
