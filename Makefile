@@ -56,7 +56,7 @@ units: set-up ## The unit and structural tests (some need Go: make runner)
 	@$(suite) units
 
 consumers: set-up ## Other tools read the reports: genhtml, lcov, diff-cover, pycobertura, converters (installed where missing)
-	@$(VENV)/bin/pytest -q tests/integration/consumers
+	@$(suite) consumers
 
 browser: set-up ## The report's page in a real browser, installed where it is missing (needs: make runner)
 	@$(suite) browser

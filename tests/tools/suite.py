@@ -4,8 +4,8 @@
 """Run the parts of the test suite and say in one closing line how many checks passed: ``suite.py [--all] [PART ...]``.
 
 Parts that wait for clusters run in parallel with parts that compute, in lanes. A part that fails does not stop the
-others. What each part counts: lint: one for each tool. sanity: one for each of ansible-test's tests. units,
-browser: one for each of pytest's tests. runner: one, this machine made ready by the collection's own playbook. data,
+others. What each part counts: lint: one for each tool. sanity: one for each of ansible-test's tests. units, browser,
+consumers: one for each of pytest's tests. runner: one, this machine made ready by the collection's own playbook. data,
 roles and journey: one for each Molecule scenario. faults: one for each fault that is injected, and for each healthy
 workload that must not look like one. fuzz: one.
 
@@ -257,6 +257,11 @@ def browser(suite: Suite) -> Count:
     return run_pytest(suite, "browser", "tests/browser")  # in one process: there is one browser
 
 
+def consumers(suite: Suite) -> Count:
+    """Other tools read the reports; those that are missing are installed."""
+    return run_pytest(suite, "consumers", "tests/integration/consumers")
+
+
 def run_pytest(suite: Suite, name: str, *arguments: str) -> Count:
     """Run pytest for a part, and count its tests."""
     reports = fresh(name)
@@ -345,6 +350,7 @@ PARTS: dict[str, Part] = {
     # some compare with Go's own tools, which a bare machine has only after the runner
     "units": Part(units, "computing", after="runner"),
     "browser": Part(browser, "computing", after="runner"),
+    "consumers": Part(consumers, "computing", after="runner", rare=True),
     "fuzz": Part(fuzz, "computing", after="runner", rare=True),
     "runner": Part(runner, "clusters"),
     "roles": Part(roles, "clusters"),
@@ -444,7 +450,7 @@ def keep_times(rows: t.Sequence[Row], total: float, load: float, *, everything: 
 def show(rows: t.Sequence[Row], before: t.Mapping[str, float]) -> None:
     """A line for each part: checks, time, how much that differs from the run before, and what failed."""
     for row in rows:
-        line = f"{row.name:<8} {row.count.passed + len(row.count.failed):>5} checks  {step.duration(row.seconds):>12}"
+        line = f"{row.name:<9} {row.count.passed + len(row.count.failed):>5} checks  {step.duration(row.seconds):>12}"
         if row.name in before:
             line += f"  {row.seconds - before[row.name]:+5.0f} s"
         step.say(line + (step.paint(f"  {len(row.count.failed)} failed", "31") if row.count.failed else ""))

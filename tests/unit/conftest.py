@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # pytest's pythonpath has the first two; ansible-test has a configuration of its own
@@ -35,3 +36,9 @@ settings.register_profile(
 settings.register_profile("long", settings.get_profile("quick"), max_examples=500)
 # --hypothesis-profile beats it: the plugin reads that later
 settings.load_profile("quick")
+
+
+@pytest.fixture
+def everything(pytestconfig: pytest.Config) -> bool:
+    """Whether the slow combinations are run, too: C(make test-all)."""
+    return bool(pytestconfig.getoption("--hypothesis-profile") == "long")

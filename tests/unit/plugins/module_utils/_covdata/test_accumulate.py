@@ -174,12 +174,9 @@ def test_a_function_that_is_there_twice_counts_twice() -> None:
     assert np.array_equal(accumulator.total, 2 * plainly([FILES[0]])[0])
 
 
-def many_segments(segment: covcounters.Segment) -> bytes:
-    return covcounters.write_counters(replace(REAL, segments=[segment] * 1000))
-
-
 @pytest.mark.parametrize("functions", [0, 1])
-def test_thousands_of_segments_take_no_more_memory_than_a_few(functions: int) -> None:
+def test_thousands_of_segments_take_no_more_memory_than_a_few(functions: int, everything: bool) -> None:
+    segments = 3000 if everything else 1000
     (whole,) = REAL.segments
     one = replace(
         whole,
@@ -189,7 +186,7 @@ def test_thousands_of_segments_take_no_more_memory_than_a_few(functions: int) ->
         lengths=whole.lengths[:functions],
         counters=whole.counters[: int(whole.lengths[:functions].sum())],
     )
-    data = many_segments(one)
+    data = covcounters.write_counters(replace(REAL, segments=[one] * segments))
     accumulator = accumulate.Accumulator(META)
     tracemalloc.start()
     try:
@@ -200,7 +197,7 @@ def test_thousands_of_segments_take_no_more_memory_than_a_few(functions: int) ->
     assert peak < 4 * len(data)
     accumulator.finish()
     single = plainly([covcounters.write_counters(replace(REAL, segments=[one]))])[0]
-    assert np.array_equal(accumulator.total, 1000 * single)
+    assert np.array_equal(accumulator.total, segments * single)
 
 
 def test_a_bad_segment_behind_many_good_ones_adds_nothing() -> None:
