@@ -13,6 +13,8 @@ description:
   - Ensures that a kind cluster of that name and configuration runs, with podman as its provider.
   - A cluster's configuration is stored inside its control-plane container. An equal cluster is left unchanged; a
     different configuration is an error that names the difference, or, with O(recreate=true), the cluster is replaced.
+  - Nodes that are stopped are started again, and their addresses corrected. A cluster that does not come back, or whose
+    creation was interrupted, is replaced.
   - Before anything is created, the node image, the sources of mounts and the host ports are checked. The error names
     who uses a port.
   - The cluster has its own kubeconfig file. The user's is neither read nor written.
@@ -105,20 +107,31 @@ options:
   kubeconfig:
     description:
       - Kubeconfig file to write, mode C(0600). It must not contain other clusters.
-      - The default is C(~/.cache/kubernaut-coverage/clusters/<name>/kubeconfig).
+      - The default is C(clusters/<name>/kubeconfig) in O(cache_dir).
     type: path
   recreate:
     description:
-      - Replace a cluster of that name if it has another configuration, is incomplete or stopped, or was not created by
-        this collection.
-      - The old cluster is deleted only after all prerequisites of the new one have been checked. An equal cluster is
-        left unchanged.
+      - Replace a cluster of that name, whatever its configuration and state, and whoever created it.
+      - The old cluster is deleted only after all prerequisites of the new one have been checked, and when no other run
+        uses it any longer.
+      - A cluster of this collection whose creation was interrupted is replaced without this option.
     type: bool
     default: false
   force:
     description: With O(state=absent), delete the cluster even if this collection did not create it.
     type: bool
     default: false
+  cache_dir:
+    description: Folder of the collection's cache on the host. The leases of runs are there.
+    type: path
+    default: ~/.cache/kubernaut-coverage
+  owner:
+    description:
+      - The run that the cluster is created, replaced or deleted for, as the result C(owner) of
+        M(kubernaut.coverage.service_contract_info). What other runs use is waited for.
+      - If empty, it is this task.
+    type: dict
+    default: {}
   wait:
     description:
       - Seconds to wait until all nodes are ready.
@@ -203,9 +216,10 @@ cluster:
 action:
   description:
     - What was done, or would be done in check mode. V(export) writes a kubeconfig that is missing or was changed.
+      V(restart) starts nodes that were stopped.
   returned: success
   type: str
-  choices: [none, create, replace, export, delete]
+  choices: [none, create, replace, restart, export, delete]
   sample: create
 difference:
   description: In words, how the configuration of a replaced cluster differs.
@@ -247,6 +261,8 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors im
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.options import CLUSTER, PODMAN
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.clusters import KindClusters
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.config import ClusterConfig
+from ansible_collections.kubernaut.coverage.plugins.module_utils._leases.leases import Leases
+from ansible_collections.kubernaut.coverage.plugins.module_utils._leases.owner import Owner, this_run
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 
 
@@ -281,6 +297,8 @@ def main() -> None:
             "kubeconfig": {"type": "path"},
             "recreate": {"type": "bool", "default": False},
             "force": {"type": "bool", "default": False},
+            "cache_dir": {"type": "path", "default": "~/.cache/kubernaut-coverage"},
+            "owner": {"type": "dict", "default": {}},
             "wait": {"type": "int", "default": 0},
             "executable": {"type": "str", "default": "kind"},
         },
@@ -288,9 +306,10 @@ def main() -> None:
     )
     given = module.params
     name = given["name"]
-    kubeconfig = given["kubeconfig"] or str(Path.home() / f".cache/kubernaut-coverage/clusters/{name}/kubeconfig")
-    kind = KindClusters(given["executable"], Podman(given["podman"]))
+    kubeconfig = given["kubeconfig"] or str(Path(given["cache_dir"], "clusters", name, "kubeconfig"))
     try:
+        owner = Owner.of(given["owner"]) if given["owner"] else this_run()
+        kind = KindClusters(given["executable"], Podman(given["podman"]), Leases(given["cache_dir"]), owner)
         if given["state"] == "absent":
             outcome = kind.absent(name, kubeconfig=kubeconfig, force=given["force"], check_mode=module.check_mode)
         else:

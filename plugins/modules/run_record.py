@@ -42,6 +42,45 @@ options:
       - The state to save, with C(service), C(id), C(dir), C(base), C(cluster), C(images) and C(volumes). Other keys are
         not saved.
     type: dict
+  folders:
+    description: Folders that the run writes to, by the variable that sets them. Each must exist or be creatable.
+    type: dict
+    default: {}
+  cache_dir:
+    description: Folder of the collection's cache on the host. The leases of runs are there.
+    type: path
+    default: ~/.cache/kubernaut-coverage
+  owner:
+    description: The run, as the result C(owner) of M(kubernaut.coverage.service_contract_info).
+    type: dict
+  lease:
+    description:
+      - What to lease for the run, all of it at once. While another run has something of it, the module waits. A lease
+        ends when it is released, or when the process of its owner ends. In check mode nothing is leased.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      kind:
+        description: What it is, for example C(workload).
+        type: str
+        required: true
+      name:
+        description: Its name.
+        type: str
+        required: true
+      shared:
+        description: Whether other runs that share it may have it too.
+        type: bool
+        default: false
+  release:
+    description: Give back everything that the run has leased.
+    type: bool
+    default: false
+  wait:
+    description: Seconds to wait for what others have leased.
+    type: float
+    default: 3600
 seealso:
   - module: kubernaut.coverage.service_contract
 """
@@ -74,10 +113,26 @@ path:
 """
 
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._contract.run_leases import require_folders
 from ansible_collections.kubernaut.coverage.plugins.module_utils._contract.run_record import read_record, save_record
+from ansible_collections.kubernaut.coverage.plugins.module_utils._leases.leases import Leases, Resource
+from ansible_collections.kubernaut.coverage.plugins.module_utils._leases.owner import Owner
+
+
+def _lease(options: dict[str, Any]) -> None:
+    """Take or give back the leases of the run."""
+    if options["owner"] is None:
+        return
+    owner, leases = Owner.of(options["owner"]), Leases(options["cache_dir"])
+    if options["release"]:
+        leases.release(owner)
+    if options["lease"]:
+        wanted = [Resource(**item) for item in options["lease"]]
+        leases.take(owner, wanted, wait=options["wait"], setting="coverage_lease_wait")
 
 
 def main() -> None:
@@ -86,13 +141,32 @@ def main() -> None:
             "service": {"type": "str", "required": True},
             "path": {"type": "path", "required": True},
             "record": {"type": "dict"},
+            "folders": {"type": "dict", "default": {}},
+            "cache_dir": {"type": "path", "default": "~/.cache/kubernaut-coverage"},
+            "owner": {"type": "dict"},
+            "lease": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "kind": {"type": "str", "required": True},
+                    "name": {"type": "str", "required": True},
+                    "shared": {"type": "bool", "default": False},
+                },
+            },
+            "release": {"type": "bool", "default": False},
+            "wait": {"type": "float", "default": 3600},
         },
         supports_check_mode=True,
+        required_by={"lease": "owner", "release": "owner"},
     )
     service, record = module.params["service"], module.params["record"]
     path = Path(module.params["path"]).absolute()
     changed = False
     try:
+        require_folders(module.params["folders"])
+        if not module.check_mode:
+            _lease(module.params)
         if record is None:
             record = read_record(path, service)
         elif record.get("service") != service:

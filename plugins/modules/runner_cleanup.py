@@ -151,9 +151,9 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    given = {name: tuple(value) if isinstance(value, list) else value for name, value in module.params.items()}
+    lists = {name: tuple(module.params[name]) for name in ("clusters", "services")}
     try:
-        outcome = clean_up(CleanupRequest(**given), this_run(), check=module.check_mode)
+        outcome = clean_up(CleanupRequest(**{**module.params, **lists}), this_run(), check=module.check_mode)
     except CoverageError as error:
         module.fail_json(**error.result("runner_cleanup"))
     for sentence in outcome.unknown:

@@ -49,6 +49,10 @@ options:
     description: Folder for the results, with one folder for each run of each service.
     type: path
     required: true
+  cluster:
+    description: Name of the cluster, if it is another one than in the contract.
+    type: str
+    default: ""
   run_id:
     description: Id of an earlier run to continue; if empty, a new one is generated.
     type: str
@@ -101,6 +105,16 @@ checkouts:
   returned: success
   type: list
   elements: dict
+owner:
+  description: The run and the process that carries it out, as it is in the leases of a host.
+  returned: success
+  type: dict
+leases:
+  description:
+    - What the run leases, each with C(kind), C(name) and C(shared). C(run) is for its whole duration, C(hold) from the
+      start of the first component to the extraction of the last.
+  returned: success
+  type: dict
 run:
   description: The run's C(id), its folder C(dir), the folder C(base) of all runs of the service.
   returned: success
@@ -120,6 +134,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._contract.components import Contracts, resolve
 from ansible_collections.kubernaut.coverage.plugins.module_utils._contract.contract import new_run_id
+from ansible_collections.kubernaut.coverage.plugins.module_utils._contract.run_leases import resources_of
+from ansible_collections.kubernaut.coverage.plugins.module_utils._leases.owner import this_run
 
 
 def main() -> None:
@@ -131,6 +147,7 @@ def main() -> None:
             "sources": {"type": "str", "default": "~/.cache/kubernaut-coverage/sources"},
             "results": {"type": "path", "required": True},
             "run_id": {"type": "str", "default": ""},
+            "cluster": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
@@ -144,11 +161,15 @@ def main() -> None:
     except CoverageError as error:
         module.fail_json(**error.result("service_contract_info"))
     base = Path(module.params["results"]).absolute() / service
+    listed = [dataclasses.asdict(component) for component in components]
+    cluster = module.params["cluster"] or contract["cluster"]["name"]
     module.exit_json(
         changed=False,
         contract=contract,
-        components=[dataclasses.asdict(component) for component in components],
+        components=listed,
         checkouts=contracts.checkouts,
+        owner=this_run(run_id, service).fields(),
+        leases=resources_of(cluster, str(base / run_id), listed),
         run={"id": run_id, "base": str(base), "dir": str(base / run_id)},
     )
 

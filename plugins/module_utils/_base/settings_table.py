@@ -33,6 +33,8 @@ ROWS = (
     Row("kind_cluster_wait", "kind_cluster", "wait"),
     Row("kind_cluster_executable", "kind_cluster", "executable"),
     Row("kind_cluster_podman", "kind_cluster", "podman"),
+    Row("kind_cluster_cache_dir", "kind_cluster", "cache_dir"),
+    Row("kind_cluster_owner", "kind_cluster", "owner"),
     Row("instrumented_image_to_load", "node_image", "archive"),
     Row("instrumented_image_to_load", "node_image", "reference"),
     Row("instrumented_image_to_load", "node_image", "image_id"),

@@ -11,15 +11,17 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.archive import ArchiveError, ImageArchive
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.checksums import damage_of
 
 
 def archive_is_good(archive: Path, identity: str, reference: str) -> bool:
-    """Whether the archive holds the image of that id under that name."""
+    """Whether the archive holds the image of that id under that name, undamaged."""
     if not archive.exists():
         return False
     try:
         with ImageArchive(str(archive), reference) as opened:
-            return opened.image.id == identity
+            right = opened.image.id == identity
+        return right and not damage_of(str(archive), reference)
     except ArchiveError:
         return False  # cut off by an interrupted run, or another name: it is written again
 

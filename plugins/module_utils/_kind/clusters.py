@@ -28,6 +28,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command i
     last_lines,
     run,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import temporary_prefix, write_private
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.config import ClusterConfig, describe_differences
@@ -59,14 +60,25 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.requireme
     require_host,
     require_parts,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.restart import (
+    api_answers,
+    restart_nodes,
+    wait_ready,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._leases.leases import CLUSTER, USE, Leases, Resource
+from ansible_collections.kubernaut.coverage.plugins.module_utils._leases.owner import Owner
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 
+PATIENCE = 20.0  # seconds for the API server of a cluster whose nodes run
 SAVED_RUNS = "run-*.json"  # the saved states of runs (module run_record), next to the kubeconfig
 
 
 @dataclass
 class ClusterOutcome:
-    """What was, or in check mode would be, done: C(none), C(create), C(replace), C(export) a kubeconfig, C(delete)."""
+    """What was, or in check mode would be, done.
+
+    C(none), C(create), C(replace), C(restart) stopped nodes, C(export) a kubeconfig, C(delete).
+    """
 
     action: str
     cluster: dict[str, t.Any]
@@ -86,11 +98,27 @@ class KindClusters:
 
     :arg executable: name or path of kind.
     :arg podman: kind itself calls C(podman) by that name; where it is given by its path, that folder is searched first.
+    :arg leases: by which clusters that other runs work with are respected; none: whoever calls holds what is needed.
+    :arg owner: for whom.
     """
 
-    def __init__(self, executable: str = "kind", podman: t.Optional[Podman] = None) -> None:
+    def __init__(
+        self,
+        executable: str = "kind",
+        podman: t.Optional[Podman] = None,
+        leases: t.Optional[Leases] = None,
+        owner: t.Optional[Owner] = None,
+    ) -> None:
         self.executable = executable
         self.podman = podman or Podman()
+        self.leases, self.owner = leases, owner
+        self._killed = False
+
+    def _alone(self, *resources: Resource) -> t.ContextManager[None]:
+        """Hold resources alone; wait for the runs that use them."""
+        if self.leases is None or self.owner is None:
+            return contextlib.nullcontext()
+        return self.leases.exclusively(self.owner, resources)
 
     # looking
 
@@ -120,10 +148,13 @@ class KindClusters:
         wait: int = 0,
         check_mode: bool = False,
     ) -> ClusterOutcome:
-        """Make sure that the cluster exists as described and that C(kubeconfig) opens it.
+        """Make sure that the cluster exists as described, answers, and that C(kubeconfig) opens it.
+
+        Nodes that are stopped are started again. A cluster of this collection that was never finished, or that does not
+        come back, is replaced.
 
         :arg kubeconfig: path of a file for this cluster alone.
-        :arg recreate: replace a cluster of that name that is not the one described, or not whole.
+        :arg recreate: replace a cluster of that name, whatever it is.
         :arg wait: seconds to wait until every node is ready; 0: return as soon as the API server answers.
         :raises CoverageError: naming what hinders. Nothing was deleted before everything was checked.
         """
@@ -138,11 +169,12 @@ class KindClusters:
             if outcome is not None:
                 return outcome
             old = next(iter(self.clusters(config.name)), None)
-            if old is not None:
-                self._delete(config.name)
-            record = self._create(config, file)
+            with self._alone(Resource(USE, config.name)) if old is not None else contextlib.nullcontext():
+                if old is not None:
+                    self._delete(config.name)
+                record = self._create(config, file)
         if wait:
-            self._wait_ready(config, wait)
+            wait_ready(self.podman, config, wait)
         cluster = KindCluster(
             name=config.name,
             nodes=[KindNode(name, _role(name), True, config.node_image, "") for name in config.node_names()],
@@ -185,12 +217,20 @@ class KindClusters:
         difference: list[str] = []
         if found is not None and not busy:
             difference = describe_differences(found.config, config.canonical()) if found.ours else []
-            if found.ours and found.state == "running" and not difference:
-                return self._keep(
-                    config, found, file, text, wait=wait, image_id=image.id if image else "", check_mode=check_mode
-                )
-            if not recreate:
-                raise refusal(found, difference, interrupted=lock is not None and lock.left_behind())
+            # a run that died while it created the cluster left its lock; this process, which holds it, saw that before
+            self._killed = self._killed or (lock is not None and lock.left_behind())
+            unfinished = not found.finished if found.ours else self._killed
+            if not recreate and not unfinished:
+                if not found.ours or difference or found.state == "incomplete":
+                    raise refusal(found, difference)
+                if not self._is_up(found, text):
+                    outcome = self._restart(config, found, file, text, held=lock is None, check_mode=check_mode)
+                    if outcome is not None or lock is not None:
+                        return outcome
+                else:
+                    return self._keep(
+                        config, found, file, text, wait=wait, image_id=image.id if image else "", check_mode=check_mode
+                    )
         if not busy:  # else another run is at it: look again when it is done
             require_parts(config, containers, own={node.name for node in nodes}, image=image)
         if not check_mode:
@@ -206,6 +246,32 @@ class KindClusters:
             before=found.config if found is not None else {},
             after=config.canonical(),
         )
+
+    def _is_up(self, found: KindCluster, kubeconfig: str) -> bool:
+        """Whether all nodes run and the API server answers; that cannot be known without a kubeconfig."""
+        return found.state == "running" and (not kubeconfig or api_answers(kubeconfig))
+
+    def _restart(
+        self, config: ClusterConfig, found: KindCluster, file: Path, text: str, *, held: bool, check_mode: bool
+    ) -> t.Optional[ClusterOutcome]:
+        """Start a cluster that is stopped or does not answer; None: not yet, or in vain, so that it is replaced.
+
+        :arg held: whether this process holds the lock of the creation.
+        """
+        if held and not check_mode:
+            # a server that is only slow needs no restart, and its node did not get another address
+            if not (found.state == "running" and api_answers(text, wait=PATIENCE)):
+                try:
+                    restart_nodes(self.podman, config.name, config.node_names())
+                except CoverageError as error:
+                    report_progress(f"cluster {config.name}: {error.message} It is replaced.")
+                    return None
+        elif not check_mode:
+            return None
+        outcome = self._keep(config, found, file, text, wait=0, image_id="", check_mode=check_mode)
+        outcome.action = "restart"
+        outcome.cluster["nodes"] = [{**node, "running": True} for node in outcome.cluster["nodes"]]
+        return outcome
 
     def _keep(
         self,
@@ -237,7 +303,7 @@ class KindClusters:
                 "creates it from the new one."
             )
         if wait and not check_mode:
-            self._wait_ready(config, wait)
+            wait_ready(self.podman, config, wait)
         return ClusterOutcome(
             action="export" if changed else "none",
             cluster=_cluster_result(config, found, str(file)),
@@ -309,35 +375,6 @@ class KindClusters:
                 return [f"{node}: {line}" for line in lines]
         return []
 
-    def _wait_ready(self, config: ClusterConfig, seconds: int) -> None:
-        """Wait until every node is ready: kind's own wait looks at control planes only and ends well in any case."""
-        node = config.node_names()[0]
-        kubectl = ["kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf"]
-        report_progress(f"cluster {config.name}: waiting for its nodes to be ready")
-        try:
-            self.podman.exec(
-                *[node, *kubectl, "wait", "nodes", "--all", "--for=condition=Ready", f"--timeout={seconds}s"],
-                purpose=f'wait for the nodes of cluster "{config.name}"',
-                timeout=seconds + 30,
-            )
-        except CommandError as error:
-            seen = self.podman.exec(
-                *[node, *kubectl, "get", "nodes", "--output", "json"], purpose="read the nodes' conditions", timeout=30
-            )
-            conditions = [
-                f"{item['metadata']['name']}: {condition.get('reason')}: {condition.get('message')}"
-                for item in json.loads(seen.stdout)["items"]
-                for condition in item["status"].get("conditions", [])
-                if condition["type"] == "Ready" and condition["status"] != "True"
-            ]
-            raise ClusterError(
-                f'Not every node of cluster "{config.name}" was ready after {seconds} s.',
-                remedy="The cluster exists; read the evidence, or allow more time.",
-                setting="kind_cluster#wait",
-                evidence=conditions or error.evidence,
-                cause="nodes-not-ready",
-            ) from error
-
     # ending
 
     def absent(self, name: str, *, kubeconfig: str, force: bool = False, check_mode: bool = False) -> ClusterOutcome:
@@ -370,7 +407,10 @@ class KindClusters:
             return outcome
         if found or volumes:
             report_progress(f"cluster {name}: deleting")
-            with lock(f"cluster {name}: waiting for another run that is creating it"):
+            with (
+                self._alone(Resource(CLUSTER, name), Resource(USE, name)),
+                lock(f"cluster {name}: waiting for another run that is creating it"),
+            ):
                 self._delete(name)
         for file in files:
             file.unlink(missing_ok=True)

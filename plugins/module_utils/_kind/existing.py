@@ -45,6 +45,11 @@ class KindCluster:
         return dict((self.record or {}).get("config") or {})
 
     @property
+    def finished(self) -> bool:
+        """Whether its creation went through to the end."""
+        return bool((self.record or {}).get("complete"))
+
+    @property
     def state(self) -> str:
         """C(running), C(stopped) (a node is not running), or C(incomplete) (a node is missing, or never finished)."""
         expected = _config_of(self.config).node_names() if self.config else [f"{self.name}-control-plane"]

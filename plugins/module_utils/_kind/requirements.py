@@ -18,10 +18,10 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.failures 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Image, Podman
 
 
-def refusal(found: KindCluster, difference: t.Sequence[str], *, interrupted: bool) -> ClusterError:
+def refusal(found: KindCluster, difference: t.Sequence[str]) -> ClusterError:
     """Say why the cluster that is there cannot be taken for the one described."""
     states = [f"{node.name}: {'running' if node.running else 'not running'}" for node in found.nodes]
-    if not found.ours and not interrupted:
+    if not found.ours:
         return ClusterError(
             f'A cluster named "{found.name}" exists that this collection did not create.',
             remedy="Choose another name; or, if it may be deleted, set kind_cluster_recreate: true.",
@@ -37,17 +37,8 @@ def refusal(found: KindCluster, difference: t.Sequence[str], *, interrupted: boo
             evidence=list(difference),
             cause="cluster-different",
         )
-    if found.state == "stopped" and not interrupted:
-        stopped = ", ".join(node.name for node in found.nodes if not node.running)
-        return ClusterError(
-            f'Cluster "{found.name}" exists, but not all of its nodes are running: {stopped}.',
-            remedy=f"Start them (podman start {stopped.replace(',', '')}), or set kind_cluster_recreate: true.",
-            setting="kind_cluster#recreate",
-            evidence=states,
-            cause="cluster-stopped",
-        )
     return ClusterError(
-        f'Cluster "{found.name}" is incomplete: its creation was interrupted, or a node was removed.',
+        f'Cluster "{found.name}" is incomplete: a node was removed.',
         remedy="Set kind_cluster_recreate: true to replace it.",
         setting="kind_cluster#recreate",
         evidence=states,

@@ -23,6 +23,7 @@ from pathlib import Path
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import CommandError, last_lines, run
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.checksums import damage_of
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Image, Podman
 
 RECIPE_LABEL = "coverage.kubernaut.io/recipe"
@@ -411,7 +412,8 @@ class Search:
         if not path:
             return
         held = read_archive(path) if Path(path).exists() else None
-        if held is not None and [image.id for image in held] == [outcome.id]:
+        # a damaged archive is written again
+        if held is not None and [image.id for image in held] == [outcome.id] and not damage_of(path):
             return
         outcome.saved, outcome.changed = path, True
         if not self.check_mode:

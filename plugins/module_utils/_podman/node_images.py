@@ -32,6 +32,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import likeness, nearest_few
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.waiting import poll
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.archive import ImageArchive
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.checksums import damage_of
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import (
     KIND_CLUSTER_LABEL,
     KIND_ROLE_LABEL,
@@ -133,6 +134,9 @@ def load_on_nodes(request: LoadRequest, *, check: bool = False) -> LoadOutcome:
         node.check_architecture(request.reference, architecture)
         if check:
             return NodeResult(name, False, True, before)
+        damage = damage_of(request.archive, request.reference)
+        if damage:
+            raise bad_archive(request.archive, damage)
         report_progress(f"loading {request.reference} ({size / 1e6:.0f} MB) on {name}")
         node.load(request.archive, request.reference)
         return NodeResult(name, False, True, node.verify(request.reference, identity))
@@ -141,6 +145,16 @@ def load_on_nodes(request: LoadRequest, *, check: bool = False) -> LoadOutcome:
         # a node's error is raised here, after the other nodes have finished: no import is cut off half way
         results = list(pool.map(one, names))
     return LoadOutcome(any(item.loaded for item in results), request.reference, identity, results)
+
+
+def bad_archive(archive: str, damage: str) -> InputError:
+    """Return the error for an archive whose checksums are wrong."""
+    return InputError(
+        f"Image archive {archive} is damaged: {damage}.",
+        remedy="Run the stage instrumented_image or service_dependencies, which saves it again; or delete the archive.",
+        setting="node_image#archive",
+        cause="bad-archive",
+    )
 
 
 def _nodes(podman: Podman, request: LoadRequest, deadline: float) -> list[str]:
@@ -300,22 +314,45 @@ class Node:
         return DEFAULT_SNAPSHOTTER
 
     def load(self, archive: str, reference: str) -> None:
-        """Import an archive."""
-        with Path(archive).open("rb") as stream:
+        """Import an archive; what a first attempt leaves half done is removed, and imported again.
+
+        :raises CoverageError: causes C(bad-archive), C(image-import-failed). The name is not on the node then: the next
+            run does not take half an image for a whole one.
+        """
+        try:
+            self._import(archive, reference)
+        except CommandError:
+            self.remove(reference)
+            damage = damage_of(archive, reference)
+            if damage:
+                raise bad_archive(archive, damage) from None
             try:
-                self.ctr(
-                    # no --digests: it would give the image a second name, and pods an image id that is not an id
-                    *["images", "import", "--all-platforms", "--snapshotter", self.snapshotter(), "-"],
-                    purpose=f"import {reference} on node {self.name}",
-                    stdin=stream,
-                )
+                self._import(archive, reference)
             except CommandError as error:
+                self.remove(reference)
                 raise CoverageError(
                     f"Node {self.name} could not import {reference}.",
                     remedy="Check the free space on the node and its containerd, then run it again.",
                     evidence=[*error.evidence, *self._free_space()],
                     cause="image-import-failed",
                 ) from error
+
+    def _import(self, archive: str, reference: str) -> None:
+        with Path(archive).open("rb") as stream:
+            self.ctr(
+                # no --digests: it would give the image a second name, and pods an image id that is not an id
+                *["images", "import", "--all-platforms", "--snapshotter", self.snapshotter(), "-"],
+                purpose=f"import {reference} on node {self.name}",
+                stdin=stream,
+            )
+
+    def remove(self, reference: str) -> None:
+        """Remove an image and what only it needs; one that is not there is no error."""
+        self.ctr(
+            *["images", "rm", "--sync", reference],
+            purpose=f"remove {reference} from node {self.name}",
+            accept=range(-64, 256),
+        )
 
     def _free_space(self) -> list[str]:
         answer = self.podman.exec(

@@ -11,6 +11,12 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis
 CAUSES.add(
     "Contract",
     Cause(
+        "folder-unusable",
+        title="A folder cannot be used",
+        why="The folder for results or the cache is a file, or the user may not write to it.",
+        remedy="Name another folder.",
+    ),
+    Cause(
         "invalid-contract",
         title="The contract is not valid",
         why=(

@@ -24,23 +24,21 @@ def config(**options: t.Any) -> ClusterConfig:
 
 
 @pytest.mark.parametrize(
-    ("record", "running", "difference", "interrupted", "cause"),
+    ("record", "running", "difference", "cause"),
     [
-        (False, True, [], False, "cluster-foreign"),
-        (True, True, ["workers is 0, expected 1"], False, "cluster-different"),
-        (True, False, [], False, "cluster-stopped"),
-        (True, False, [], True, "cluster-incomplete"),
-        (False, True, [], True, "cluster-incomplete"),
+        (False, True, [], "cluster-foreign"),
+        (True, True, ["workers is 0, expected 1"], "cluster-different"),
+        (True, False, [], "cluster-incomplete"),
     ],
 )
-def test_refusals(record: bool, running: bool, difference: list[str], interrupted: bool, cause: str) -> None:
+def test_refusals(record: bool, running: bool, difference: list[str], cause: str) -> None:
     wanted = config()
     found = KindCluster(
         name="demo",
         nodes=[KindNode("demo-control-plane", "control-plane", running, wanted.node_image, "e3a7")],
         record={"format": 1, "complete": True, "config": wanted.canonical()} if record else None,
     )
-    error = lib.refusal(found, difference, interrupted=interrupted)
+    error = lib.refusal(found, difference)
     assert error.cause == cause
     assert '"demo"' in error.message
     assert error.remedy

@@ -274,6 +274,36 @@ def test_a_foreign_image_is_refused_before_it_is_loaded(cluster: Cluster) -> Non
     assert IMPORT not in cluster.calls()
 
 
+REMOVE = f"n1 ctr --namespace k8s.io images rm --sync {REFERENCE}"
+
+
+def test_half_an_image_is_removed_and_imported_again(cluster: Cluster) -> None:
+    broken = [1, "ctr: failed to extract layer sha256:1: wrong diff id calculated on extraction"]
+    after = table(**{REFERENCE: MANIFEST, f"sha256:{cluster.identity}": MANIFEST})
+    cluster.answers(**{LIST: [table(), after], IMPORT: [broken, [0, ""]], REMOVE: [[0, ""]]})
+    assert cluster.load().changed
+    calls = [call for call in cluster.calls() if call in (IMPORT, REMOVE)]
+    assert calls == [IMPORT, REMOVE, IMPORT]
+
+
+def test_what_cannot_be_imported_is_not_left_on_the_node(cluster: Cluster) -> None:
+    broken = [1, "ctr: failed to extract layer sha256:1: wrong diff id calculated on extraction"]
+    cluster.answers(**{LIST: [table()], IMPORT: [broken], REMOVE: [[0, ""]], "n1 df -h /var/lib/containerd": [[0, ""]]})
+    assert cluster.failure().cause == "image-import-failed"
+    assert [call for call in cluster.calls() if call in (IMPORT, REMOVE)] == [IMPORT, REMOVE, IMPORT, REMOVE]
+
+
+def test_a_damaged_archive_does_not_reach_a_node(cluster: Cluster) -> None:
+    content = bytearray(Path(cluster.archive).read_bytes())
+    content[content.index(b"\x7fELF")] ^= 1
+    Path(cluster.archive).write_bytes(content)
+    cluster.answers(**{LIST: [table()]})
+    error = cluster.failure()
+    assert error.cause == "bad-archive"
+    assert "is damaged: layer " in error.message
+    assert IMPORT not in cluster.calls()
+
+
 def test_a_failed_import_shows_the_free_space(cluster: Cluster) -> None:
     full = [1, "ctr: failed to ingest: write /var/lib/containerd/x: no space left on device"]
     space = [0, "Filesystem Size Used Avail Use% Mounted on\noverlay 10G 10G 0 100% /var/lib/containerd\n"]
