@@ -16,7 +16,8 @@ description:
     C(go build) instrument what they build. C(kind create cluster) uses a node image that is present.
     C(kind load docker-image) works with podman. C(kind delete cluster) collects counters and diagnostics first and is
     refused for clusters that the suite did not create. C(docker) is podman.
-  - Counters are read from the memory of the running processes, so that pods need no volume and no variable.
+  - Counters are read from the memory of the running processes, and a program in front of the nodes' container runtime
+    lets each container write them to a folder of its node when it ends. No object of the cluster is changed.
   - Workloads in all namespaces are checked by the rules of the readiness gate from the first second. What will never
     become ready is reported at once.
   - When the command ends, however it ends, clusters that it left are deleted, and so are its processes.

@@ -7,7 +7,7 @@ Parts that wait for clusters run in parallel with parts that compute, in lanes. 
 others. What each part counts: lint: one for each tool. sanity: one for each of ansible-test's tests. units, browser,
 consumers: one for each of pytest's tests. runner: one, this machine made ready by the collection's own playbook. data,
 roles and journey: one for each Molecule scenario. faults: one for each fault that is injected, and for each healthy
-workload that must not look like one. fuzz: one.
+workload that must not look like one. fuzz: one. suites: one for each of pytest's tests.
 
 The time of each part is printed with its difference from the previous run, and kept in .cache/suite/history.jsonl.
 """
@@ -299,6 +299,11 @@ def journey(suite: Suite) -> Count:
     return run_scenarios(suite, ["httpbin", "notification"])
 
 
+def suites(suite: Suite) -> Count:
+    """Suites that bring their own cluster, kubebuilder's among them, and what goes wrong in them."""
+    return run_pytest(suite, "suites", "tests/integration/suites")  # in one process: clusters one after the other
+
+
 def faults(suite: Suite) -> Count:
     """Every fault of tests/faults on a real cluster, and how it is diagnosed."""
     reports = fresh("faults")
@@ -355,6 +360,7 @@ PARTS: dict[str, Part] = {
     "runner": Part(runner, "clusters"),
     "roles": Part(roles, "clusters"),
     "journey": Part(journey, "clusters"),
+    "suites": Part(suites, "clusters", rare=True),
     "faults": Part(faults, "faults", after="runner"),
 }
 

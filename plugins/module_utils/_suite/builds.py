@@ -125,7 +125,7 @@ class ImageBuilds:
         if status == 0:
             for reference in arguments.options.get("-t", []) + arguments.options.get("--tag", []):
                 try:
-                    self.images.archive(local_name(self.images.podman, reference))
+                    self.images.archive(local_name(self.images.podman, reference), normal_name(reference))
                 except CoverageError as error:
                     call.say(error.message)
         call.exit(status)

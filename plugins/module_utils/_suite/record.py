@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import typing as t
@@ -14,6 +15,8 @@ from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import write_json
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
+from ansible_collections.kubernaut.coverage.plugins.module_utils._live.take import SHORT_ID
+from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.pods import Seen
 
 STOP, REPORT = "stop", "report"
 EVENTS, RECORD = "events.log", "suite.json"
@@ -133,6 +136,16 @@ class Record:
     runs: dict[str, Run] = field(default_factory=dict)
     verdicts: list[dict[str, t.Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    def add(self, seen: Seen, cluster: str, coverdata: str) -> Run:
+        """Add a process run, and return it."""
+        folder = os.path.join(coverdata, seen.component, seen.pod, f"{seen.container}-{seen.id[:SHORT_ID]}")
+        run = self.runs[seen.id] = Run(
+            *(seen.component, cluster, seen.namespace, seen.pod, seen.uid, seen.container, seen.id),
+            node=seen.node,
+            folder=folder,
+        )
+        return run
 
     def note(self, text: str) -> None:
         """Note what the user should know, once."""

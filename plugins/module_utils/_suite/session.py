@@ -21,7 +21,7 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import run
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import CommandError, run
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Diagnosis
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import write_json, write_private
@@ -41,6 +41,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.acc
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.node_images import LoadRequest, load_on_nodes
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.diagnosis import as_result
+from ansible_collections.kubernaut.coverage.plugins.module_utils._suite import on_nodes
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.builds import (
     GoBuilds,
     ImageBuilds,
@@ -55,6 +56,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.clusters
     NodeContainers,
     container_of,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.pods import Seen
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.process import SuiteProcess
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.record import (
     STOP,
@@ -210,7 +212,7 @@ class Session:
             self._left[name] = cluster.container = container_of(self.podman, name)
             self._save_left()
         self._watch(name)
-        self._open_registry(name)
+        self._prepare_nodes(name)
         for reference in self.request.images:
             archive, identity = self.images.archive(local_name(self.podman, reference), normal_name(reference))
             load_on_nodes(
@@ -266,8 +268,35 @@ class Session:
                 self._watch(name)
             except CoverageError:
                 continue
-            self._open_registry(name)
+            self._prepare_nodes(name)
             return
+
+    def _prepare_nodes(self, name: str) -> None:
+        """Let the containers of a cluster write their counters to its nodes, and the nodes pull from podman's store."""
+        for node in clusters_of(self.podman.containers()).get(name, []):
+            try:
+                on_nodes.install(self.podman, node.name)
+            except CommandError as error:
+                self.record.note(f"Counters are read from memory only: {error.message}")
+        self._open_registry(name)
+
+    def _fetch(self, name: str) -> None:
+        """Bring home what the containers of a cluster wrote to its nodes."""
+        for node in clusters_of(self.podman.containers()).get(name, []):
+            try:
+                found = on_nodes.fetch(self.podman, node.name, self.scratch)
+            except CommandError as error:
+                self.record.note(f"What programs wrote on {node.name} is lost: {error.message}")
+                continue
+            for left in found:
+                run = self.record.runs.get(left.id)
+                if run is None:
+                    seen = Seen(
+                        *(left.namespace, left.pod, "", node.name, left.workload, left.container),
+                        **{"main": False, "image": "", "id": left.id, "running": False},
+                    )
+                    run = self.record.add(seen, name, str(Path(self.request.results) / COVERDATA))
+                run.written = on_nodes.bring(left, Path(run.folder)) or run.written
 
     def _open_registry(self, name: str) -> None:
         """Let the nodes of a cluster pull what is in podman's store."""
@@ -296,6 +325,7 @@ class Session:
                 watcher.read()
             except CoverageError as error:
                 self.record.note(f"The counters of cluster {name} could not be read before its end: {error.message}")
+        self._fetch(name)
         self._collect(name)
         home = [item for item in self.record.runs.values() if item.cluster == name and item.home]
         said = f"cluster {name}: counters of {len(home)} process runs are home"

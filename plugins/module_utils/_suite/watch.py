@@ -24,7 +24,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.cli
 from ansible_collections.kubernaut.coverage.plugins.module_utils._live.errors import LiveError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._live.processes import Container, pids_of
 from ansible_collections.kubernaut.coverage.plugins.module_utils._live.snapshot import Reader
-from ansible_collections.kubernaut.coverage.plugins.module_utils._live.take import READ, SHORT_ID, take
+from ansible_collections.kubernaut.coverage.plugins.module_utils._live.take import READ, take
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.collect import observe_once
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.diagnosis import is_healthy, workloads
@@ -144,14 +144,7 @@ class Watcher:
     def _run(self, item: Seen) -> Run:
         run = self.watched.record.runs.get(item.id)
         if run is None:
-            folder = os.path.join(
-                self.watched.coverdata, item.component, item.pod, f"{item.container}-{item.id[:SHORT_ID]}"
-            )
-            run = self.watched.record.runs[item.id] = Run(
-                *(item.component, self.watched.name, item.namespace, item.pod, item.uid, item.container, item.id),
-                node=item.node,
-                folder=folder,
-            )
+            run = self.watched.record.add(item, self.watched.name, self.watched.coverdata)
             self.watched.journal.say(
                 f"{item.namespace}/{item.pod} {item.container} is a process run of {item.component}"
             )

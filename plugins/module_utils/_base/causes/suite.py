@@ -31,9 +31,9 @@ CAUSES.add(
         remedy="Check that the suite deploys the image that it loads, and run this as root, which may read memory.",
     ),
     Cause(
-        "suite-interrupted",
-        title="The suite was interrupted",
-        why="A signal, or the end of Ansible, ended the run. Counters and diagnostics were collected all the same.",
-        remedy="Run it again.",
+        "ended-unread",
+        title="A process run of a suite left no counters",
+        why="It was killed before its memory was read once, so it neither wrote its counters nor were they read.",
+        remedy="Check its exit code and the memory limit; see [suites](suites.md#how-the-counters-get-home).",
     ),
 )
