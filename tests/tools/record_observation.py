@@ -60,7 +60,7 @@ AT_ONCE = 3  # situations side by side
 
 UNUSED = (
     *("ownerReferences", "hostIPs", "podIPs", "hostIP", "podIP", "priority", "qosClass"),
-    *("terminationMessagePath", "dnsPolicy", "enableServiceLinks", "preemptionPolicy", "schedulerName", "generateName"),
+    *("terminationMessagePath", "preemptionPolicy", "generateName"),
     *("reportingComponent", "reportingInstance", "source", "projected", "resourceVersion", "lastHeartbeatTime"),
     *("lastProbeTime", "containerID", "imageID", "progressDeadlineSeconds", "revisionHistoryLimit"),
 )

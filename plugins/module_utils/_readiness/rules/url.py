@@ -80,7 +80,7 @@ def _answer(seen: Observation) -> list[str]:
 
 
 def _selects(seen: Observation, service: Object) -> bool:
-    selector = (service.get("spec") or {}).get("selector")
+    selector = (service.get("spec") or {}).get("selector") or {}
     return bool(selector) and any(
         selector.items() <= (pod["metadata"].get("labels") or {}).items() for pod in seen.ready_pods
     )
