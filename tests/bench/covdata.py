@@ -16,6 +16,12 @@ already. Ratios are taken pair by pair, so they hold on a machine whose speed dr
 it is the sum of both processes where there are two. It is never less than that of the process that starts the program,
 which is some 16 MiB here.
 
+Programs that were made up come with it (R(made_programs)), of which every process run is different: dense and sparse,
+set and atomic, packed and raw counters, 1, 20, 2,000 and 20,000 files.
+
+``CORES=1`` gives both sides one core. ``BYTECODE=no`` lets Python compile ours at each start, as it does where it is
+forbidden to keep bytecode; what pip installed has its own.
+
 The page is compared twice: as C(html), with C(cover -html) alone, from a text profile that is there already, while ours
 reads covmeta and covcounters; and as C(html, all), with all that Go needs from the same input: C(covdata textfmt), then
 C(cover -html).
@@ -23,6 +29,7 @@ C(cover -html).
 
 from __future__ import annotations
 
+import functools
 import json
 import multiprocessing
 import os
@@ -34,6 +41,9 @@ import time
 import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
+
+if t.TYPE_CHECKING:
+    from made_programs import Shape
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "bench" / "covdata"
@@ -70,6 +80,10 @@ ENVIRONMENT = {
     "PYTHONPATH": str(ROOT / ".ansible" / "collections"),
     "PYTHONPYCACHEPREFIX": str(CACHE / "bytecode"),
 }
+if os.environ.get("BYTECODE") == "no":
+    ENVIRONMENT["PYTHONDONTWRITEBYTECODE"] = "1"
+    del ENVIRONMENT["PYTHONPYCACHEPREFIX"]
+MADE = ("dense", "sparse", "set", "raw", "small", "few", "one")  # names of R(made_programs)
 MOST = 200_000  # a count; so many that the sum of all files has no overflow, of which Go's tool would warn each time
 
 
@@ -194,6 +208,18 @@ def make_many(folder: Path, files: Path) -> None:
             (folder / f"{stem}.{int(process) + copy * FILES}.{int(stamp) + copy * FILES}").hardlink_to(path)
 
 
+def shape_of(name: str) -> Shape:
+    from made_programs import SHAPES  # noqa: PLC0415  (see once)
+
+    return next(shape for shape in SHAPES if shape.name == name)
+
+
+def make_made(folder: Path, name: str) -> None:
+    from made_programs import make_data  # noqa: PLC0415  (see once)
+
+    make_data(shape_of(name), folder)
+
+
 def make_sources(file: Path, module: Path) -> None:
     """Write where the sources of each module lie, for our page; Go's own tool asks the go command."""
     form = "{{if .Module}}{{.Module.Path}} {{.Module.Dir}}{{else}}{{.ImportPath}} {{.Dir}}{{end}}"
@@ -275,20 +301,26 @@ def make_tasks() -> list[Task]:
             memory_target=1.5,
         )
 
-    texts = [
-        Task(
-            name,
-            [[tool, name, f"-i={whole}", *(f"-o={path}" for path in written[:1])]],
-            [*ours, name, str(whole), *map(str, written[1:])],
-            target=1.0,
-            written=written,
-        )
-        for name, written in (
-            ("percent", ()),
-            ("textfmt", (CACHE / "go.txt", CACHE / "ours.txt")),
-            ("func", ()),
-        )
-    ]
+    def texts(folder: Path, title: str = "") -> list[Task]:
+        return [
+            Task(
+                f"{name}{title}",
+                [[tool, name, f"-i={folder}", *(f"-o={path}" for path in written[:1])]],
+                [*ours, name, str(folder), *map(str, written[1:])],
+                target=target,
+                written=written,
+            )
+            for name, target, written in (
+                ("percent", 1.0, ()),
+                ("textfmt", 0.4, (CACHE / "go.txt", CACHE / "ours.txt")),
+                ("func", 0.4, ()),
+            )
+        ]
+
+    made: list[Task] = []
+    for name in MADE:
+        folder = once(CACHE / f"made-{name}", functools.partial(make_made, name=name))
+        made += [merge(f"merge {name}", folder, 1.0, 0.5), *texts(folder, f" {name}")]
     between = CACHE / "between.txt"
     pages = [
         Task(
@@ -305,15 +337,17 @@ def make_tasks() -> list[Task]:
         )
     ]
     return [
-        merge(f"merge {FILES:,}", files, 1.0, 0.8),
+        merge(f"merge {FILES:,}", files, 1.0, 0.5),
         merge(f"merge {MANY:,}", many, 0.34, None),
-        *texts,
+        *texts(whole),
         *pages,
+        *made,
     ]
 
 
 def same_texts(name: str, gos: bytes, ours: bytes) -> None:
     """See that both did the same work; the parity tests look closer."""
+    name = name.partition(" ")[0]
     if name == "textfmt":
         gos, ours = (CACHE / "go.txt").read_bytes(), (CACHE / "ours.txt").read_bytes()
     if name in ("textfmt", "func") and gos != ours:
@@ -368,10 +402,12 @@ def verdict(ratio: float, target: t.Optional[float]) -> str:
 
 def main() -> None:
     rounds = int(os.environ.get("RUNS", "5"))
+    if "CORES" in os.environ:
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(os.environ["CORES"])])
     only = [name for name in os.environ.get("ONLY", "").split(",") if name]
     tasks = [task for task in make_tasks() if not only or any(task.name.startswith(name) for name in only)]
-    columns = "{:13} {:>8} {:>8} {:>17} {:>12} {:>9} {:>9} {:>17}"
-    title = columns.format("task", "Go s", "ours s", "ratio", "cpu ratio", "Go MiB", "ours MiB", "ratio")
+    columns = "{:15} {:>8} {:>8} {:>20} {:>20} {:>9} {:>9} {:>17}"
+    title = columns.format("task", "Go s", "ours s", "ratio", "of processor", "Go MiB", "ours MiB", "ratio")
     print(
         f"\n{rounds} rounds, {len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f}\n{title}", flush=True
     )
@@ -379,8 +415,8 @@ def main() -> None:
     seconds: dict[str, float] = {}
     for task in tasks:
         gos, ours = run(task, rounds)
-        ratio = statistics.median(b / a for a, b in zip(gos.seconds, ours.seconds, strict=True))
-        processor = statistics.median(b / a for a, b in zip(gos.processor, ours.processor, strict=True))
+        ratios = [b / a for a, b in zip(gos.seconds, ours.seconds, strict=True)]
+        processor = [b / a for a, b in zip(gos.processor, ours.processor, strict=True)]
         memory = max(ours.peak) / max(gos.peak)
         peaks[task.name], seconds[task.name] = max(ours.peak), statistics.median(ours.seconds)
         print(
@@ -388,8 +424,8 @@ def main() -> None:
                 task.name,
                 f"{statistics.median(gos.seconds):.2f}",
                 f"{seconds[task.name]:.2f}",
-                verdict(ratio, task.target),
-                f"{processor:.2f}",
+                verdict(statistics.median(ratios), task.target),
+                f"{statistics.median(processor):.2f} ({min(processor):.2f} to {max(processor):.2f})",
                 f"{max(gos.peak):.0f}",
                 f"{max(ours.peak):.0f}",
                 verdict(memory, task.memory_target),

@@ -22,9 +22,12 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._build.go impor
     GoModule,
     Wrapper,
     go_version_key,
-    import_path,
     program_name,
     too_old,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.packages import (
+    check_main_is_covered,
+    import_path,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.proof import prove
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.request import (
@@ -68,6 +71,7 @@ class _ModuleBuild:
         version = self.module.version if self.module else request.source.version
         self.package = import_path(request.source.module, request.source.package)
         self.coverpkg = list(request.coverpkg) or [f"{request.source.module}/..."]
+        check_main_is_covered(self.package, self.coverpkg)
         self.name = program_name(self.package)
         self.goarch = request.goarch or settings["GOARCH"]
         self.recipe = recipe_hash(

@@ -29,6 +29,10 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command i
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import likeness, nearest_few
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.packages import (
+    check_main_is_covered,
+    matches_pattern,
+)
 
 COVER_MODES = ("set", "count", "atomic")
 WRAPPER_MODULE = "coverage.kubernaut.io/wrapper"
@@ -236,26 +240,6 @@ def go_version_key(version: str) -> tuple[int, ...]:
     return tuple(int(part or 0) for part in match.groups()) if match else (999, 0, 0)
 
 
-def import_path(module: str, package: str) -> str:
-    """Return the import path of a package given as one, as a path inside its module, or empty: the module's root."""
-    package = package.strip("/").removeprefix("./").rstrip("/")
-    if package in ("", "."):
-        return module
-    if package == module or package.startswith(f"{module}/"):
-        return package
-    return f"{module}/{package}"
-
-
-def matches_pattern(pattern: str, path: str) -> bool:
-    """Tell whether Go's package pattern (C(example.com/x/...)) matches an import path; C(go help packages)."""
-    if pattern in ("all", "..."):
-        return True
-    expression = re.escape(pattern).replace(re.escape("..."), ".*")
-    if expression.endswith("/.*"):
-        expression = f"{expression[:-3]}(/.*)?"
-    return re.fullmatch(expression, path) is not None
-
-
 def program_name(path: str) -> str:
     """Return the name that C(go install) would give the program of that import path."""
     parts = path.split("/")
@@ -402,7 +386,7 @@ class Wrapper:
     ) -> BuiltProgram:
         """Build the program, instrumented, as a static binary.
 
-        :raises InputError: cause C(coverpkg-matches-nothing).
+        :raises InputError: cause C(coverpkg-matches-nothing) or C(coverpkg-without-main).
         :raises CoverageError: cause C(build-failed), or C(module-proxy-unreachable).
         """
         target = {"GOOS": "linux", "GOARCH": goarch or host_architecture()}
@@ -412,6 +396,7 @@ class Wrapper:
         except CommandError as error:
             raise self._explained(error) from error
         sources = self._sources(packages, coverpkg)
+        check_main_is_covered(self.package, coverpkg)
         arguments = ["build", "-trimpath", "-cover", f"-covermode={covermode}", f"-coverpkg={','.join(coverpkg)}"]
         arguments += tag_flags
         if ldflags:

@@ -119,6 +119,13 @@ def not_instrumented(
     if others:
         reason = f"another program of the image is instrumented: {', '.join(others)}"
         remedy, setting = "Name the program that the workload starts.", "instrumented_image#binary"
+    elif program.counts:
+        main = program.main_package
+        reason = (
+            f"its packages count, but -coverpkg leaves out its main package {main}, which alone writes the counters"
+        )
+        remedy = f"Add {main} to -coverpkg."
+        setting = setting if containerfile else "image.coverpkg"
     elif program.settings.get("-cover") == "true":
         reason = "its build information says -cover, so it was made by 'go install -cover', which instruments nothing"
         remedy, setting = "Use 'go build -cover' in a module that requires it.", ""

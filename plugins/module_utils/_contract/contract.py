@@ -19,6 +19,11 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.dict_transformations import dict_merge
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import did_you_mean
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.packages import (
+    covers_main,
+    import_path,
+    without_main,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._contract.spec import SPECIFICATION
 from ansible_collections.kubernaut.coverage.plugins.module_utils._contract.values import (
     nul_problems,
@@ -309,6 +314,10 @@ def _contradictions(contract: t.Mapping[str, t.Any]) -> t.Iterator[str]:
             check_until(Until(**item), "readiness.until", "")
         except InputError as error:
             yield " ".join(filter(None, (error.message, error.remedy)))
+    module, coverpkg = contract["source"]["module"], contract["image"]["coverpkg"]
+    main = import_path(module, contract["source"]["package"]) if module else ""
+    if main and not covers_main(main, coverpkg):
+        yield f"image.coverpkg: {without_main(main, coverpkg)}. Add {main}."
     yield from _contradictions_of_tests(contract["tests"], has_checkout)
     for name, dependency in contract["dependencies"].items():
         migrations = dependency["migrations"] or {}

@@ -4,14 +4,15 @@
 # This module utility is PRIVATE to the collection: it can change without notice.
 """Add up the counters of many process runs of one program: files of thousands, memory of a few.
 
-What makes it quick: process runs of one program differ in their numbers and hardly in which functions ran. A layout
-(which functions, in which order) is looked at once; whatever has the same one is decoded and added as one array, with
-the numbers between the counters checked against the layout's. All else takes the way of R(counters.open_counters),
-which is the authority: both give the same, or that one's error. Many files are shared out among the processor's cores.
+What makes it quick: the files of the usual kind are taken together, as many as the processor's cache holds, and their
+records split, checked and added as arrays, whatever functions ran in each. All else, and all of a batch in which
+anything is wrong, takes the way of R(counters.open_counters), which is the authority: both give the same, or that one's
+error. Many files are shared out among the processor's cores.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 import typing as t
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import counters as covcounters
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import uleb128
+from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.cells import Cells, add_at
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.meta import Meta
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import FormatError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.workers import cores, share
@@ -29,14 +31,12 @@ except ImportError:  # the module says so before anything here is called
     np = None  # type: ignore[assignment]
 
 LARGEST = 0xFFFFFFFF
-LAYOUTS = 10  # that are remembered at once
-SEEN = 4096  # sizes that are remembered
 NOTED = 256  # tables of arguments that are remembered: a runtime writes the same one in any order
-HEADS = covcounters.RECORD_HEAD
-PADDING = 6  # bytes at the end of a header that mean nothing
+KIND_AT = 24  # of a header: how counters are encoded, and in which order of bytes
 BUFFER = 1 << 16  # bytes; grows with the largest file
 LARGEST_FILE = 1 << 30  # bytes: a hundred times what the largest programs write
 KEPT_BUFFER = 1 << 22  # bytes; a larger one is not kept for the next file
+BATCH = 1 << 16  # bytes of counters that are added together; of a larger file alone
 CHUNK = 32  # files that a process takes at a time
 WORTHWHILE = 1 << 23  # bytes of files from which on a second process pays
 
@@ -65,8 +65,8 @@ def _command_line(arguments: dict[str, str]) -> dict[str, str]:
     return {key: value for key, value in arguments.items() if key.startswith("arg")}
 
 
-def places(meta: Meta, segment: covcounters.Segment) -> tuple[np.ndarray, bool]:
-    """Return for each counter the index of its unit, and whether a function is there more than once.
+def places(meta: Meta, segment: covcounters.Segment) -> np.ndarray:
+    """Return for each counter the index of its unit.
 
     :raises FormatError: foreign: the functions are not those of the covmeta.
     """
@@ -80,9 +80,7 @@ def places(meta: Meta, segment: covcounters.Segment) -> tuple[np.ndarray, bool]:
     if np.any(meta.function_base[number + 1] - begin != segment.lengths):
         raise FormatError("foreign", "a function in it has another number of counters than in the covmeta")
     starts = np.cumsum(segment.lengths) - segment.lengths
-    where = np.repeat(begin - starts, segment.lengths) + np.arange(int(segment.lengths.sum()))
-    repeated = len(number) > 1 and int(np.bincount(number - number.min()).max()) > 1
-    return where, repeated
+    return np.repeat(begin - starts, segment.lengths) + np.arange(int(segment.lengths.sum()))
 
 
 def known_part(meta: Meta, segment: covcounters.Segment) -> tuple[covcounters.Segment, bool]:
@@ -104,14 +102,6 @@ def known_part(meta: Meta, segment: covcounters.Segment) -> tuple[covcounters.Se
         ),
         True,
     )
-
-
-def add_at(total: np.ndarray, where: np.ndarray, values: np.ndarray, *, repeated: bool) -> None:
-    """Add values at places, of which some come up more than once if C(repeated)."""
-    if repeated:
-        np.add.at(total, where, values.astype(np.uint64))
-    else:
-        total[where] += values
 
 
 def read_into(path: str, buffer: bytearray) -> tuple[bytearray, int]:
@@ -143,57 +133,19 @@ def read_into(path: str, buffer: bytearray) -> tuple[bytearray, int]:
         raise FormatError("unreadable", f"the file cannot be read: {error.strerror}") from error
 
 
-class _Layout:
-    """Which functions lie where among the numbers of a file, and the sum of all files in which they do."""
+class _File(t.NamedTuple):
+    """A file of the usual kind: of one segment, with the header and the footer that belong to this program.
 
-    def __init__(self, segment: covcounters.Segment, size: int, meta: Meta, *, each_process_run: bool) -> None:
-        heads = np.cumsum(segment.lengths + HEADS) - (segment.lengths + HEADS)
-        self.size = size
-        self.entries = len(heads)
-        self.meta = meta
-        places(meta, segment)  # checks that it fits; the result is kept only at the end, to save memory
-        self.at = (heads[:, None] + np.arange(HEADS)).reshape(-1)
-        self.heads = np.stack([segment.lengths, segment.package, segment.function], axis=1).reshape(-1)
-        self.heads = self.heads.astype(np.uint32)
-        self.sum = np.zeros(size, dtype=np.uint32)
-        self.before: t.Optional[np.ndarray] = None  # uint64: what was in C(sum) when it had no room for more
-        self.bound = 0  # no number in C(sum) is larger
-        self.worth = 1  # how often it was of use, halved whenever another one wants its place
-        self.zero = np.zeros(size, dtype=bool) if each_process_run else None
+    :ivar source: its path, or its content where it has none.
+    :ivar kind: how its counters are encoded. C(tables): its arguments, and C(strings) how many bytes of that are text.
+    """
 
-    def fits(self, numbers: np.ndarray) -> bool:
-        return bool((numbers[self.at] == self.heads).all())
-
-    def add(self, numbers: np.ndarray) -> None:
-        largest = int(numbers.max())
-        if self.bound + largest > LARGEST:
-            self._make_room()
-        self.bound += largest
-        np.add(self.sum, numbers, out=self.sum)
-        if self.zero is not None:
-            np.logical_or(self.zero, numbers == 0, out=self.zero)
-
-    def _make_room(self) -> None:
-        if self.before is None:
-            self.before = self.sum.astype(np.uint64)
-        else:
-            self.before += self.sum
-        self.sum[:] = 0
-        self.bound = 0
-
-    def flush(self, total: np.ndarray, never: t.Optional[np.ndarray]) -> None:
-        """Put the sum where it belongs."""
-        counters = np.ones(self.size, dtype=bool)
-        counters[self.at] = False
-        values = self.sum[counters].astype(np.uint64)
-        if self.before is not None:
-            values += self.before[counters]
-        lengths, package, function = self.heads.astype(np.int64).reshape(-1, HEADS).T
-        segment = covcounters.Segment({}, package, function, lengths, values)
-        where, repeated = places(self.meta, segment)
-        add_at(total, where, values, repeated=repeated)
-        if never is not None and self.zero is not None:
-            never[where[self.zero[counters]]] = True
+    number: int
+    source: t.Union[str, bytes]
+    entries: int
+    kind: bytes
+    tables: bytes
+    strings: int
 
 
 class Accumulator:
@@ -202,6 +154,8 @@ class Accumulator:
     :ivar total: (U) uint64, once R(finish) was called. C(never): (U) bool, where asked for: it did not run in a process
         run that ran its function.
     :ivar arguments: what the executions have in common.
+    :ivar bad: kind and sentence of each file that could not be added, by its number.
+    :ivar plugins: numbers of files that also have counters of packages that the covmeta lacks.
     """
 
     def __init__(self, meta: Meta, *, each_process_run: bool = False) -> None:
@@ -209,107 +163,143 @@ class Accumulator:
         self.total = np.zeros(meta.units.shape[1], dtype=np.uint64)
         self.never = np.zeros(len(self.total), dtype=bool) if each_process_run else None
         self.arguments: t.Optional[dict[str, str]] = None
-        self.plugins = False  # whether the last file had counters of packages that the covmeta lacks
+        self.bad: dict[int, tuple[str, str]] = {}
+        self.plugins: list[int] = []
         header = covcounters.HEADER.pack(covcounters.MAGIC, covcounters.VERSION, meta.hash, covcounters.ULEB128, 0)
-        self._header = header[:-PADDING]
+        self._header = header[:KIND_AT]
         self._footer = covcounters.FOOTER.pack(covcounters.MAGIC, 1)
-        self._layouts: list[_Layout] = []  # the one used last comes first
-        self._seen: set[tuple[int, int]] = set()  # how many numbers and functions files had whose layout was new
+        self._cells = Cells(meta, each_process_run=each_process_run)
+        self._finder = covcounters.RecordFinder()
         self._noted: set[tuple[int, bytes]] = set()  # tables of arguments that were taken into account
         self._buffer = bytearray(BUFFER)
+        self._numbers = np.empty(BATCH, dtype=np.uint32)
+        # the files that wait, their counters one behind the other, and where those of each end
+        self._files: list[_File] = []
+        self._waiting = bytearray(BATCH)
+        self._ends: list[int] = []
 
-    def add_file(self, path: str) -> None:
-        """Add the counters of one file, or nothing of it.
-
-        :raises FormatError: what R(read_counters) raises; unreadable, renamed, foreign.
-        """
-        self._buffer, size = read_into(path, self._buffer)
-        self.add(memoryview(self._buffer)[:size])
+    def add_file(self, path: str, number: int) -> None:
+        """Add the counters of one file, or nothing of it: what is wrong with it is in C(bad) after R(finish)."""
+        try:
+            self._buffer, size = read_into(path, self._buffer)
+        except FormatError as error:
+            self.bad[number] = (error.kind, error.message)
+            return
+        self._add(memoryview(self._buffer)[:size], path, number)
         if len(self._buffer) > KEPT_BUFFER:
             self._buffer = bytearray(BUFFER)
 
-    def add(self, data: memoryview) -> None:
+    def add(self, data: bytes, number: int = 0) -> None:
         """Add the counters of a file's content, or nothing of it."""
-        self.plugins = False
-        if not self._add_known(data):
-            self._add_any(bytes(data))
+        self._add(memoryview(data), data, number)
 
     def finish(self) -> None:
         """Bring all sums together in C(total)."""
-        for layout in self._layouts:
-            layout.flush(self.total, self.never)
-        self._layouts = []
+        self._flush()
+        self.total += self._cells.take()
+        zero = self._cells.zeros()
+        if self.never is not None and zero is not None:
+            self.never |= zero
 
-    def _add_known(self, data: memoryview) -> bool:
-        """Add a file of the usual kind, and tell whether it was one: ULEB128, one segment, nothing wrong with it."""
+    def _add(self, data: memoryview, source: t.Union[str, bytes], number: int) -> None:
         end = len(data) - covcounters.FOOTER.size
         preamble = covcounters.HEADER.size + covcounters.SEGMENT.size
-        if end <= preamble or data[: len(self._header)] != self._header or data[end:] != self._footer:
-            return False
+        if end <= preamble or data[:KIND_AT] != self._header or data[end:] != self._footer:
+            self._add_any(bytes(data), number)
+            return
         entries, strings, pairs = covcounters.SEGMENT.unpack_from(data, covcounters.HEADER.size)
         begin = covcounters.HEADER.size + covcounters.round4(covcounters.SEGMENT.size + strings + pairs)
-        if begin >= end or not entries:
-            return False
+        if begin >= end or not 0 < entries <= end - begin:
+            self._add_any(bytes(data), number)
+            return
         tables = bytes(data[preamble : preamble + strings + pairs])
-        arguments: t.Optional[dict[str, str]] = None
+        file = _File(number, source, entries, bytes(data[KIND_AT : KIND_AT + 2]), tables, strings)
+        size = end - begin
+        used = self._ends[-1] if self._ends else 0
+        if used + size > BATCH or (self._files and self._files[0].kind != file.kind):
+            self._flush()
+            used = 0
+        if size > BATCH:
+            if not self._add_batch([file], data[begin:end], [size]):
+                self._add_any(bytes(data), number)
+            return
+        self._waiting[used : used + size] = data[begin:end]
+        self._files.append(file)
+        self._ends.append(used + size)
+
+    def _flush(self) -> None:
+        """Add the files that wait; where they cannot be added together, each alone."""
+        files, ends = self._files, self._ends
+        self._files, self._ends = [], []
+        if not files or self._add_batch(files, memoryview(self._waiting)[: ends[-1]], ends):
+            return
+        waiting = memoryview(bytes(self._waiting))
+        for file, (begin, end) in zip(files, itertools.pairwise([0, *ends]), strict=True):
+            if len(files) == 1 or not self._add_batch([file], waiting[begin:end], [end - begin]):
+                self._add_again(file)
+
+    def _add_batch(self, files: t.Sequence[_File], waiting: memoryview, ends: t.Sequence[int]) -> bool:
+        """Add files of one kind, or nothing of them if there is anything wrong with one, and tell which."""
         try:
-            if (strings, tables) not in self._noted:
-                arguments = covcounters.read_arguments(tables[:strings], tables[strings:])
-            numbers = uleb128.decode(np.frombuffer(data, dtype=np.uint8, count=end - begin, offset=begin))
-            if not self._add_numbers(numbers, entries):
-                # to remember a layout pays when it comes again
-                segment = covcounters.split_records(numbers, entries)
-                if (len(numbers), entries) in self._seen and self._has_room():
-                    self._remember(segment, len(numbers)).add(numbers)
-                else:
-                    self._add_segment(segment, *places(self.meta, segment))
-                    if len(self._seen) < SEEN:
-                        self._seen.add((len(numbers), entries))
+            arguments = [
+                covcounters.read_arguments(file.tables[: file.strings], file.tables[file.strings :])
+                for file in files
+                if (file.strings, file.tables) not in self._noted
+            ]
+            numbers, bounds = self._decode(files[0].kind, np.frombuffer(waiting, dtype=np.uint8), np.asarray(ends))
+            entries = np.cumsum([file.entries for file in files])
+            starts = self._finder.starts(numbers, int(entries[-1]))
         except FormatError:
             return False  # the other way tells what is wrong
-        if arguments is not None:
-            self._note(arguments)
-            if len(self._noted) < NOTED:
-                self._noted.add((strings, tables))
+        if not np.array_equal(starts[entries], bounds) or not self._cells.add(numbers, starts):
+            return False
+        for entry in arguments:
+            self._note(entry)
+        if len(self._noted) < NOTED:
+            self._noted.update((file.strings, file.tables) for file in files)
         return True
 
-    def _add_numbers(self, numbers: np.ndarray, entries: int) -> bool:
-        """Add the numbers of a file whose layout is known, and tell whether it is."""
-        layouts = self._layouts
-        for index, layout in enumerate(layouts):
-            if layout.size == len(numbers) and layout.entries == entries and layout.fits(numbers):
-                if index:
-                    layouts.insert(0, layouts.pop(index))
-                layout.add(numbers)
-                layout.worth += 1
-                return True
-        return False
+    def _decode(self, kind: bytes, data: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the numbers of files of one kind, one file behind the other, and where those of each end.
 
-    def _has_room(self) -> bool:
-        """Make room for one more layout, unless the one that was not used for longest has been of use often."""
-        if len(self._layouts) >= LAYOUTS:
-            last = self._layouts[-1]
-            last.worth //= 2
-            if last.worth:
-                return False
-            self._layouts.pop().flush(self.total, self.never)
-        return True
-
-    def _remember(self, segment: covcounters.Segment, size: int) -> _Layout:
-        """Return a new layout.
-
-        :raises FormatError: foreign: these are not functions of the covmeta.
+        :raises FormatError: a file ends within a number, or one does not fit 32 bits.
         """
-        layout = _Layout(segment, size, self.meta, each_process_run=self.never is not None)
-        self._layouts.insert(0, layout)
-        return layout
+        flavour, big_endian = kind
+        if flavour == covcounters.ULEB128:
+            if bool((data[ends - 1] >= uleb128.CONTINUED).any()):
+                raise FormatError("truncated", "the last number is cut off")
+            if len(data) > len(self._numbers):
+                self._numbers = np.empty(len(data), dtype=np.uint32)
+            numbers = uleb128.decode(data, self._numbers)
+            return numbers, uleb128.numbers_before(data, ends) if len(ends) > 1 else np.asarray([len(numbers)])
+        if flavour != covcounters.RAW or bool((ends % covcounters.WORD).any()):
+            raise FormatError("damaged", "the counters do not end where a number ends")
+        numbers = data.view(">u4" if big_endian else "<u4").astype(np.uint32, copy=False)
+        return numbers, ends // covcounters.WORD
 
-    def _add_segment(self, segment: covcounters.Segment, where: np.ndarray, repeated: bool) -> None:
-        add_at(self.total, where, segment.counters, repeated=repeated)
-        if self.never is not None:
-            self.never[where[segment.counters == 0]] = True
+    def _add_again(self, file: _File) -> None:
+        """Add a file that cannot be added with others; it is read once more."""
+        data = file.source
+        if isinstance(data, str):
+            try:
+                buffer, size = read_into(data, bytearray())
+            except FormatError as error:
+                self.bad[file.number] = (error.kind, error.message)
+                return
+            data = bytes(memoryview(buffer)[:size])
+        self._add_any(data, file.number)
 
-    def _add_any(self, data: bytes) -> None:
+    def _add_any(self, data: bytes, number: int) -> None:
+        """Add any file, or nothing of it."""
+        try:
+            others = self._add_checked(data)
+        except FormatError as error:
+            self.bad[number] = (error.kind, error.message)
+            return
+        if others:
+            self.plugins.append(number)
+
+    def _add_checked(self, data: bytes) -> bool:
         # all of it is looked at before any of it is added, and nothing kept: there can be thousands of segments
         file, segments = covcounters.open_counters(data)
         foreign: t.Optional[FormatError] = None
@@ -325,16 +315,19 @@ class Accumulator:
             raise FormatError("renamed", f"inside, it belongs to covmeta.{file.meta_hash.hex()}")
         if foreign:
             raise foreign
-        self.plugins = others
         for segment in covcounters.open_counters(data)[1]:
             part, _more = known_part(self.meta, segment)
-            self._add_segment(part, *places(self.meta, part))
+            where = places(self.meta, part)
+            add_at(self.total, where, part.counters)
+            if self.never is not None:
+                self.never[where[part.counters == 0]] = True
             self._note(part.arguments)
+        return others
 
     def _note(self, arguments: dict[str, str]) -> None:
         if self.arguments is None:
             self.arguments = arguments
-        else:
+        elif arguments != self.arguments:
             self.arguments = common_arguments([self.arguments, arguments])
 
 
@@ -399,20 +392,13 @@ def _add_chunks(
 ) -> Sum:
     """Add up the chunks of these numbers."""
     accumulator = Accumulator(meta, each_process_run=each_process_run)
-    bad: dict[int, tuple[str, str]] = {}
-    plugins: list[int] = []
     for chunk in chunks:
         start = chunk * CHUNK
         progress(start)
         for number in range(start, min(start + CHUNK, len(paths))):
-            try:
-                accumulator.add_file(paths[number])
-                if accumulator.plugins:
-                    plugins.append(number)
-            except FormatError as error:
-                bad[number] = (error.kind, error.message)
+            accumulator.add_file(paths[number], number)
     accumulator.finish()
-    return Sum(accumulator.total, accumulator.never, accumulator.arguments, bad, plugins)
+    return Sum(accumulator.total, accumulator.never, accumulator.arguments, accumulator.bad, accumulator.plugins)
 
 
 def _join(result: Sum, other: Sum) -> None:

@@ -13,7 +13,7 @@ import array
 import itertools
 import struct
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata import uleb128
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.problems import FormatError
@@ -32,8 +32,7 @@ RAW, ULEB128 = 1, 2
 RECORD_HEAD = 3  # numbers before a function's counters: how many, package, function
 WORD = 4
 TRIES = 4
-LONGEST = 0xFFFFFFFF - RECORD_HEAD  # a record; what claims more is as wrong as that
-FEW = 8  # a record is longer than that, in most files
+STRETCH = 1 << 16  # numbers that are looked through at a time: the work then stays in the processor's cache
 
 
 @dataclass
@@ -42,7 +41,6 @@ class Segment:
 
     :ivar package, function, lengths: (N) index of the package in the covmeta, of the function in it, its counters.
     :ivar counters: (sum of lengths) uint32.
-    :ivar heads: (N) where each record began: lets the next file of the same layout be decoded without a walk.
     """
 
     arguments: dict[str, str]
@@ -50,7 +48,6 @@ class Segment:
     function: np.ndarray
     lengths: np.ndarray
     counters: np.ndarray
-    heads: t.Optional[np.ndarray] = field(default=None, repr=False, compare=False)
 
 
 @dataclass
@@ -63,20 +60,19 @@ class CounterFile:
     big_endian: bool = False
 
 
-def read_counters(data: bytes, like: t.Optional[np.ndarray] = None) -> CounterFile:
+def read_counters(data: bytes) -> CounterFile:
     """Decode a whole covcounters file.
 
     Go's own tools read the first segment only; this reads them all.
 
-    :arg like: C(heads) of a segment read before; where it fits, decoding is faster. It never changes the outcome.
     :raises FormatError: empty-file, truncated, wrong-magic, future-version or damaged.
     """
-    file, segments = open_counters(data, like)
+    file, segments = open_counters(data)
     file.segments.extend(segments)
     return file
 
 
-def open_counters(data: bytes, like: t.Optional[np.ndarray] = None) -> tuple[CounterFile, t.Iterator[Segment]]:
+def open_counters(data: bytes) -> tuple[CounterFile, t.Iterator[Segment]]:
     """Do the same, but decode each segment when it is asked for: of thousands only one is in memory.
 
     :returns: the file without its segments, and the segments, of which each may raise as R(read_counters) does.
@@ -101,14 +97,14 @@ def open_counters(data: bytes, like: t.Optional[np.ndarray] = None) -> tuple[Cou
     if segments == 0 or segments > len(data) // SEGMENT.size:
         raise FormatError("damaged", f"the footer claims {segments} segments")
     file = CounterFile(meta_hash, [], flavour, bool(big_endian))
-    return file, _segments(data, file, segments, like)
+    return file, _segments(data, file, segments)
 
 
-def _segments(data: bytes, file: CounterFile, segments: int, like: t.Optional[np.ndarray]) -> t.Iterator[Segment]:
+def _segments(data: bytes, file: CounterFile, segments: int) -> t.Iterator[Segment]:
     offset, entries_before = HEADER.size, 0
     for number in range(1, segments + 1):
         segment, offset, entries_before = _read_segment(
-            data, offset, file, number=number, entries_before=entries_before, segments=segments, like=like
+            data, offset, file, number=number, entries_before=entries_before, segments=segments
         )
         yield segment
     if offset != len(data):
@@ -123,7 +119,6 @@ def _read_segment(
     number: int,
     entries_before: int,
     segments: int,
-    like: t.Optional[np.ndarray],
 ) -> tuple[Segment, int, int]:
     if start + SEGMENT.size + FOOTER.size > len(data):
         raise FormatError("truncated", f"the file ends within segment {number} of {segments}")
@@ -141,7 +136,7 @@ def _read_segment(
         for end in _ends(data, begin, number, segments):
             for count in dict.fromkeys([entries, entries - entries_before]):
                 try:
-                    segment = _read_records(data[begin:end], count, file, like)
+                    segment = _read_records(data[begin:end], count, file)
                 except FormatError as error:
                     failure = failure or error
                     continue
@@ -192,7 +187,7 @@ def read_arguments(table: bytes, pairs: bytes) -> dict[str, str]:
     return arguments
 
 
-def _read_records(payload: bytes, entries: int, file: CounterFile, like: t.Optional[np.ndarray]) -> Segment:
+def _read_records(payload: bytes, entries: int, file: CounterFile) -> Segment:
     """Decode C(entries) records, which have to fill the payload."""
     if entries * RECORD_HEAD > len(payload) or entries < 0:
         raise FormatError("damaged", f"the header claims {entries} functions, more than fit")
@@ -202,20 +197,19 @@ def _read_records(payload: bytes, entries: int, file: CounterFile, like: t.Optio
         numbers = np.frombuffer(payload, dtype=">u4" if file.big_endian else "<u4").astype(np.uint32)
     else:
         numbers = uleb128.decode(np.frombuffer(payload, dtype=np.uint8))
-    return split_records(numbers, entries, like)
+    return split_records(numbers, entries)
 
 
-def split_records(numbers: np.ndarray, entries: int, like: t.Optional[np.ndarray] = None) -> Segment:
+def split_records(numbers: np.ndarray, entries: int) -> Segment:
     """Split the numbers of a segment (uint32) into its records, without arguments.
 
     :raises FormatError: truncated or damaged: they are not so many records.
     """
-    if entries * RECORD_HEAD > len(numbers):
-        raise FormatError("damaged", f"the header claims {entries} functions, more than fit")
-    heads, count = _walk(numbers, entries, like)
-    if count != len(numbers):
-        raise FormatError("damaged", f"there are {len(numbers) - count} numbers behind the last function")
-    keep = np.ones(count, dtype=bool)
+    starts = RecordFinder(len(numbers)).starts(numbers, entries)
+    if int(starts[-1]) != len(numbers):
+        raise FormatError("damaged", f"there are {len(numbers) - int(starts[-1])} numbers behind the last function")
+    heads = starts[:-1]
+    keep = np.ones(len(numbers), dtype=bool)
     for column in range(RECORD_HEAD):
         keep[heads + column] = False
     return Segment(
@@ -224,35 +218,74 @@ def split_records(numbers: np.ndarray, entries: int, like: t.Optional[np.ndarray
         function=numbers[heads + 2].astype(np.int64),
         lengths=numbers[heads].astype(np.int64),
         counters=numbers[keep],
-        heads=heads,
     )
 
 
-def _walk(numbers: np.ndarray, entries: int, like: t.Optional[np.ndarray]) -> tuple[np.ndarray, int]:
-    """Return where the records begin, and how many numbers they take together.
+class RecordFinder:
+    """Finds where records begin. It keeps its arrays from one time to the next: new memory costs more than the work."""
 
-    Each record tells only its own length, so this goes from function to function (never over counters);
-    where a layout seen before proves to fit, no walk is needed.
-    """
-    if like is not None and entries == len(like) and entries and int(like[-1]) < len(numbers):
-        behind = like + RECORD_HEAD + numbers[like]
-        if int(like[0]) == 0 and np.array_equal(behind[:-1], like[1:]) and int(behind[-1]) <= len(numbers):
-            return like, int(behind[-1])
-    size = len(numbers)
-    steps = memoryview((np.minimum(numbers, np.uint32(LONGEST)) + np.uint32(RECORD_HEAD)).data)
-    # a list is quicker, and too large where most records are nothing but a head
-    heads: t.Union[list[int], array.array[int]] = [] if entries < size // FEW else array.array("q")
-    note = heads.append
+    def __init__(self, most: int = STRETCH) -> None:
+        """Make room for C(most) numbers; more are looked through a stretch at a time."""
+        self.stretch = max(1, min(most, STRETCH))
+        self._steps = np.arange(RECORD_HEAD, self.stretch + RECORD_HEAD)
+        self._behind = np.empty(self.stretch + 1, dtype=np.int64)
+        self._chain = np.zeros(self.stretch // RECORD_HEAD + 2, dtype=np.int64)
+
+    def starts(self, numbers: np.ndarray, entries: int) -> np.ndarray:
+        """Return where each record begins among the numbers (uint32), and where the last one ends (entries + 1, int64).
+
+        Each record tells only its own length, so one has to go from record to record.
+
+        :raises FormatError: truncated or damaged: there are not so many records.
+        """
+        size = len(numbers)
+        if entries * RECORD_HEAD > size:
+            raise FormatError("damaged", f"the header claims {entries} functions, more than fit")
+        starts = np.zeros(entries + 1, dtype=np.int64)
+        done = 0
+        while done < entries:
+            begin = int(starts[done])
+            if begin >= size:
+                raise FormatError("truncated", f"it ends after {done} of {entries} functions")
+            stretch = numbers[begin : begin + self.stretch]
+            ends = self._ends(stretch, min(entries - done, len(stretch) // RECORD_HEAD + 1))
+            np.add(ends, begin, out=starts[done + 1 : done + 1 + len(ends)])
+            done += len(ends)
+        if int(starts[-1]) > size:
+            raise FormatError("truncated", f"it ends within the last of {entries} functions")
+        return starts
+
+    def _ends(self, numbers: np.ndarray, most: int) -> np.ndarray:
+        """Return the ends of the records that begin among these numbers, up to so many; the first begins at 0.
+
+        C(np.take) looks up one index after the other, so one that it has just written can be the next that it looks
+        up: it goes from record to record by itself. Nothing promises that, so the outcome is checked, and where a
+        release of numpy does it otherwise Python goes instead.
+        """
+        size = len(numbers)
+        behind, chain = self._behind[: size + 1], self._chain[: most + 1]
+        np.add(self._steps[:size], numbers, out=behind[:size])
+        behind[size] = size
+        np.take(behind, chain[:-1], out=chain[1:], mode="clip")
+        inside = int(np.count_nonzero(chain[:-1] < size))
+        begins, ends = chain[:inside], chain[1 : inside + 1]
+        if inside and int(begins.max()) < size and np.array_equal(behind[begins], ends):
+            return ends
+        return _walk(behind, most)
+
+
+def _walk(behind: np.ndarray, most: int) -> np.ndarray:
+    """Do the same, one record at a time."""
+    size = len(behind) - 1
+    steps = memoryview(behind.data)
+    ends = array.array("q")
     position = 0
-    try:
-        for _record in itertools.repeat(None, entries):
-            note(position)
-            position += steps[position]
-    except IndexError:
-        raise FormatError("truncated", f"it ends after {len(heads) - 1} of {entries} functions") from None
-    if position > size:
-        raise FormatError("truncated", f"it ends within the last of {entries} functions")
-    return np.array(heads, dtype=np.int64), position
+    for _record in itertools.repeat(None, most):
+        if position >= size:
+            break
+        position = steps[position]
+        ends.append(position)
+    return np.frombuffer(ends, dtype=np.int64)
 
 
 def write_counters(file: CounterFile) -> bytes:

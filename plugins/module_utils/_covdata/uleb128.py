@@ -29,10 +29,11 @@ WIDTH = 32  # bits of a number
 CARRYING = 5  # bytes of which a 32 bit number has need; more can only be zeros
 
 
-def decode(data: np.ndarray) -> np.ndarray:
+def decode(data: np.ndarray, room: t.Optional[np.ndarray] = None) -> np.ndarray:
     """Decode all numbers of C(data), a stretch at a time: the work then stays in the processor's cache.
 
     :arg data: bytes (uint8), holding whole numbers only.
+    :arg room: where the numbers are put (uint32), as many as there are bytes; new memory if it is not given.
     :returns: the numbers (uint32).
     :raises FormatError: the last number is cut off, or one does not fit 32 bits (Go writes none such).
     """
@@ -41,9 +42,8 @@ def decode(data: np.ndarray) -> np.ndarray:
         return np.zeros(0, dtype=np.uint32)
     if data[-1] >= CONTINUED:
         raise FormatError("truncated", "the last number is cut off")
-    if size <= STRETCH:
-        return _decode_stretch(data)
-    numbers = np.empty(int(np.count_nonzero(data < CONTINUED)), dtype=np.uint32)
+    if room is None:
+        room = np.empty(int(np.count_nonzero(data < CONTINUED)), dtype=np.uint32)
     begin = done = 0
     while begin < size:
         end = min(begin + STRETCH, size)
@@ -53,18 +53,26 @@ def decode(data: np.ndarray) -> np.ndarray:
             end += 1
         else:
             raise FormatError("damaged", f"a number of more than {LONGEST} bytes is longer than any number can be")
-        part = _decode_stretch(data[begin:end])
-        numbers[done : done + len(part)] = part
-        begin, done = end, done + len(part)
-    return numbers
+        done += _decode_stretch(data[begin:end], room[done:])
+        begin = end
+    return room[:done]
 
 
-def _decode_stretch(data: np.ndarray) -> np.ndarray:
-    """Decode some whole numbers: begin with each one's last byte, and let the few longer ones take in those before."""
+def _decode_stretch(data: np.ndarray, room: np.ndarray) -> int:
+    """Decode some whole numbers: begin with each one's last byte, and let the few longer ones take in those before.
+
+    :returns: how many there are.
+    """
     # the quickest way to leave bytes out of an array is this one of bytes
-    numbers = np.frombuffer(data.tobytes().translate(None, NOT_LAST), dtype=np.uint8).astype(np.uint32)
-    if len(numbers) == len(data):
-        return numbers
+    last = data.tobytes().translate(None, NOT_LAST)
+    numbers = room[: len(last)]
+    numbers[:] = np.frombuffer(last, dtype=np.uint8)
+    if len(numbers) < len(data):
+        _take_in(data, numbers)
+    return len(numbers)
+
+
+def _take_in(data: np.ndarray, numbers: np.ndarray) -> None:
     continued = (data >= CONTINUED).nonzero()[0]
     payload = data[continued] & np.uint8(0x7F)
     # as many numbers end before a byte as there are bytes before it, less those that end none
@@ -72,7 +80,7 @@ def _decode_stretch(data: np.ndarray) -> np.ndarray:
     early = (number[1:] == number[:-1]).nonzero()[0]  # bytes that are followed by another one of these
     if not len(early):
         numbers[number] = numbers[number] << np.uint32(PAYLOAD) | payload
-        return numbers
+        return
     late = np.ones(len(number), dtype=bool)
     late[early] = False
     chosen = number[late]
@@ -88,7 +96,7 @@ def _decode_stretch(data: np.ndarray) -> np.ndarray:
         numbers[chosen] = values << np.uint32(PAYLOAD) | payload[late]
         early = np.logical_not(late, out=late).nonzero()[0]
         if not len(early):
-            return numbers
+            return
     raise FormatError("damaged", f"a number of more than {LONGEST} bytes is longer than any number can be")
 
 

@@ -31,6 +31,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files imp
 # table (runtime.funcnametab: names end in NUL) that stripping leaves alone. The NULs tell it from a program that only
 # mentions the name, as Go's own linker does.
 INSTRUMENTED = b"\x00runtime/coverage.initHook\x00"
+COUNTS = b"\x00runtime.addCovMeta\x00"  # each instrumented package calls it; only main has the hook that writes
 BUILD_INFO = b"\xff Go buildinf:"  # debug/buildinfo: aligned to 16 bytes, then pointer size and flags
 BUILD_INFO_ALIGN = 16
 BUILD_INFO_HEADER = 32
@@ -68,7 +69,10 @@ class ArchivedImage:
 
 @dataclass(frozen=True)
 class GoBinary:
-    """What the bytes of a Go program say: C(settings) are its build settings (C(-cover), C(GOARCH), ...)."""
+    """What the bytes of a Go program say: C(settings) are its build settings (C(-cover), C(GOARCH), ...).
+
+    C(counts): packages of it count, whether main, which writes the counters, is among them or not.
+    """
 
     path: str
     instrumented: bool
@@ -76,6 +80,7 @@ class GoBinary:
     go_version: str = ""
     main_package: str = ""
     settings: dict[str, str] = field(default_factory=dict)
+    counts: bool = False
 
 
 @dataclass
@@ -356,11 +361,12 @@ def read_go_binary(stream: t.IO[bytes], path: str) -> t.Optional[GoBinary]:
     machine = struct.unpack(f"{order}H", head[18:20])[0]
     keep = max(len(INSTRUMENTED), len(BUILD_INFO)) - 1
     stream.seek(0)
-    offset, tail, instrumented, places = 0, b"", False, []
+    offset, tail, instrumented, counts, places = 0, b"", False, False, []
     while chunk := stream.read(CHUNK):
         window = tail + chunk
         start = offset - len(tail)
         instrumented = instrumented or INSTRUMENTED in window
+        counts = counts or COUNTS in window
         position = window.find(BUILD_INFO)
         while position >= 0:
             if (start + position) % BUILD_INFO_ALIGN == 0 and (start + position) not in places:
@@ -383,6 +389,7 @@ def read_go_binary(stream: t.IO[bytes], path: str) -> t.Optional[GoBinary]:
             go_version=version,
             main_package=next((item[1] for item in fields if item[0] == "path"), ""),
             settings=settings,
+            counts=counts,
         )
     if instrumented:
         # build information can be left out (-buildvcs does not, but other linkers do): the hook alone is proof

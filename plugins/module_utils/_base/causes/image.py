@@ -25,12 +25,21 @@ CAUSES.add(
         settings=("image.coverpkg",),
     ),
     Cause(
+        "coverpkg-without-main",
+        title="A package pattern leaves the main package out",
+        why="Only an instrumented main package has the code that writes what was counted; without it a program writes "
+        "nothing and says nothing.",
+        remedy="Add the main package to the patterns.",
+        settings=("image.coverpkg",),
+    ),
+    Cause(
         "not-instrumented",
         title="The program is not instrumented",
         why=(
             "It lacks `runtime/coverage.initHook`. The likeliest reason is named: no `ARG GOFLAGS` in the "
             "stage that builds, an exact comparison of `GOFLAGS`, flags without `-cover`, `go install "
-            "-cover` (its build information says `-cover` and proves nothing), or another program of the "
+            "-cover` (its build information says `-cover` and proves nothing), a `-coverpkg` without the main package, "
+            "or another program of the "
             "image is the instrumented one."
         ),
         remedy=("Build it with `go build -cover`, and check that the image that runs is the one that was built."),

@@ -17,10 +17,13 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._build.go impor
     Go,
     Wrapper,
     go_version_key,
-    import_path,
-    matches_pattern,
     nearest_version,
     program_name,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._build.packages import (
+    covers_main,
+    import_path,
+    matches_pattern,
 )
 
 FIXTURES = Path(__file__).parents[4] / "fixtures" / "instrumented_image"
@@ -215,6 +218,30 @@ def test_a_replaced_folder_is_explained(environment: dict[str, str], tmp_path: P
     error = failure(made.complete)
     assert error.cause == "build-failed"
     assert "replace example.com/gone => ./gone" in error.remedy
+
+
+def test_patterns_without_the_main_package_are_an_error(environment: dict[str, str], tmp_path: Path) -> None:
+    """Only main has the code that writes counters: such a program would write nothing, and say nothing."""
+    error = failure(lambda: build(environment, tmp_path, MODULE, "cmd/service", [f"{MODULE}/greeting"]))
+    assert (error.cause, error.setting) == ("coverpkg-without-main", "image.coverpkg")
+    assert error.remedy == f"Add {MODULE}/cmd/service to the patterns."
+
+
+@pytest.mark.parametrize(
+    ("coverpkg", "covered"),
+    [
+        ([], True),
+        (["all"], True),
+        (["example.com/x/..."], True),
+        (["example.com/x/internal/...", "example.com/x/cmd/..."], True),
+        (["example.com/x/internal/...,example.com/x/cmd/app"], True),
+        (["example.com/x/internal/..."], False),
+        (["example.com/x/cmd"], False),
+        (["std"], False),
+    ],
+)
+def test_patterns_that_cover_the_main_package(coverpkg: list[str], covered: bool) -> None:
+    assert covers_main("example.com/x/cmd/app", coverpkg) is covered
 
 
 def test_a_pattern_that_matches_nothing_is_an_error(environment: dict[str, str], tmp_path: Path) -> None:

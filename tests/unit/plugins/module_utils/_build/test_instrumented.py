@@ -179,6 +179,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     go("build", f"-o={folder}/plain", "./cmd/service")
     go("build", "-cover", f"-o={folder}/cover", "./cmd/service")
     go("build", "-cover", f"-o={folder}/file", "./cmd/service/main.go")
+    go("build", "-cover", f"-coverpkg={MODULE}/greeting", f"-o={folder}/left", "./cmd/service")
     go("build", "-cover", f"-o={folder}/foreign", "./cmd/service", GOARCH=FOREIGN)
     PROXY["add_version"](folder / "proxy", MODULE, "v1.0.0", PROXY["files_of"](FIXTURES / "service"))
     asked = PROXY["environment"](folder / "proxy", folder / "modules")
@@ -246,6 +247,7 @@ def test_a_given_name_survives_a_build_that_is_no_good(contained: t.Callable[...
     [
         ("plain", RUN, "not-instrumented", "/service in image"),
         ("installed", RUN, "not-instrumented", "made by 'go install -cover'"),
+        ("left", RUN, "not-instrumented", f"-coverpkg leaves out its main package {MODULE}/cmd/service"),
         (
             "plain",
             (*RUN, '# [ "${GOFLAGS}" = "-cover" ]'),

@@ -505,6 +505,11 @@ def test_both_sources_in_the_inventory_are_refused_too() -> None:
             "cluster.port_mappings[0].listen_address: 'localhost' is not an IP address",
         ),
         ("image.covermode", "atom", "covermode"),
+        (
+            "image.coverpkg",
+            ["example.com/dependency/..."],
+            "leaves out the main package github.com/mccutchen/go-httpbin",
+        ),
         ("cluster.port_mappings", [{"container_port": 0, "host_port": 1}], "port_mappings[0].container_port: 0 is no"),
         ("cluster.port_mappings", [{"container_port": 1, "host_port": 65536}], "[0].host_port: 65536 is not a port"),
         ("cluster.port_mappings", [{"container_port": 1}], "host_port"),

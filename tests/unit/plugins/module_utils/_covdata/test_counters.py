@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import struct
+import typing as t
 
 import numpy as np
 import pytest
@@ -65,13 +66,31 @@ def test_what_is_written_is_read(file: covcounters.CounterFile) -> None:
     assert same(covcounters.read_counters(covcounters.write_counters(file)), file)
 
 
-@given(files, files)
-def test_the_layout_of_another_file_never_changes_the_outcome(
-    file: covcounters.CounterFile, other: covcounters.CounterFile
-) -> None:
-    for like in (other, file):
-        hint = covcounters.read_counters(covcounters.write_counters(like)).segments[0].heads
-        assert same(covcounters.read_counters(covcounters.write_counters(file), hint), file)
+@given(st.lists(st.integers(0, 30), max_size=60), st.integers(1, 40))
+def test_records_are_found_whatever_numpy_does(lengths: list[int], stretch: int) -> None:
+    """Where numpy looks indices up beforehand, as nothing forbids, Python goes from record to record."""
+    numbers = np.concatenate([[length, 1, 2, *range(length)] for length in lengths] or [[]]).astype(np.uint32)
+    expected = np.cumsum([0, *(length + 3 for length in lengths)])
+    for take in (np.take, beforehand):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(np, "take", take)
+            found = covcounters.RecordFinder(stretch).starts(numbers, len(lengths))
+        assert np.array_equal(found, expected)
+
+
+def beforehand(source: np.ndarray, indices: np.ndarray, out: np.ndarray, mode: str) -> np.ndarray:
+    out[:] = source[np.clip(indices.copy(), 0, len(source) - 1)]
+    return out
+
+
+def test_numpy_goes_from_record_to_record_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing but speed depends on it, but that does: a release of numpy without it has to be noticed."""
+
+    def refuse(*_arguments: object) -> t.NoReturn:
+        raise AssertionError("Python went")
+
+    monkeypatch.setattr(covcounters, "_walk", refuse)
+    assert len(covcounters.read_counters(REAL).segments[0].lengths) > 3
 
 
 def test_a_real_file() -> None:

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
 import io
 import json
+import lzma
 import os
 import runpy
 import shutil
@@ -315,6 +317,30 @@ def test_layers_that_cannot_be_read_are_said(tmp_path: Path) -> None:
     for path, says in ((broken, "damaged in its layer 0/layer.tar"), (zstd, "zstd"), (missing, "absent/layer.tar")):
         with ImageArchive(str(path)) as archive, pytest.raises(ArchiveError, match=says):
             archive.files()
+
+
+@pytest.mark.parametrize(("program", "pack"), [("gzip", gzip.compress), ("bzip2", bz2.compress), ("xz", lzma.compress)])
+def test_an_archive_that_is_compressed_is_said_to_be_and_how_to_unpack_it(
+    tmp_path: Path, program: str, pack: t.Callable[[bytes], bytes]
+) -> None:
+    """C(docker save | gzip): the remedy is followed here, and leads to an archive that is read."""
+    plain = archive_of(tmp_path / "plain.tar", [layer(("a", b"1"))])
+    packed = tmp_path / "image.tar.gz"
+    packed.write_bytes(pack(plain.read_bytes()))
+    with pytest.raises(ArchiveError, match=f"{packed} is compressed by {program}; it must be a plain tar") as caught:
+        ImageArchive(str(packed))
+    assert f"{program} -d -c {packed} > " in (caught.value.remedy or "")
+    unpacked = tmp_path / "unpacked.tar"
+    unpacked.write_bytes(subprocess.run([program, "-d", "-c", packed], check=True, capture_output=True).stdout)
+    with ImageArchive(str(unpacked)) as archive:
+        assert list(archive.files()) == ["a"]
+
+
+def test_an_archive_that_is_compressed_by_zstd_is_said_to_be(tmp_path: Path) -> None:
+    packed = tmp_path / "image.tar.zst"
+    packed.write_bytes(b"\x28\xb5\x2f\xfd" + bytes(100))
+    with pytest.raises(ArchiveError, match="compressed by zstd"):
+        ImageArchive(str(packed))
 
 
 # Writing
