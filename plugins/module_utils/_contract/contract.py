@@ -174,7 +174,7 @@ def _visit_value(value: t.Any, kind: str, rule: t.Mapping[str, t.Any], path: str
     if "options" in rule:
         return _visit(value, rule["options"], path, problems)
     if "values" in rule:
-        # a null takes away what ships under that name
+        # a null removes what ships under that name
         named = {"type": "dict", "options": rule["values"]}
         entries = [(name, entry) for name, entry in value.items() if entry is not None]
         return {name: _visit_value(entry, "dict", named, f"{path}.{name}", problems) for name, entry in entries}

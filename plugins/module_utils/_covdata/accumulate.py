@@ -5,7 +5,7 @@
 """Add up the counters of many process runs of one program: files of thousands, memory of a few.
 
 What makes it quick: process runs of one program differ in their numbers and hardly in which functions ran. A layout
-(which functions, in which order) is looked at once; whatever has the same one is decoded and added as one array, with
+(which functions, in which order) is read once; whatever has the same one is decoded and added as one array, with
 the numbers between the counters checked against the layout's. All else takes the way of R(counters.open_counters),
 which is the authority: both give the same, or that one's error. Many files are shared out among the processor's cores.
 """
@@ -310,7 +310,7 @@ class Accumulator:
             self.never[where[segment.counters == 0]] = True
 
     def _add_any(self, data: bytes) -> None:
-        # all of it is looked at before any of it is added, and nothing kept: there can be thousands of segments
+        # all of it is checked before any of it is added, and nothing is saved: there can be thousands of segments
         file, segments = covcounters.open_counters(data)
         foreign: t.Optional[FormatError] = None
         others = False

@@ -90,7 +90,7 @@ class Observation:
     :ivar images: names of the images on a node, as its containerd has them now; C(nodes) has them some seconds late.
     :ivar logs: end of the logs by C(pod/container), C(pod/container/previous) for the process run before.
     :ivar coverage: by pod, the names of the files in its coverage folder; a pod without a folder is not in it.
-    :ivar coverage_watched: whether the coverage folders could be looked at at all.
+    :ivar coverage_watched: whether the coverage folders could be read at all.
     :ivar container: name of the instrumented container.
     :ivar url: the address to be reached, empty where none. :ivar url_answer: what it said last ("200", or an error).
     :ivar url_ready: whether that was a 2xx status.
@@ -110,7 +110,7 @@ class Observation:
         build information says so (C(cover)).
     :ivar folders: by node, whether the folder for the counters is there.
     :ivar port_holders: pods of the whole cluster that hold host ports; only for a pod that finds no free one.
-    :ivar unseen: what could not be looked at, and why.
+    :ivar unseen: what could not be read, and why.
     """
 
     kind: str
