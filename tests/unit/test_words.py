@@ -40,6 +40,10 @@ WORDS = {
     r"by and by|in sight|for good": "plain words",
     r"let it be": "remove, leave it unchanged",
     r"in good order": "valid",
+    r"put back": "restored",
+    r"looked at": "checked, inspected, read",
+    r"hold(?:s|ing)? no": "contains no",
+    r"(?:took|take[ns]?|taking) away": "remove",
 }
 SENTENCE = re.compile("|".join(rf"(?P<w{index}>\b(?:{pattern})\b)" for index, pattern in enumerate(WORDS)), re.ASCII)
 
@@ -49,6 +53,7 @@ def pages() -> list[Path]:
     patterns = (
         "*.md", "docs/**/*.md", "changelogs/fragments/*.yml", "roles/*/README.md", "roles/*/defaults/*.yml",
         "roles/*/meta/*.yml", "roles/*/tasks/*.yml", "playbooks/**/*.yml", "inventories/**/*.yml", "plugins/**/*.py",
+        "extensions/**/*.md", "extensions/**/*.yml", "tests/browser/*.yml", "tests/integration/**/*.yml",
     )  # fmt: skip
     return sorted({path for pattern in patterns for path in ROOT.glob(pattern)})
 

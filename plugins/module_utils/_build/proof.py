@@ -86,7 +86,7 @@ def prove(
 def started_binaries(archive: ImageArchive, binary: str = "") -> tuple[list[GoBinary], bool]:
     """Return the Go programs that the image may start, and whether its entrypoint names them.
 
-    Every word of the argument list is looked at, because the first may be a shell or a small init (tini, dumb-init);
+    Every word of the argument list is checked, because the first may be a shell or a small init (tini, dumb-init);
     where none is a Go program (a script), every file of the image.
     """
     words = [binary] if binary else command_words(archive.argv)

@@ -189,7 +189,7 @@ def _visit_value(value: t.Any, kind: str, rule: t.Mapping[str, t.Any], path: str
         problem = scalar_problem(value, kind, rule)
         problems += [f"{path} {problem}"] if problem else []
     if "values" in rule:
-        # a null takes away what ships under that name
+        # a null removes what ships under that name
         named = {"type": "dict", "options": rule["values"]}
         entries = [(name, entry) for name, entry in value.items() if entry is not None]
         return {name: _visit_value(entry, "dict", named, f"{path}.{name}", problems) for name, entry in entries}

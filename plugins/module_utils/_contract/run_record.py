@@ -5,7 +5,7 @@
 """The saved state of a run: what a later C(ansible-playbook --tags ...) continues from.
 
 One JSON object in two files: C(run.json) in the run's folder, for people, and C(run-SERVICE.json) in the folder of the
-cluster, where the next run finds it and which is deleted with the cluster. It holds no contract, which is read again
+cluster, where the next run finds it and which is deleted with the cluster. It contains no contract, which is read again
 each time, and so no credentials.
 """
 

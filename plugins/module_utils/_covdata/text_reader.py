@@ -207,7 +207,7 @@ def _numbers(raw: np.ndarray, stops: np.ndarray, lengths: np.ndarray) -> np.ndar
 
 
 def _bad_line(data: bytes, index: int, first_line: int, starts: np.ndarray, ends: np.ndarray) -> FormatError:
-    """Say what is wrong with a line, looked at from its end as Go's package does."""
+    """Say what is wrong with a line, read from its end as Go's package does."""
     text = data[int(starts[index]) : int(ends[index])]
     line = first_line + index
     if text.startswith(MODE_LINE):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""Dependencies that are nothing but manifests: applied in an order that works, waited for, and taken away again.
+"""Dependencies that are nothing but manifests: applied in an order that works, waited for, and removed again.
 
 What this collection made is marked with a label and listed in a ConfigMap in the service's namespace before it
 is created. So it can be removed without the manifests, and nothing else is. What existed before is applied, not marked,
@@ -143,7 +143,7 @@ def apply_manifests(
     *,
     check: bool,
 ) -> Applied:
-    """Apply all objects and take away those that the manifests had once and have no more; return what was changed.
+    """Apply all objects and remove those that are no longer in the manifests; return what was changed.
 
     :arg items: what R(_manifests.sources.read_sources) returned. :arg namespace: of the service.
     :raises KubernetesError: the API server refuses one; file and line are in the evidence.

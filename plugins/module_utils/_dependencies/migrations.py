@@ -80,7 +80,7 @@ def init_migration(sql: str) -> Migration:
 def read_migrations(wanted: Migrations) -> list[Migration]:
     """Return the migrations of a folder in the order in which they are applied.
 
-    Of a folder whose migrations a command or a Job applies, none: only that it is there is looked at.
+    Of a folder whose migrations a command or a Job applies, none: only its existence is checked.
 
     :raises InputError: no such folder, no migration in it, two of one number, or a file that is not what it should be.
     """

@@ -280,7 +280,7 @@ def _pod(server: Server, secret: t.Mapping[str, str]) -> Object:
         "containers": [container],
         "volumes": [volume],
         "enableServiceLinks": False,
-        # nothing of it has to be kept in order when it is taken away
+        # nothing of it has to be kept in order when it is removed
         "terminationGracePeriodSeconds": 5,
     }
 

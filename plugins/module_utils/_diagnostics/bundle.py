@@ -5,7 +5,7 @@
 """Evidence of a failure: all that may explain it, from the cluster and its nodes, into one folder, without secrets.
 
 Pieces are fetched in parallel. One that is not available is noted in the index and does not block the others: a
-run must not fail because its failure is looked at.
+run must not fail because its failure is diagnosed.
 """
 
 from __future__ import annotations

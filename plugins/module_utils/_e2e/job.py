@@ -84,7 +84,7 @@ class InJob:
             )
 
     def reporting(self, command: t.Sequence[str], results: str, junit: str) -> Command:
-        """What is in the image cannot be looked at: it writes a report where it is asked to, or none."""
+        """What is in the image cannot be read: it writes a report where it is asked to, or none."""
         if junit and not self.nodes:
             raise InputError(
                 "The reports of a Job are copied from its node, but no nodes are given.",
@@ -96,7 +96,7 @@ class InJob:
     def run(self, argv: t.Sequence[str], timeout: float, keep: t.Callable[[str], None]) -> Ended:
         """Make the Job, follow its log to the end or to the time limit, fetch the results and remove it.
 
-        A Job that could not be started stays, to be looked at, until the next run.
+        A Job that could not be started stays, to be inspected, until the next run.
 
         :raises NotReady: it never started; with the cause.
         """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""The extraction itself: look, stop, look, copy, put back, judge."""
+"""The extraction itself: observe, stop, observe, copy, restore, judge."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def extract(
     :arg timeout: seconds for the program's end on top of its own grace period.
     :arg evidence: folder that gets what the rules saw, C(ending.json), where counters are missing; none where empty.
     :raises NotExtracted: the workload does not exist, or no counters were collected. :raises DoesNotEnd: a pod does not
-        end. The workload is put back in each case, and what was collected stays.
+        end. The workload is restored in each case, and what was collected stays.
     """
     clock = _Clock()
     workload = cluster.get(source.path)
@@ -142,7 +142,7 @@ def extract(
         # their rest came in while files were copied
         ending.logs = words.read()
     finally:
-        # put back first what the user had, whatever was found
+        # first restore what the user had, whatever was found
         for undo in reversed(put_back):
             undo()
     clock.lap("put_back")

@@ -132,7 +132,7 @@ class _Watched:
 
 
 def with_what_was_known(pod: Object, before: Object) -> Object:
-    """Return a pod with what an earlier look at it had, and the kubelet takes away at the very end.
+    """Return a pod with what an earlier look at it had, and the kubelet removes at the very end.
 
     That is its grace period (it becomes 0), and how the process run before ended (its container is
     cleared away).

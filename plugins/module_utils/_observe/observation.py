@@ -95,7 +95,7 @@ class Observation:
     :ivar images: names of the images on a node, as its containerd has them now; C(nodes) has them some seconds late.
     :ivar logs: end of the logs by C(pod/container), C(pod/container/previous) for the process run before.
     :ivar coverage: by pod, the names of the files in its coverage folder; a pod without a folder is not in it.
-    :ivar coverage_watched: whether the coverage folders could be looked at at all.
+    :ivar coverage_watched: whether the coverage folders could be read at all.
     :ivar container: name of the instrumented container.
     :ivar url: the address to be reached, empty where none. :ivar url_answer: what it said last ("200", or an error).
     :ivar url_ports: by port of this host, the ports of the nodes that it leads to; only after a full look.
@@ -121,7 +121,7 @@ class Observation:
     :ivar account: the ServiceAccount of the pods: C(name), C(automountServiceAccountToken).
     :ivar leases: by name, who holds the leases of the namespace; only where some pods are ready and others are not.
     :ivar listeners: by C(pod/container), the C(address:port) where its programs listen; only where a probe is refused.
-    :ivar unseen: what could not be looked at, and why.
+    :ivar unseen: what could not be read, and why.
     """
 
     kind: str

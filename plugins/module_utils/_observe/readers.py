@@ -76,7 +76,7 @@ def log_end(seen: Observation, pod: str, container: str) -> list[str]:
 
 
 def seconds_since(seen: Observation, text: str) -> float:
-    """How long ago that was when it was looked at; endless where one of the two is not known."""
+    """How long ago that was at the time of the observation; endless where one of the two is not known."""
     return moment(seen.now) - moment(text) if seen.now and text else float("inf")
 
 

@@ -23,7 +23,7 @@ class Target:
     :ivar nodes: containers of the nodes, to look at the coverage folders; empty: covmeta is not waited for.
     :ivar volume_directory: folder on the nodes that holds one folder for each pod.
     :ivar url: address that must answer with a 2xx status; empty: none.
-    :ivar unseen: what could not be looked at when it was looked for.
+    :ivar unseen: what could not be read while the workload was looked for.
     """
 
     kind: str

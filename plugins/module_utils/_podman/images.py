@@ -317,7 +317,7 @@ class Search:
         except CommandError as error:
             raise ImageUnavailable(_reason(error)) from error
         if image is None:
-            raise ImageUnavailable(f"{path} holds no image of that name")
+            raise ImageUnavailable(f"{path} contains no image of that name")
         try:
             self._check_label(image.labels)
         except ImageUnavailable:

@@ -87,7 +87,7 @@ def check_references(known: Manifests) -> t.Iterator[Finding]:
             count += 1
             if not optional:
                 yield from _reference(known, item, kind, name, part)
-    yield finding(check, OK, f"{count} looked at" if count else "there are none")
+    yield finding(check, OK, f"{count} checked" if count else "there are none")
 
 
 def _reference(

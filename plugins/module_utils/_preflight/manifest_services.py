@@ -124,7 +124,7 @@ def check_services(known: Manifests) -> t.Iterator[Finding]:
                 "Give the Service that nodePort." if services else "Something else must listen there.",
                 "cluster.port_mappings",
             )
-    yield finding(check, OK, f"{len(services)} looked at" if services else "there are none")
+    yield finding(check, OK, f"{len(services)} checked" if services else "there are none")
 
 
 def check_probes(known: Manifests) -> t.Iterator[Finding]:
@@ -162,7 +162,7 @@ def check_probes(known: Manifests) -> t.Iterator[Finding]:
                         "Check which of them is right.",
                         where=item.at(ask),
                     )
-    yield finding(check, OK, f"{count} looked at" if count else "there are none")
+    yield finding(check, OK, f"{count} checked" if count else "there are none")
 
 
 def check_host_paths(known: Manifests) -> t.Iterator[Finding]:
@@ -199,7 +199,7 @@ def check_host_paths(known: Manifests) -> t.Iterator[Finding]:
                     "cluster.extra_mounts",
                     where=where,
                 )
-    yield finding(check, OK, f"{count} looked at" if count else "there are none")
+    yield finding(check, OK, f"{count} checked" if count else "there are none")
 
 
 def _on_node(path: str, mounts: t.Sequence[str]) -> bool:

@@ -49,7 +49,7 @@ except ImportError:  # zlib's module packs the same, in almost twice the time
 # levels of packing: the best where it costs nothing, a fast one where there is much to pack
 BEST, FAST = 6, 3 if deflate is None else 1
 MUCH = 1 << 16  # blocks from which on time counts more than size, and a second process pays; some 8 MB of source
-BATCH = 1 << 13  # blocks whose sources are looked at together; some MB of source
+BATCH = 1 << 13  # blocks whose sources are read together; some MB of source
 SHOWN_MISSING = 3  # files named in one problem
 # where the template wants the packed sources, and the problems; nothing from data can write these
 PLACE, PROBLEMS_PLACE = b"<!--data-->", "<!--problems-->"

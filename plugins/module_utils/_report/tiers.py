@@ -93,7 +93,7 @@ def make_tiers(
     """Join text profiles with the profile of the end-to-end tests.
 
     :arg strict: whether a profile that is damaged or of other sources is an error; otherwise it is left out and said.
-    :arg choose: returns the packages to be looked at.
+    :arg choose: returns the packages to be counted.
     :raises InputError: see there.
     """
     problems: list[Problem] = []

@@ -235,7 +235,7 @@ def crashed(seen: Observation) -> t.Iterator[Diagnosis]:
 
 
 def _never_comes(seen: Observation, pod: Object, container: str, verdict: Diagnosis) -> bool:
-    """Whether it is a Service of this cluster that is missed, of which all was looked at."""
+    """Whether it is a Service of this cluster that is missed, all of which was observed."""
     first = next(iter(of_container(seen, pod["metadata"]["name"], container)), None)
     return first is not None and first.inside and verdict.cause in NEVER_COMES
 
