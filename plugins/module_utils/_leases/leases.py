@@ -135,10 +135,12 @@ class Leases:
     def release(self, owner: Owner, kinds: t.Container[str] = (CLUSTER, USE, WORKLOAD, IMAGE, FOLDER, PORT)) -> bool:
         """Give back what an owner holds, of these kinds; return whether it held any."""
         before = self._read()
-        if not any(lease.owner == owner and lease.resource.kind in kinds for lease in before):
+        if not any(lease.owner.works_with(owner) and lease.resource.kind in kinds for lease in before):
             return False
         self._change(
-            lambda leases: [lease for lease in leases if lease.owner != owner or lease.resource.kind not in kinds]
+            lambda leases: [
+                lease for lease in leases if not lease.owner.works_with(owner) or lease.resource.kind not in kinds
+            ]
         )
         return True
 
@@ -186,7 +188,7 @@ class Leases:
                 lease
                 for lease in leases
                 if lease not in ticket
-                and (lease.owner != owner or (lease.resource.kind, lease.resource.name) not in fresh)
+                and not (lease.owner.works_with(owner) and (lease.resource.kind, lease.resource.name) in fresh)
             ]
             now = time.time()
             return [*kept, *(Lease(resource, owner, now) for resource in wanted)]
