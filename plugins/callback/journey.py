@@ -40,6 +40,18 @@ options:
     ini:
       - section: callback_journey
         key: stages_file
+  on_interrupt:
+    description:
+      - What happens after Ctrl-C. V(tell) says in one paragraph what exists, where the log is, and which command
+        collects the counters. V(collect) also runs that command at once.
+    type: str
+    choices: [tell, collect]
+    default: tell
+    env:
+      - name: KUBERNAUT_COVERAGE_ON_INTERRUPT
+    ini:
+      - section: callback_journey
+        key: on_interrupt
 requirements:
   - set as stdout in configuration
 """
@@ -51,7 +63,9 @@ ansible_cfg: |
 """
 
 import atexit
+import os
 import shutil
+import sys
 import time
 import typing as t
 
@@ -60,6 +74,7 @@ from ansible import context
 from ansible.playbook.task_include import TaskInclude
 from ansible.utils.color import stringc
 from ansible_collections.kubernaut.coverage.plugins.plugin_utils._journey.failures import explain
+from ansible_collections.kubernaut.coverage.plugins.plugin_utils._journey.interruption import Unfinished, collecting
 from ansible_collections.kubernaut.coverage.plugins.plugin_utils._journey.screen import LONG, Screen, exclusive
 from ansible_collections.kubernaut.coverage.plugins.plugin_utils._journey.stages import stage_table
 from ansible_collections.kubernaut.coverage.plugins.plugin_utils._journey.tasks import is_rescued
@@ -136,8 +151,23 @@ class CallbackModule(Screen):
         self._started = self._last_output = time.monotonic()
         self._default("v2_playbook_on_start", playbook)
         if self._progress is None:
-            atexit.register(self._close)
+            atexit.register(self._end_program)
             self._begin_ticking()
+
+    def _end_program(self) -> None:
+        """At the end of the program: say what is left, unless the playbook reached its own end."""
+        self._close()
+        if os.getpid() != self._pid or self._complete:
+            return
+        for left in self._unfinished.values():
+            paragraph = left.paragraph(sys.argv)
+            if paragraph:
+                self._say(paragraph, C.COLOR_WARN)
+        counting = any(left.counting for left in self._unfinished.values())
+        if counting and self.get_option("on_interrupt") == "collect":
+            # the same process goes on, so that it keeps its leases; what Ansible would remove at its end goes now
+            shutil.rmtree(C.DEFAULT_LOCAL_TMP, ignore_errors=True)
+            os.execv(sys.executable, [sys.executable, sys.argv[0], *collecting(sys.argv)[1:]])  # noqa: S606 (argv)
 
     @exclusive
     def v2_playbook_on_play_start(self, play: Play) -> None:
@@ -185,6 +215,7 @@ class CallbackModule(Screen):
         for directory in self._evidence:
             self._say(f"Diagnostics: {directory} (start with README.txt)", C.COLOR_ERROR)
         self._write_stages()
+        self._complete = True
         self._close()
 
     # ---- hooks: tasks ----
@@ -217,6 +248,8 @@ class CallbackModule(Screen):
     def v2_runner_on_ok(self, result: CallbackTaskResult) -> None:
         seconds = self._end(result)
         data = result.result
+        left = self._unfinished.setdefault(result.host.get_name(), Unfinished())
+        left.observe(result.task.resolved_action or "", data)
         # a job that was only started has not changed anything yet; the task that awaits it reports the change
         begun = bool(data.get("ansible_job_id") and result.task.async_val and not result.task.poll)
         changed = bool(data.get("changed")) and not begun

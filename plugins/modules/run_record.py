@@ -125,8 +125,10 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._leases.owner i
 
 def _lease(options: dict[str, Any]) -> None:
     """Take or give back the leases of the run."""
-    if options["owner"] is None:
+    if not (options["lease"] or options["release"]):
         return
+    if options["owner"] is None:
+        raise InputError("A lease needs an owner.", remedy="Set owner.", setting="run_record#owner")
     owner, leases = Owner.of(options["owner"]), Leases(options["cache_dir"])
     if options["release"]:
         leases.release(owner)
@@ -158,7 +160,6 @@ def main() -> None:
             "wait": {"type": "float", "default": 3600},
         },
         supports_check_mode=True,
-        required_by={"lease": "owner", "release": "owner"},
     )
     service, record = module.params["service"], module.params["record"]
     path = Path(module.params["path"]).absolute()

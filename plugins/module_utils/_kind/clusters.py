@@ -98,7 +98,7 @@ class KindClusters:
 
     :arg executable: name or path of kind.
     :arg podman: kind itself calls C(podman) by that name; where it is given by its path, that folder is searched first.
-    :arg leases: by which clusters that other runs work with are respected; none: whoever calls holds what is needed.
+    :arg leases: by which clusters that other runs work with are respected; none: the caller holds what is needed.
     :arg owner: for whom.
     """
 

@@ -103,12 +103,12 @@ class Leases:
         return [lease for lease in self.all() if not lease.waiter and not (but_of and lease.owner.works_with(but_of))]
 
     def take(self, owner: Owner, wanted: t.Sequence[Resource], *, wait: float = WAIT, setting: str = "") -> None:
-        """Lease all resources at once for C(owner), or wait, holding none of them, until all can be had.
+        """Lease all resources at once for C(owner), or wait, holding none of them, until all are available.
 
         What the owner has already stays as it is.
 
         :arg wait: seconds; 0: do not wait. :arg setting: what to set for more of them.
-        :raises LeaseError: they cannot be had in time; nothing was leased.
+        :raises LeaseError: they are not available in time; nothing was leased.
         """
         ticket = [self._ticket(owner, resource) for resource in wanted]
         said = ""
@@ -135,10 +135,12 @@ class Leases:
     def release(self, owner: Owner, kinds: t.Container[str] = (CLUSTER, USE, WORKLOAD, IMAGE, FOLDER, PORT)) -> bool:
         """Give back what an owner holds, of these kinds; return whether it held any."""
         before = self._read()
-        if not any(lease.owner == owner and lease.resource.kind in kinds for lease in before):
+        if not any(lease.owner.works_with(owner) and lease.resource.kind in kinds for lease in before):
             return False
         self._change(
-            lambda leases: [lease for lease in leases if lease.owner != owner or lease.resource.kind not in kinds]
+            lambda leases: [
+                lease for lease in leases if not lease.owner.works_with(owner) or lease.resource.kind not in kinds
+            ]
         )
         return True
 
@@ -146,7 +148,7 @@ class Leases:
     def exclusively(self, owner: Owner, wanted: t.Sequence[Resource], *, wait: float = WAIT) -> t.Iterator[None]:
         """Hold resources alone during a block; what the owner itself shared is shared again afterwards.
 
-        :raises LeaseError: they cannot be had in time.
+        :raises LeaseError: they are not available in time.
         """
         before = [lease for lease in self._read() if lease.owner == owner and not lease.waiter]
         self.take(owner, [replace(resource, shared=False) for resource in wanted], wait=wait)
@@ -186,7 +188,7 @@ class Leases:
                 lease
                 for lease in leases
                 if lease not in ticket
-                and (lease.owner != owner or (lease.resource.kind, lease.resource.name) not in fresh)
+                and not (lease.owner.works_with(owner) and (lease.resource.kind, lease.resource.name) in fresh)
             ]
             now = time.time()
             return [*kept, *(Lease(resource, owner, now) for resource in wanted)]

@@ -57,11 +57,15 @@ class Owner:
         return asdict(self)
 
     def works_with(self, other: Owner) -> bool:
-        """Whether the other is the same run, or a task of the same process that belongs to no run."""
+        """Whether the other is the same process working for the same service, or for none.
+
+        One process measures several services at once, but each only once; and one that was interrupted collects the
+        counters of the run that it had begun.
+        """
         process = (self.host, self.boot, self.pid, self.started)
         if process != (other.host, other.boot, other.pid, other.started):
             return False
-        return (self.run, self.service) == (other.run, other.service) or not self.run or not other.run
+        return self.service == other.service or not self.service or not other.service
 
     def gone(self, since: float) -> bool:
         """Whether the process does not exist any more.

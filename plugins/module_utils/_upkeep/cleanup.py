@@ -197,16 +197,19 @@ def _unneeded(
 ) -> tuple[list[tuple[MadeCluster, str]], list[tuple[MadeImages, str]]]:
     """Return what was never finished, what is too old, and the oldest images while they take more than the budget."""
     limit = request.older_than * HOUR
+    cache = Path(request.cache_dir).expanduser()
     clusters, images = [], []
     for cluster in made.clusters:
-        if not cluster.ours:
+        # who uses what belongs to another cache is known only there
+        if not cluster.ours or not Path(cluster.kubeconfig).is_relative_to(cache):
             continue
         if cluster.unfinished:
             clusters.append((cluster, "its creation was interrupted"))
         elif limit and cluster.age > limit:
             clusters.append((cluster, f"{cluster.age / HOUR:.1f} h old"))
-    taken = sum(item.bytes for item in made.images)
-    for item in sorted(made.images, key=lambda item: item.age, reverse=True):
+    of_cache = [item for item in made.images if item.folder]
+    taken = sum(item.bytes for item in of_cache)
+    for item in sorted(of_cache, key=lambda item: item.age, reverse=True):
         if limit and item.age > limit:
             reason = f"not used for {item.age / HOUR:.1f} h"
         elif request.budget and taken > request.budget * GIB and not item.users:

@@ -27,6 +27,8 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._leases.owner i
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import KIND_CLUSTER_LABEL, Podman
 
 JOBS = "jobs"  # folder of the cache for the results of background jobs
+JOB_LIMIT = 2 * 3600.0  # seconds; a job of the role kind_cluster is given 2400
+EARLIEST = 1e9  # seconds since 1970; images that are built the same everywhere have an earlier date, which says nothing
 
 
 @dataclass
@@ -118,7 +120,8 @@ def _images(cache: Path, podman: Podman, leases: t.Sequence[Lease], now: float) 
     for service in sorted({*by_service, *folders}):
         records = by_service.get(service, [])
         files = [_size_and_time(path) for path in folders[service].rglob("*")] if service in folders else []
-        changed = [float(record.get("Created") or 0) for record in records] + [moment for _size, moment in files]
+        dates = [float(record.get("Created") or 0) for record in records] + [moment for _size, moment in files]
+        changed = [date for date in dates if date > EARLIEST]
         found.append(
             MadeImages(
                 service=service,
@@ -152,9 +155,8 @@ def _remains(cache: Path, known: t.Container[str]) -> list[str]:
     found = [path for path in Path(tempfile.gettempdir()).glob(f"{TEMPORARY}*") if _is_left(maker_of(path))]
     for place in ("clusters", "instrumented_image"):
         found += [path for path in (cache / place).rglob(".*.part") if _is_left(maker_of(path))]
-    jobs = cache / JOBS
-    # ansible-core: j<random digits>.<id of the process>
-    found += [path for path in jobs.glob("j*") if _is_left(int(path.suffix[1:] if path.suffix[1:].isdigit() else 0))]
+    # a job that has ended may still have to be read by its run
+    found += [path for path in (cache / JOBS).glob("j*") if time.time() - _size_and_time(path)[1] > JOB_LIMIT]
     found += [path for path in (cache / "clusters").glob("*") if path.name not in known and _is_empty(path)]
     return sorted(map(str, found))
 

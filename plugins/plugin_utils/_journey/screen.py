@@ -19,6 +19,7 @@ from ansible import constants as C
 from ansible.plugins.callback.default import CallbackModule as DefaultCallback
 from ansible.utils.color import stringc
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import write_text
+from ansible_collections.kubernaut.coverage.plugins.plugin_utils._journey.interruption import Unfinished
 from ansible_collections.kubernaut.coverage.plugins.plugin_utils._journey.progress import Progress, Writer
 from ansible_collections.kubernaut.coverage.plugins.plugin_utils._journey.stages import Stage, readable
 from ansible_collections.kubernaut.coverage.plugins.plugin_utils._journey.tasks import subtitle
@@ -93,6 +94,9 @@ class Screen(DefaultCallback):
         self._jobs: set[str] = set()
         self._failures: list[tuple[str, str]] = []
         self._evidence: list[str] = []
+        # by host, until the playbook has reached its end
+        self._unfinished: dict[str, Unfinished] = {}
+        self._complete = False
         # the progress line
         self._writers_before: frozenset[Writer] = frozenset()
         self._drawn = False

@@ -163,7 +163,7 @@ def test_all_or_nothing(start: Start, tmp_path: Path) -> None:
 
 
 def test_an_owner_may_take_again_and_alone_what_it_shares(tmp_path: Path) -> None:
-    leases, me, other = Leases(tmp_path), this_run("one"), this_run("two")
+    leases, me, other = Leases(tmp_path), this_run("one", "a"), this_run("two", "b")
     shared = [Resource(CLUSTER, "e2e", shared=True), Resource(IMAGE, "httpbin", shared=True)]
     leases.take(me, shared, wait=0)
     leases.take(me, shared, wait=0)
