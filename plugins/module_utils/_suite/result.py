@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import typing as t
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Diagnosis
@@ -51,8 +51,7 @@ def process_runs(record: Record) -> list[PodProcessRuns]:
         if run.exit_code is not None:
             item.exit_codes.append(run.exit_code)
         if not run.home:
-            item.cause = "ended-unread"
-            item.why = "a process run of it ended before its counters were read"
+            found[key] = replace(item, cause="ended-unread", why="a process run of it was killed before it was read")
     return list(found.values())
 
 
