@@ -293,7 +293,7 @@ def request_of(options: t.Mapping[str, t.Any], results: str) -> Request:
 
 
 def interrupt_on_signals(session: Session) -> None:
-    """Let signals, and the end of the process that waits for this one, end the suite in good order."""
+    """Let signals, and the end of the process that waits for this one, interrupt the suite."""
 
     def interrupted(number: int, _frame: t.Any) -> None:
         session.interrupt(INTERRUPTED.format(signal.Signals(number).name))

@@ -25,7 +25,7 @@ COLLECTED, NOT_COLLECTED = "; the coverage data was collected", "; it left no co
 
 
 class SuiteNotMeasured(CoverageError):
-    """The suite ended, and is no success."""
+    """The suite ended, and its coverage is not what was wanted."""
 
 
 def components(coverdata: Path) -> list[str]:
@@ -83,7 +83,7 @@ def why_nothing(record: t.Mapping[str, t.Any]) -> CoverageError:
             cause="suite-not-instrumented",
         )
     return SuiteNotMeasured(
-        f"No counters came home, although {', '.join(counting)} is instrumented: no process of it was seen running.",
+        f"No counters were collected, although {', '.join(counting)} is instrumented: no process of it was seen running.",
         evidence=[
             f"{run['namespace']}/{run['pod']} {run['container']}: {run['why']}" for run in record["process_runs"]
         ],
