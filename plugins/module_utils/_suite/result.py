@@ -83,7 +83,7 @@ def why_nothing(record: t.Mapping[str, t.Any]) -> CoverageError:
             cause="suite-not-instrumented",
         )
     return SuiteNotMeasured(
-        f"No counters were collected, although {', '.join(counting)} is instrumented: no process of it was seen running.",
+        f"No counters were collected, although {', '.join(counting)} is instrumented: no process of it was seen.",
         evidence=[
             f"{run['namespace']}/{run['pod']} {run['container']}: {run['why']}" for run in record["process_runs"]
         ],
