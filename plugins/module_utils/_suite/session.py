@@ -291,10 +291,8 @@ class Session:
             for left in found:
                 run = self.record.runs.get(left.id)
                 if run is None:
-                    seen = Seen(
-                        *(left.namespace, left.pod, "", node.name, left.workload, left.container),
-                        **{"main": False, "image": "", "id": left.id, "running": False},
-                    )
+                    whose = (left.namespace, left.pod, "", node.name, left.workload, left.container)
+                    seen = Seen(*whose, main=False, image="", id=left.id, running=False)
                     run = self.record.add(seen, name, str(Path(self.request.results) / COVERDATA))
                 run.written = on_nodes.bring(left, Path(run.folder)) or run.written
 
