@@ -231,53 +231,40 @@ INTERRUPTED = "the run was interrupted ({})"
 LOOK_FOR_PARENT = 1.0  # seconds
 
 
+SPECIFICATION: dict[str, t.Any] = {
+    "command": {"type": "list", "elements": "str", "required": True},
+    "dir": {"type": "path", "required": True},
+    "results": {"type": "path", "required": True},
+    "run_id": {"type": "str", "default": ""},
+    "environment": {"type": "dict", "default": {}},
+    "timeout": {"type": "int", "default": 3600},
+    "grace": {"type": "int", "default": 60},
+    "junit": {"type": "str", "default": ""},
+    "node_image": {"type": "str", "default": ""},
+    "images": {"type": "list", "elements": "str", "default": []},
+    "on_hopeless": {"type": "str", "choices": ["report", "stop"], "default": "report"},
+    "keep_clusters": {"type": "bool", "default": False},
+    "instrument": {"type": "bool", "default": True},
+    "state": {"type": "path", "required": True},
+    "podman": {"type": "str", "default": "podman"},
+}
+
+
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "command": {"type": "list", "elements": "str", "required": True},
-            "dir": {"type": "path", "required": True},
-            "results": {"type": "path", "required": True},
-            "run_id": {"type": "str", "default": ""},
-            "environment": {"type": "dict", "default": {}},
-            "timeout": {"type": "int", "default": 3600},
-            "grace": {"type": "int", "default": 60},
-            "junit": {"type": "str", "default": ""},
-            "node_image": {"type": "str", "default": ""},
-            "images": {"type": "list", "elements": "str", "default": []},
-            "on_hopeless": {"type": "str", "choices": ["report", "stop"], "default": "report"},
-            "keep_clusters": {"type": "bool", "default": False},
-            "instrument": {"type": "bool", "default": True},
-            "state": {"type": "path", "required": True},
-            "podman": {"type": "str", "default": "podman"},
-        },
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=SPECIFICATION, supports_check_mode=True)
     for name, trace in missing_libraries("numpy", "kubernetes").items():
         module.fail_json(msg=missing_required_lib(name), exception=trace)
     options = module.params
     identity = options["run_id"] or new_run_id(datetime.datetime.now(datetime.UTC))
     base = Path(options["results"]).absolute()
-    run = {"id": identity, "dir": str(base / identity), "base": str(base)}
-    request = Request(
-        command=tuple(options["command"]),
-        directory=options["dir"],
-        results=run["dir"],
-        state=options["state"],
-        node_image=options["node_image"],
-        environment={str(key): str(value) for key, value in options["environment"].items()},
-        images=tuple(options["images"]),
-        timeout=options["timeout"],
-        grace=options["grace"],
-        on_hopeless=options["on_hopeless"],
-        keep_clusters=options["keep_clusters"],
-        instrument=options["instrument"],
-        podman=options["podman"],
-    )
+    folder = base / identity
+    run = {"id": identity, "dir": str(folder), "base": str(base)}
+    request = request_of(options, run["dir"])
     try:
         check_command(request.command, request.directory, request.environment)
         if module.check_mode:
             module.exit_json(changed=False, skipped=True, passed=True, run=run, components=[])
-        make_private_folder(base / identity)
+        make_private_folder(folder)
         outcome = run_suite(request, junit=options["junit"], watch=interrupt_on_signals)
         save(run["dir"], outcome.record, outcome.verdict)
     except CoverageError as error:
@@ -286,14 +273,27 @@ def main() -> None:
         changed=True,
         run=run,
         **{**asdict(outcome.tests), **outcome.record.result()},
-        components=components(Path(run["dir"]) / COVERDATA),
-        records=[str(Path(run["dir"]) / PROCESS_RUNS)],
+        components=components(folder / COVERDATA),
+        records=[str(folder / PROCESS_RUNS)],
         sources=go_modules_below(Path(options["dir"])),
     )
 
 
+def request_of(options: t.Mapping[str, t.Any], results: str) -> Request:
+    """Return what the suite is run with; C(results): folder of this run."""
+    same = ("state", "node_image", "timeout", "grace", "on_hopeless", "keep_clusters", "instrument", "podman")
+    return Request(
+        command=tuple(options["command"]),
+        directory=options["dir"],
+        results=results,
+        environment={str(key): str(value) for key, value in options["environment"].items()},
+        images=tuple(options["images"]),
+        **{name: options[name] for name in same},
+    )
+
+
 def interrupt_on_signals(session: Session) -> None:
-    """Let signals, and the end of the process that waits for this one, end the suite in good order."""
+    """Let signals, and the end of the process that waits for this one, interrupt the suite."""
 
     def interrupted(number: int, _frame: t.Any) -> None:
         session.interrupt(INTERRUPTED.format(signal.Signals(number).name))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 class Arguments:
     """An argument list.
 
-    :ivar words: what is no option, in order. :ivar options: values by name with its dashes, in order.
+    :ivar words: all but options, in order. :ivar options: values by name with its dashes, in order.
     :ivar places: index in the list of each word.
     """
 

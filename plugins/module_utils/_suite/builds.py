@@ -92,7 +92,7 @@ class Images:
 class ImageBuilds:
     """C(podman) and C(docker) of the tests: builds are instrumented, all else is passed on.
 
-    :arg path: PATH without our programs. :arg other: what is done with a call that is no build.
+    :arg path: PATH without our programs. :arg other: what is done with all other calls.
     """
 
     def __init__(

@@ -122,7 +122,7 @@ class Switchboard:
         return shutil.which(name, path=self.path) or ""
 
     def close(self) -> None:
-        """Take the programs away. Calls that come later are told that the run has ended."""
+        """Take the programs away. Later calls are refused, because the run has ended."""
         self._listener.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 

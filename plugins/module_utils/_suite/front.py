@@ -5,8 +5,8 @@
 """A program in front of another one: it asks the session which program to run, and how.
 
 This file is copied into a folder under the names of the programs (kind, podman ...), next to the socket of the session
-(R(Switchboard)). It runs outside of Ansible, in the environment of the tests: only Python's standard library, and no
-import of the collection.
+(R(Switchboard)). It runs outside of Ansible, in the environment of the tests: it imports Python's standard library
+alone.
 
 Each answer of the session is one line of JSON with one key: C(say) prints a line, C(stdin) asks for what is piped in,
 C(exec) becomes that program, C(run) runs it and reports its exit code, C(exit) ends. Arguments, standard input,

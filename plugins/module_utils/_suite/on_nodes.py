@@ -54,7 +54,7 @@ if [ -n "$create" ] && [ -f "$config" ] && grep -q '"io.kubernetes.cri.container
 fi
 exec "$real" "$@"
 """.replace("FOLDER", FOLDER).replace("INSIDE", INSIDE)
-# the name stays the runtime's own, which containerd looks for anew each time
+# the name stays the runtime's own, which containerd looks for each time
 INSTALL = r"""
 runtime=$(command -v runc) || exit 3
 [ ! -e "$runtime.real" ] || exit 0

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""The process of a suite and all that it starts: read, interrupted in good order, and never left behind."""
+"""The process of a suite and all that it starts: read, interrupted so that it can clean up, and never left behind."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def kill_marked(mark: str) -> list[str]:
 
 
 class SuiteProcess:
-    """Runs the command of a suite; it can be told to end from another thread.
+    """Runs the command of a suite; another thread can end it.
 
     :arg grace: seconds between an interrupt and each harder signal: the suite cleans up in them.
     :arg mark: C(NAME=VALUE) in the environment of all its processes; those that are left are killed by it.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import typing as t
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Diagnosis
@@ -25,7 +25,7 @@ COLLECTED, NOT_COLLECTED = "; the coverage data was collected", "; it left no co
 
 
 class SuiteNotMeasured(CoverageError):
-    """The suite ended, and is no success."""
+    """The suite ended, and its coverage is not what was wanted."""
 
 
 def components(coverdata: Path) -> list[str]:
@@ -51,8 +51,7 @@ def process_runs(record: Record) -> list[PodProcessRuns]:
         if run.exit_code is not None:
             item.exit_codes.append(run.exit_code)
         if not run.home:
-            item.cause = "ended-unread"
-            item.why = "a process run of it ended before its counters were read"
+            found[key] = replace(item, cause="ended-unread", why="a process run of it was killed before it was read")
     return list(found.values())
 
 
@@ -84,7 +83,7 @@ def why_nothing(record: t.Mapping[str, t.Any]) -> CoverageError:
             cause="suite-not-instrumented",
         )
     return SuiteNotMeasured(
-        f"No counters came home, although {', '.join(counting)} is instrumented: no process of it was seen running.",
+        f"No counters were collected, although {', '.join(counting)} is instrumented: no process of it was seen.",
         evidence=[
             f"{run['namespace']}/{run['pod']} {run['container']}: {run['why']}" for run in record["process_runs"]
         ],

@@ -5,7 +5,7 @@
 """A run of a suite that brings its own cluster, from its first process to the last counter.
 
 Whatever ends the suite (itself, its own time limit, ours, a verdict, an interrupt), the same things follow: counters
-and diagnostics come home, clusters that it left are deleted, and no process of it is left.
+and diagnostics are collected, clusters that it left are deleted, and no process of it is left.
 """
 
 from __future__ import annotations
@@ -239,7 +239,7 @@ class Session:
         self.journal.say(f"cluster {name} is watched")
 
     def _podman_call(self, call: Call, argv: list[str], environment: dict[str, str]) -> None:
-        """Answer a call of podman that is no build: nodes of clusters may come and go with it."""
+        """Answer a call of podman that builds nothing: it may create or remove nodes of clusters."""
         name, image = self.nodes.created(argv[1:])
         gone = self.nodes.removed(argv[1:])
         foreign = [item for item in gone if not self.nodes.owns(item)]
@@ -291,10 +291,8 @@ class Session:
             for left in found:
                 run = self.record.runs.get(left.id)
                 if run is None:
-                    seen = Seen(
-                        *(left.namespace, left.pod, "", node.name, left.workload, left.container),
-                        **{"main": False, "image": "", "id": left.id, "running": False},
-                    )
+                    whose = (left.namespace, left.pod, "", node.name, left.workload, left.container)
+                    seen = Seen(*whose, main=False, image="", id=left.id, running=False)
                     run = self.record.add(seen, name, str(Path(self.request.results) / COVERDATA))
                 run.written = on_nodes.bring(left, Path(run.folder)) or run.written
 
@@ -328,7 +326,7 @@ class Session:
         self._fetch(name)
         self._collect(name)
         home = [item for item in self.record.runs.values() if item.cluster == name and item.home]
-        said = f"cluster {name}: counters of {len(home)} process runs are home"
+        said = f"cluster {name}: counters of {len(home)} process runs were collected"
         self.journal.say(said)
         if call is not None:
             call.say(said)

@@ -57,8 +57,8 @@ class Hopeless:
 class Watched:
     """A cluster that is watched, and where what is found goes.
 
-    :ivar coverdata: folder of the run for counters. :ivar hopeless: is called once for each verdict, and once more with
-    C(stands) when it has stood for a while.
+    :ivar coverdata: folder of the run for counters. :ivar hopeless: is called once for each verdict, and again with
+    C(True) while it remains.
     """
 
     name: str
@@ -68,12 +68,12 @@ class Watched:
     journal: Journal
     podman: Podman
     hopeless: t.Callable[[Hopeless, bool], None]
-    # by workload: the last verdict, and since when it stands
+    # by workload: the last verdict, and since when it was found each time
     standing: dict[tuple[str, str, str], tuple[str, float]] = field(default_factory=dict)
 
 
 class Watcher:
-    """Watches one cluster until it is told to end."""
+    """Watches one cluster until it is stopped."""
 
     def __init__(self, watched: Watched) -> None:
         self.watched = watched

@@ -34,6 +34,6 @@ CAUSES.add(
         "ended-unread",
         title="A process run of a suite left no counters",
         why="It was killed before its memory was read once, so it neither wrote its counters nor were they read.",
-        remedy="Check its exit code and the memory limit; see [suites](suites.md#how-the-counters-get-home).",
+        remedy="Check its exit code and the memory limit; see [suites](suites.md#how-the-counters-are-collected).",
     ),
 )
