@@ -60,7 +60,7 @@ KINDS: tuple[tuple[str, str], ...] = (
     ("file-wrong", r"(?:open|read|readdirent|fdopendir|stat|mkdir) (?P<path>\S+?): (?:is a directory|not a directory)"),
     (
         "file-missing",
-        r"(?:open|stat|lstat|read|readlink|chdir|fork/exec|exec) (?P<path>[^\s:]+): no such file or directory|"
+        r"(?:open|stat|lstat|read|readlink|chdir|fork/exec) (?P<path>[^\s:]+): no such file or directory|"
         r"ENOENT: no such file or directory, \w+ '(?P<node>[^']+)'|No such file or directory: '(?P<python>[^']+)'|"
         r'Config File "(?P<viper>[^"]+)" Not Found|'
         r"(?:open|stat|lstat|read|cannot read|config(?:uration)? file)\b.*(?:no such file or directory|not found)",

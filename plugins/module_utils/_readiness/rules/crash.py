@@ -44,6 +44,8 @@ OOM_KILLED, KILLED = "OOMKilled", 137
 NOT_STARTED = ("StartError", "ContainerCannotRun", "ContainerStatusUnknown")
 # the kernel's message, and that of Go's runtime under an emulator
 FOREIGN_SIGNS = ("exec format error", "taggedPointerPack")
+# what runc itself writes into the log where it cannot execute the program
+OF_RUNTIME = re.compile(r"^exec /\S+: (?:no such file or directory|permission denied)$")
 NEVER_COMES = ("dependency-down", "dependency-name")
 PANIC = re.compile(r"^(?:panic: |fatal error: |unexpected fault address|runtime: goroutine stack exceeds)")
 GOROUTINE = re.compile(r"^goroutine \d+ .*\[.*\]:")
@@ -309,7 +311,9 @@ def crash_verdict(seen: Observation, pod: Object, status: Object, ended: Object)
             " first line that names its shell.",
             setting="source",
         ), True
-    if reason in NOT_STARTED and message:
+    by_runtime = next((line for line in lines[-2:] if OF_RUNTIME.match(line)), "")
+    if by_runtime or (reason in NOT_STARTED and message):
+        message = by_runtime or message
         known, remedy, more = configuration.known_failure(seen, message)
         if known == "command-missing":
             more, remedy = configuration.missing_command(pod, container, message, remedy)
