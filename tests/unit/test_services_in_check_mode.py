@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the kubernaut.coverage authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The six services whose sources are not in reach: each playbook in check mode, over a tree that has what its contract
-names and nothing else. It shows what would be built, the cluster, and the patch of the workload, and changes nothing.
+"""The six services whose sources are not in reach, in check mode, over a tree that has what their contracts name.
 
-The tree is the fixture of kubernaut's shape, which has DataStorage, with stand-ins for the rest.
+It shows what would be built, the clusters, and the patches of the workloads, and changes nothing. The tree is the
+fixture of kubernaut's shape, which has DataStorage, with stand-ins for the rest.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def definition(plural: str) -> dict[str, t.Any]:
     }
 
 
-def make_tree(tree: Path, service: str) -> None:
-    shutil.copytree(ROOT / "tests" / "fixtures" / "kubernaut", tree)
+def add_service(tree: Path, service: str) -> None:
+    """Write what the contract of a service names: its Containerfile, program, tests and manifests."""
     contract = CONTRACTS[service]
     workload = contract["workload"]
     labels = {"app": workload["name"]}
@@ -80,24 +80,39 @@ def make_tree(tree: Path, service: str) -> None:
                 write(tree / name, definition(Path(name).stem.partition("_")[2]))
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_check_mode_shows_what_would_be_done(service: str, tmp_path: Path) -> None:
-    make_tree(tmp_path / "tree", service)
-    source = {"source": {"dir": str(tmp_path / "tree")}}
-    own: dict[str, t.Any] = dict(source)
-    if service == "workflowexecution":
-        # Tekton's manifest lies on a server that is not in reach here
-        definitions = CONTRACTS[service]["dependencies"]["crds"]["manifests"]
-        own["dependencies"] = {"tekton": {"urls": [], "manifests": definitions}}
-    overrides: dict[str, t.Any] = {
-        "coverage_services": {"datastorage": source, service: own},
-        "coverage_results_dir": str(tmp_path / "results"),
+class Checked(t.NamedTuple):
+    """All services in check mode: the folder of everything, the tree of sources, what was shown, the exit code."""
+
+    home: Path
+    tree: Path
+    shown: str
+    returncode: int
+
+
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory: pytest.TempPathFactory) -> Checked:
+    """One run for all services: each start of ansible-playbook packs every module again, which takes most of a run."""
+    home = tmp_path_factory.mktemp("checked")
+    tree = home / "tree"
+    shutil.copytree(ROOT / "tests" / "fixtures" / "kubernaut", tree)
+    source = {"source": {"dir": str(tree)}}
+    services: dict[str, dict[str, t.Any]] = {"datastorage": source}
+    for service in SERVICES:
+        add_service(tree, service)
+        services[service] = dict(source)
+    # Tekton's manifest is on a server that is not in reach here
+    definitions = CONTRACTS["workflowexecution"]["dependencies"]["crds"]["manifests"]
+    services["workflowexecution"]["dependencies"] = {"tekton": {"urls": [], "manifests": definitions}}
+    overrides = {
+        "coverage_services": services,
+        "coverage_all_services": SERVICES,
+        "coverage_results_dir": str(home / "results"),
     }
-    write(tmp_path / "overrides.yml", overrides)
+    write(home / "overrides.yml", overrides)
     answer = subprocess.run(
         [
-            *[str(Path(sys.executable).parent / "ansible-playbook"), str(ROOT / "playbooks" / f"{service}.yml")],
-            *["--check", "--diff", "-e", f"@{tmp_path / 'overrides.yml'}"],
+            *[str(Path(sys.executable).parent / "ansible-playbook"), str(ROOT / "playbooks" / "all.yml")],
+            *["--check", "--diff", "-e", f"@{home / 'overrides.yml'}"],
         ],
         cwd=ROOT,
         env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "NO_COLOR": "1"},
@@ -105,15 +120,23 @@ def test_check_mode_shows_what_would_be_done(service: str, tmp_path: Path) -> No
         text=True,
         check=False,
     )
-    assert answer.returncode == 0, answer.stdout[-3000:]
+    return Checked(home, tree, answer.stdout, answer.returncode)
+
+
+def test_check_mode_changes_nothing(checked: Checked) -> None:
+    assert checked.returncode == 0, checked.shown[-3000:]
+    assert "Check mode: nothing was changed." in checked.shown
+    assert not (checked.home / "results").exists()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_check_mode_shows_what_would_be_done(service: str, checked: Checked) -> None:
     contract = CONTRACTS[service]
-    shown = answer.stdout
-    assert f"--file {tmp_path / 'tree' / contract['source']['containerfile']}" in shown
+    shown = checked.shown
+    assert f"--file {checked.tree / contract['source']['containerfile']}" in shown
     assert f'+  "name": "{contract["cluster"]["name"]}"' in shown
     for mapping in contract["cluster"].get("port_mappings", []):
         assert f'"host_port": {mapping["host_port"]},' in shown
     workload = contract["workload"]
     assert f"+++ after: {workload['kind']} {workload['namespace']}/{workload['name']}" in shown
     assert f"image: localhost/{service}:coverage-to-be-built" in shown
-    assert "Check mode: nothing was changed." in shown
-    assert not (tmp_path / "results").exists()
