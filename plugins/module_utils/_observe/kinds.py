@@ -5,7 +5,7 @@
 """What kind of error a text is: of a program's own files, arguments and settings, and of the cluster that it asks.
 
 The texts are those of Go's os, net, flag, time and strconv, of client-go and apimachinery, and of the most usual
-readers of flags and settings; tests/fixtures/logs/program makes them with those libraries. What a text says about
+readers of flags and settings. What a text says about
 something that the program connects to is read by C(contacts).
 """
 
