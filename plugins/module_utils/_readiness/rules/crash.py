@@ -319,15 +319,15 @@ def crash_verdict(seen: Observation, pod: Object, status: Object, ended: Object)
             more, remedy = configuration.missing_command(pod, container, message, remedy)
         return verdict(known, f"{who} cannot be started: {quoted(message)}{more}", remedy), True
     panicked = next((number for number, line in enumerate(lines) if PANIC.match(line)), None)
-    told = said.telling(lines if panicked is None else lines[panicked : panicked + 1], ended=code != 0)
-    if told is not None and told.contact is not None:
-        item = asked(seen, name, container, told.contact)
+    entry = said.telling(lines if panicked is None else lines[panicked : panicked + 1], ended=code != 0)
+    if entry is not None and entry.contact is not None:
+        item = asked(seen, name, container, entry.contact)
         down, terminal = dependency_verdict(seen, item, who, str(ended.get("finishedAt") or ""))
         return down.changed(evidence=[*evidence[:1], *down.evidence], subject=container), terminal
-    if told is not None and told.kind is not None:
-        own = said.known(seen, pod, container, told.kind, told.said.text)
+    if entry is not None and entry.kind is not None:
+        own = said.known(seen, pod, container, entry.kind, entry.said.text)
         more = f"; {own.more}" if own.more else ""
-        sentence = f"{who} ends with exit code {code}{_after(ended)}: {quoted(told.said.text)}{more}"
+        sentence = f"{who} ends with exit code {code}{_after(ended)}: {quoted(entry.said.text)}{more}"
         return verdict(own.cause, sentence, own.remedy), True
     if panicked is not None:
         evidence[1:] = _stack(lines, panicked)
@@ -339,7 +339,7 @@ def crash_verdict(seen: Observation, pod: Object, status: Object, ended: Object)
             remedy="Fix the program or its input; the stack shows where it panics.",
             setting="source",
         ), True
-    last = told.said.text if told is not None else lines[-1] if lines else ""
+    last = entry.said.text if entry is not None else lines[-1] if lines else ""
     words = f": {quoted(last)}" if last else ""
     if code == 0:
         return verdict(
