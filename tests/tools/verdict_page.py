@@ -57,7 +57,7 @@ origin in Kubernetes' source next to it; of logs, the forms of Go's own packages
 
 **Terminal** causes end the wait at once: no passing of time cures them, only somebody's change. The others are given
 when the time is over, instead of "timed out". Where Kubernetes, a controller or the program tries again, the wait
-goes on: a probe asks again, a program that lives may connect at its next try, one that ended once is started again,
+goes on: a probe asks again, a program that runs on may connect at its next try, one that ended once is started again,
 a Secret may come of a Certificate, a table of a Job that runs. So what a program says that it cannot reach is
 terminal only when it has ended for it twice, and nothing else in its namespace still comes up; and a probe that fails
 only when Kubernetes has killed the container for it twice. Before a terminal verdict, the gate makes a full

@@ -5,7 +5,7 @@
 """What kind of error a text is: of a program's own files, arguments and settings, and of the cluster that it asks.
 
 The texts are those of Go's os, net, flag, time and strconv, of client-go and apimachinery, and of the most usual
-readers of flags and settings; tests/fixtures/logs/program makes them with those libraries. What a text says about
+readers of flags and settings. What a text says about
 something that the program connects to is read by C(contacts).
 """
 
@@ -60,7 +60,7 @@ KINDS: tuple[tuple[str, str], ...] = (
     ("file-wrong", r"(?:open|read|readdirent|fdopendir|stat|mkdir) (?P<path>\S+?): (?:is a directory|not a directory)"),
     (
         "file-missing",
-        r"(?:open|stat|lstat|read|readlink|chdir|fork/exec|exec) (?P<path>[^\s:]+): no such file or directory|"
+        r"(?:open|stat|lstat|read|readlink|chdir|fork/exec) (?P<path>[^\s:]+): no such file or directory|"
         r"ENOENT: no such file or directory, \w+ '(?P<node>[^']+)'|No such file or directory: '(?P<python>[^']+)'|"
         r'Config File "(?P<viper>[^"]+)" Not Found|'
         r"(?:open|stat|lstat|read|cannot read|config(?:uration)? file)\b.*(?:no such file or directory|not found)",

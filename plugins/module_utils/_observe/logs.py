@@ -6,7 +6,7 @@
 
 An entry may be JSON (zap, slog, logr, zerolog, logrus, bunyan, pino), logfmt, klog, the console form of zap or zerolog,
 or plain text, over several lines. What is read of it is the message and its error, without time, level, names of
-loggers and stack traces. tests/fixtures/logs has the same errors as each of these loggers writes them.
+loggers and stack traces.
 """
 
 from __future__ import annotations

@@ -157,24 +157,28 @@ class Needed:
         since = [condition(pod, "Ready") for pod in pods]
         ready = [str(found.get("lastTransitionTime")) for found in since if found.get("status") == "True"]
         item.ready_since = min(ready, default="")
-        numbers = [port.get("targetPort", port.get("port")) for port in (item.service["spec"].get("ports") or [])]
-        item.targets = [number for number in numbers if isinstance(number, int)]
-        item.declared = sorted(
-            {number for pod in pods for found in specifications(pod["spec"]) for number in declared(found)}
-        )
-        if item.form == "silent":
-            labels = [pod["metadata"].get("labels") or {} for pod in pods]
-            asking = [pod["metadata"].get("labels") or {} for pod in self.seen.pods]
-            item.policies = [
-                *self.policies(namespace, labels),
-                *(self.policies(self.seen.namespace, asking) if self.seen.namespace != namespace else []),
-            ]
+        self.way(item, pods)
         if not item.ready:
             target = self.behind(namespace, selector, pods)
             if target is not None:
                 workload = self.observe(target)
                 item.workloads = [workload]
                 self.seen.unseen += workload.unseen
+
+    def way(self, item: Dependency, pods: list[Object]) -> None:
+        """Find what is on the way to the pods of a Service: the ports, and policies where nobody answers."""
+        service = t.cast(Object, item.service)
+        namespace = service["metadata"]["namespace"]
+        numbers = [port.get("targetPort", port.get("port")) for port in service["spec"].get("ports") or []]
+        item.targets = [number for number in numbers if isinstance(number, int)]
+        item.declared = sorted(
+            {number for pod in pods for found in specifications(pod["spec"]) for number in declared(found)}
+        )
+        if item.form == "silent":
+            item.policies = self.policies(namespace, [pod["metadata"].get("labels") or {} for pod in pods])
+            if namespace != self.seen.namespace:
+                asking = [pod["metadata"].get("labels") or {} for pod in self.seen.pods]
+                item.policies += self.policies(self.seen.namespace, asking)
 
     def policies(self, namespace: str, labels: t.Sequence[t.Mapping[str, str]]) -> list[str]:
         """The NetworkPolicies of a namespace that select a pod with some of these labels."""

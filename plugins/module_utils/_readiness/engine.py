@@ -88,7 +88,7 @@ NOT_READY = Cause(
     title="The workload was not ready in time, for a reason that no rule knows",
     why="The time is over and none of the other causes fits. The message says what is still missing and the most"
     " telling fact, the remedy what was ruled out.",
-    remedy="See what is left: the evidence has the most telling facts.",
+    remedy="Check what is left: the evidence has the most telling facts.",
     settings=("readiness.timeout",),
     terminal="no",
 )
@@ -161,7 +161,7 @@ def _still_waiting(seen: Observation, timeout: float) -> Diagnosis:
     if telling:
         sentence += f"; {telling[0]}"
     ended = [line for pod in seen.current_pods for line in log_end(seen, pod["metadata"]["name"], seen.container)]
-    remedy = "See what the evidence says of it."
+    remedy = "Check the facts in the evidence."
     if well:
         remedy = f"Look for what is left: {well}."
     return NOT_READY(f"{sentence.rstrip('.')}.", [*telling, *ended[-3:]] or [missing(seen)], remedy=remedy)

@@ -53,7 +53,7 @@ def _asked_again(seen: Observation, verdict: Diagnosis) -> str:
 
 
 def _tried_again(seen: Observation, verdict: Diagnosis) -> str:
-    """A program that lives may try again, and one that ended once is started again, while others still come up."""
+    """A program that runs on may try again, and one that ended once is started again, while others still come up."""
     ends = _ends(seen, verdict.subject)
     if not ends:
         return "the program runs on, and may try again"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""For when the time is over: what a program that lives and is not ready says of itself."""
+"""For when the time is over: what a program that runs on and is not ready says of itself."""
 
 from __future__ import annotations
 
@@ -46,15 +46,15 @@ def says_why(seen: Observation) -> t.Iterator[Diagnosis]:
             running = "running" in (status.get("state") or {})
             if status.get("ready") or not running or terminated(status) is not None:
                 continue
-            told = said.telling(log_lines(seen, name, status["name"]), ended=False)
-            if told is None or told.kind is None:
+            entry = said.telling(log_lines(seen, name, status["name"]), ended=False)
+            if entry is None or entry.kind is None:
                 continue
-            known = said.known(seen, pod, status["name"], told.kind, told.said.text)
+            known = said.known(seen, pod, status["name"], entry.kind, entry.said.text)
             more = f"; {known.more}" if known.more else ""
             yield Diagnosis(
                 cause=known.cause,
                 sentence=f"Container {status['name']} of pod {name} runs, is not ready, and says:"
-                f" {quoted(told.said.text)}{more}",
+                f" {quoted(entry.said.text)}{more}",
                 evidence=log_end(seen, name, status["name"]),
                 remedy=known.remedy,
                 setting=MANIFEST,

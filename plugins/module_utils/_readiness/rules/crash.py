@@ -44,6 +44,8 @@ OOM_KILLED, KILLED = "OOMKilled", 137
 NOT_STARTED = ("StartError", "ContainerCannotRun", "ContainerStatusUnknown")
 # the kernel's message, and that of Go's runtime under an emulator
 FOREIGN_SIGNS = ("exec format error", "taggedPointerPack")
+# what runc itself writes into the log where it cannot execute the program
+OF_RUNTIME = re.compile(r"^exec /\S+: (?:no such file or directory|permission denied)$")
 NEVER_COMES = ("dependency-down", "dependency-name")
 PANIC = re.compile(r"^(?:panic: |fatal error: |unexpected fault address|runtime: goroutine stack exceeds)")
 GOROUTINE = re.compile(r"^goroutine \d+ .*\[.*\]:")
@@ -309,21 +311,23 @@ def crash_verdict(seen: Observation, pod: Object, status: Object, ended: Object)
             " first line that names its shell.",
             setting="source",
         ), True
-    if reason in NOT_STARTED and message:
+    by_runtime = next((line for line in lines[-2:] if OF_RUNTIME.match(line)), "")
+    if by_runtime or (reason in NOT_STARTED and message):
+        message = by_runtime or message
         known, remedy, more = configuration.known_failure(seen, message)
         if known == "command-missing":
             more, remedy = configuration.missing_command(pod, container, message, remedy)
         return verdict(known, f"{who} cannot be started: {quoted(message)}{more}", remedy), True
     panicked = next((number for number, line in enumerate(lines) if PANIC.match(line)), None)
-    told = said.telling(lines if panicked is None else lines[panicked : panicked + 1], ended=code != 0)
-    if told is not None and told.contact is not None:
-        item = asked(seen, name, container, told.contact)
+    entry = said.telling(lines if panicked is None else lines[panicked : panicked + 1], ended=code != 0)
+    if entry is not None and entry.contact is not None:
+        item = asked(seen, name, container, entry.contact)
         down, terminal = dependency_verdict(seen, item, who, str(ended.get("finishedAt") or ""))
         return down.changed(evidence=[*evidence[:1], *down.evidence], subject=container), terminal
-    if told is not None and told.kind is not None:
-        own = said.known(seen, pod, container, told.kind, told.said.text)
+    if entry is not None and entry.kind is not None:
+        own = said.known(seen, pod, container, entry.kind, entry.said.text)
         more = f"; {own.more}" if own.more else ""
-        sentence = f"{who} ends with exit code {code}{_after(ended)}: {quoted(told.said.text)}{more}"
+        sentence = f"{who} ends with exit code {code}{_after(ended)}: {quoted(entry.said.text)}{more}"
         return verdict(own.cause, sentence, own.remedy), True
     if panicked is not None:
         evidence[1:] = _stack(lines, panicked)
@@ -335,7 +339,7 @@ def crash_verdict(seen: Observation, pod: Object, status: Object, ended: Object)
             remedy="Fix the program or its input; the stack shows where it panics.",
             setting="source",
         ), True
-    last = told.said.text if told is not None else lines[-1] if lines else ""
+    last = entry.said.text if entry is not None else lines[-1] if lines else ""
     words = f": {quoted(last)}" if last else ""
     if code == 0:
         return verdict(

@@ -187,7 +187,7 @@ def missing_key(seen: Observation, pod: Object, container: str, path: str) -> tu
     has = f"it has {', '.join(files)}" if files else "it is empty"
     if sub and inside == ".":
         sentence = (
-            f"subPath {sub} of the mount at {mount['mountPath']} is no key of {kind} {name} ({has}), so"
+            f"subPath {sub} of the mount at {mount['mountPath']} is not a key of {kind} {name} ({has}), so"
             " Kubernetes mounts an empty folder there"
         )
         return sentence, f"Correct subPath, or the key of {kind} {name}.", "config-key-missing"

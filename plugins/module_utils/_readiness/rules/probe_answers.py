@@ -203,13 +203,13 @@ def answered(asked: Asked) -> Judged:
     if status in ABSENT:
         return absent(asked, status)
     if status in (401, 403, 407):
-        sentence = f"{what}, which wants a login: it answers {status}{told(body)}."
+        sentence = f"{what}, which wants a login: it answers {status}{quoted_body(body)}."
         remedy = (
             f"Serve the health check without authentication, or send its header in {asked.where}.httpGet.httpHeaders."
         )
         return asked.verdict("probe-unauthorized", sentence, remedy), True
     if 300 <= status < 400:
-        sentence = f"{what}, which redirects it ({status}){told(body)}."
+        sentence = f"{what}, which redirects it ({status}){quoted_body(body)}."
         return asked.verdict("probe-path", sentence, "Ask for the path that it redirects to."), True
     said = reason_in(body)
     if said:
@@ -226,7 +226,7 @@ def answered(asked: Asked) -> Judged:
         sentence = f"{what} and gets 400: the program does not take the request as the kubelet sends it."
         return asked.verdict("probe-fails", sentence, "Compare host, headers and scheme of the probe."), False
     sentence = f"{what} and gets {status}, so the program itself says that it is not ready."
-    remedy = "See the log of the program for what it waits for."
+    remedy = "Read the log of the program for what it waits for."
     return asked.verdict("probe-fails", sentence, remedy), False
 
 
@@ -286,7 +286,7 @@ def by_grpc(asked: Asked) -> Judged:
         )
         return asked.verdict("probe-fails", sentence, f"Correct service in {asked.where}.grpc."), True
     sentence = f"{asked.who}, a gRPC health check at port {asked.port}, fails: {quoted(message)}"
-    return asked.verdict("probe-fails", sentence, "See the log of the program for what it waits for."), False
+    return asked.verdict("probe-fails", sentence, "Read the log of the program for what it waits for."), False
 
 
 def otherwise(asked: Asked) -> tuple[Diagnosis, bool]:
@@ -333,7 +333,7 @@ def _leaves(value: t.Any, name: str = "") -> t.Iterator[str]:
         yield f"{name}: {value}" if name else str(value)
 
 
-def told(body: str) -> str:
+def quoted_body(body: str) -> str:
     """The beginning of an answer, quoted."""
     text = " ".join(re.sub(r"<[^>]+>", " ", body).split())
     return f" ({quoted(text[:120])})" if text else ""

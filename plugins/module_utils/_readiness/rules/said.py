@@ -75,7 +75,7 @@ def _known(entry: Said) -> t.Optional[Telling]:
     return Telling(entry, kind=kind) if kind is not None else None
 
 
-# a kind that is told apart from what a client says by more than a word
+# a kind that is named apart from what a client says by more than a word
 OWN_FIRST = (
     *("expansion", "rbac", "token", "kind-missing", "open-files", "time-zone", "variable-missing", "argument"),
     *("port-in-use",),

@@ -302,9 +302,8 @@ def claims_that_wait(seen: Observation) -> t.Iterator[Diagnosis]:
         elif said or age >= BINDING:
             # without a word of the controller, it may only not have come to it: a claim on a volume just made has none
             why = quoted(said[-1]) if said else _why_unbound(claim, wanted_class)
-            modes = (claim.get("spec") or {}).get("accessModes") or []
             if "access mode" in why:
-                why = f"it asks for {', '.join(modes)}: {why}"
+                why = f"it asks for {', '.join((claim.get('spec') or {}).get('accessModes') or [])}: {why}"
             yield Diagnosis(
                 cause="claim-pending",
                 sentence=f"{start}: {why}",

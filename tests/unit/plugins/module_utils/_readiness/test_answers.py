@@ -120,3 +120,17 @@ def test_each_step_from_a_url_to_the_pods_is_resolved(
     verdict = engine.timeout_verdict(seen, 20)
     assert verdict.cause == cause
     assert [word for word in words if word not in verdict.sentence] == []
+
+
+def test_what_the_runtime_writes_into_the_log_is_not_the_programs() -> None:
+    """A program that is linked dynamically, in an image without its loader: the file is there, execve says ENOENT."""
+    ended = {"terminated": {"exitCode": 255, "reason": "Error", "finishedAt": "2026-01-01T00:00:00Z"}}
+    one = pod("a", ready=False)
+    one["status"]["containerStatuses"][0].update(
+        restartCount=2, lastState=ended, state={"waiting": {"reason": "CrashLoopBackOff"}}
+    )
+    seen = replicas(one, logs={"a/c": "exec /app/orders: no such file or directory"}, now="2026-01-01T00:01:00Z")
+    verdict = engine.terminal_verdict(seen)
+    assert verdict is not None
+    assert verdict.cause == "command-missing"
+    assert "linked dynamically" in verdict.sentence

@@ -49,9 +49,11 @@ def filled(words: t.Iterable[str]) -> list[str]:
 
 
 def test_what_the_gate_can_see_of_the_library_is_kept() -> None:
-    at_the_gate = {name for name, fault in LIBRARY.items() if fault["stage"] in ("gate", "healthy")}
-    assert sorted(at_the_gate - set(KEPT)) == [], "not kept"
-    assert sorted(set(KEPT) - at_the_gate) == [], "kept, but not in the library"
+    # what is healthy is judged by what became of it: on a cluster, not at one moment
+    faults = {name for name, fault in LIBRARY.items() if fault["stage"] == "gate"}
+    healthy = {name for name, fault in LIBRARY.items() if fault["stage"] == "healthy"}
+    assert sorted(faults - set(KEPT)) == [], "not kept"
+    assert sorted(set(KEPT) - faults - healthy) == [], "kept, but not in the library"
 
 
 def test_what_is_kept_is_small() -> None:
