@@ -99,11 +99,12 @@ def judge_suite(results: str) -> None:
     folder = Path(results)
     if (folder / VERDICT).is_file():
         found = json.loads((folder / VERDICT).read_text(encoding="utf-8"))
+        of_the_gate = str(found["cause"])
         raise SuiteNotMeasured(
             f"The suite was ended because waiting cannot help: {found['sentence']}",
             evidence=found["evidence"],
             remedy=found["remedy"],
-            cause=found["cause"],
+            cause=of_the_gate,
         )
     try:
         judge(results)
