@@ -111,7 +111,7 @@ options:
     type: path
   recreate:
     description:
-      - Replace a cluster of that name, whatever its configuration and state, and whoever created it.
+      - Replace a cluster of that name, whatever its configuration and state, and even if something else created it.
       - The old cluster is deleted only after all prerequisites of the new one have been checked, and when no other run
         uses it any longer.
       - A cluster of this collection whose creation was interrupted is replaced without this option.

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.architecture import host_architecture
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.archive import (
-    ImageArchive,
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.archive import ImageArchive
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.images import ImageRequest, obtain
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.new_image import (
     NewImage,
     write_image,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.images import ImageRequest, obtain
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.node_images import Node
 
 HERE = Path(__file__).resolve().parent

@@ -34,8 +34,11 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.architect
 from ansible_collections.kubernaut.coverage.plugins.module_utils._extraction.extraction import RUN
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster, Object
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import containers
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.archive import NewImage, write_image
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.new_image import (
+    NewImage,
+    write_image,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.node_images import Node
 
 AT_ONCE = 3

@@ -42,12 +42,12 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._coverage_mode 
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster, Object
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import Observation
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.archive import (
-    ImageArchive,
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.archive import ImageArchive
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.new_image import (
     NewImage,
     write_image,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.node_images import Node
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import wait as gate
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.engine import terminal_verdict

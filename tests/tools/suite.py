@@ -307,9 +307,10 @@ def suites(suite: Suite) -> Count:
 def faults(suite: Suite) -> Count:
     """Every fault of tests/faults on a real cluster, and how it is diagnosed."""
     reports = fresh("faults")
+    everything = ["--all"] if suite.everything else []
     returncode = suite.command(
         "faults",
-        [sys.executable, "tests/faults/run_faults.py", f"--junit={reports}/faults.xml"],
+        [sys.executable, "tests/faults/run_faults.py", f"--junit={reports}/faults.xml", *everything],
         environment={"PYTHONPATH": str(ROOT / ".ansible" / "collections"), "PYTHONUNBUFFERED": "1"},
     )
     return read_junit(reports, "tests/faults", returncode)

@@ -25,7 +25,10 @@ from recorded_journey import common, leaves
 
 ROOT = Path(__file__).resolve().parents[2]
 # of playbooks, see README.md
-PLAYBOOKS = {"coverage_services", "coverage_service", "coverage_run_id", "coverage_cache_dir", "coverage_results_dir"}
+PLAYBOOKS = {
+    *("coverage_services", "coverage_service", "coverage_run_id"),
+    *("coverage_cache_dir", "coverage_results_dir", "coverage_lease_wait"),
+}
 
 
 def named(tree: ast.AST) -> t.Iterator[str]:

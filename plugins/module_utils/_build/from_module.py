@@ -39,12 +39,12 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._build.request 
     service_folder,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.store import archive_is_good, read_json
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.archive import (
-    ImageArchive,
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.archive import ImageArchive
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.new_image import (
     NewImage,
     write_image,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 
 RECIPE_FORMAT = 1  # raise it when the same recipe begins to give another image
 

@@ -300,7 +300,7 @@ class Accumulator:
             self.plugins.append(number)
 
     def _add_checked(self, data: bytes) -> bool:
-        # all of it is looked at before any of it is added, and nothing kept: there can be thousands of segments
+        # all of it is checked before any of it is added, and nothing kept: there can be thousands of segments
         file, segments = covcounters.open_counters(data)
         foreign: t.Optional[FormatError] = None
         others = False

@@ -70,7 +70,7 @@ class Cells:
         return True
 
     def take(self) -> np.ndarray:
-        """Return the sums of counters (U, uint64), and begin anew."""
+        """Return the sums of counters (U, uint64), and begin again."""
         total = self._counters(self._sum)
         self._sum[:] = 0
         return total

@@ -231,7 +231,6 @@ class Leases:
             raise InputError(
                 f"The leases in {self.path} cannot be read: {error}.",
                 remedy="Delete that file while no run is under way.",
-                setting="coverage_cache_dir",
             ) from error
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""Who holds a lease: a process of a machine, told from a later one that has the same number."""
+"""Who holds a lease: a process of a machine, distinguished from a later one that has the same number."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""Docker archives (C(podman save --format docker-archive)): look inside without unpacking, and write small ones.
+"""Docker archives (C(podman save --format docker-archive)): look inside without unpacking.
 
 An archive is a tar of one tar per layer, one JSON configuration whose SHA-256 is the image's id, and C(manifest.json)
 that ties them to names. Layers stack as the OCI image specification says (layer.md, "Applying Changesets"): a file
@@ -12,7 +12,6 @@ C(.wh.NAME) hides NAME of the layers below, C(.wh..wh..opq) hides all that is be
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import posixpath
@@ -25,7 +24,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import replacing
 
 # The name of a function that "go build -cover" links in and calls from main's init, as it appears in the function name
 # table (runtime.funcnametab: names end in NUL) that stripping leaves alone. The NULs tell it from a program that only
@@ -284,7 +282,7 @@ class ImageArchive:
             with stream:
                 size = stream.seek(0, os.SEEK_END)
                 stream.seek(0)
-                archive.addfile(_header(name, size), stream)
+                archive.addfile(header(name, size), stream)
 
     def go_binary(self, path: str) -> t.Optional[GoBinary]:
         """Read one file of the image; None when it is not a Go program."""
@@ -422,84 +420,8 @@ def _counted_string(data: bytes, position: int) -> tuple[bytes, int]:
     return data[position : position + length], position + length
 
 
-@dataclass(frozen=True)
-class NewImage:
-    """An image of one program, to be written.
-
-    :arg binary: the program on this host; it becomes C(/usr/local/bin/NAME) and the entrypoint.
-    :arg ports: exposed ports, as C(8080/tcp).
-    """
-
-    reference: str
-    binary: str
-    name: str
-    architecture: str
-    user: str = ""
-    labels: t.Mapping[str, str] = field(default_factory=dict)
-    ports: t.Sequence[str] = ()
-
-
-def write_image(path: str, image: NewImage, base: t.Optional[ImageArchive] = None) -> str:
-    """Write an archive with one layer, on top of the layers of C(base) if given, and return the image's id.
-
-    The same input gives the same bytes and so the same id, on every host: no time, host name or container id is in it,
-    which an image built by podman in Docker's format always has. The file appears whole or not at all.
-    """
-    target = f"usr/local/bin/{image.name}"
-    layer_file = Path(f"{path}.{os.getpid()}.layer")
-    try:
-        digest = _write_layer(layer_file, image.binary, target)
-        config: dict[str, t.Any] = json.loads(json.dumps(base.config)) if base else {}
-        container = config.setdefault("config", {}) or {}
-        container["Entrypoint"] = [f"/{target}"]
-        container["Cmd"] = None
-        container.setdefault("Env", [f"PATH={DEFAULT_PATH}"])
-        if image.user:
-            container["User"] = image.user
-        container["Labels"] = {**(container.get("Labels") or {}), **image.labels}
-        if image.ports:
-            container["ExposedPorts"] = {**(container.get("ExposedPorts") or {}), **{port: {} for port in image.ports}}
-        config["config"] = container
-        config.update(architecture=image.architecture, os="linux", created="1970-01-01T00:00:00Z")
-        rootfs = config.setdefault("rootfs", {"type": "layers", "diff_ids": []})
-        rootfs["diff_ids"] = [*rootfs["diff_ids"], f"sha256:{digest}"]
-        history = config.setdefault("history", [])
-        history.append({"created": config["created"], "created_by": f"kubernaut.coverage: {image.name}"})
-        raw = json.dumps(config, sort_keys=True, separators=(",", ":")).encode()
-        identity = hashlib.sha256(raw).hexdigest()
-        layers = list(base.image.layers) if base else []
-        manifest = [{"Config": f"{identity}.json", "RepoTags": [image.reference], "Layers": [*layers, f"{digest}.tar"]}]
-        with replacing(path) as temporary, tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as archive:
-            if base is not None:
-                base.copy_layers(archive)
-            with layer_file.open("rb") as stream:
-                archive.addfile(_header(f"{digest}.tar", layer_file.stat().st_size), stream)
-            for name, content in (
-                (f"{identity}.json", raw),
-                ("manifest.json", json.dumps(manifest, separators=(",", ":")).encode()),
-            ):
-                archive.addfile(_header(name, len(content)), io.BytesIO(content))
-    finally:
-        layer_file.unlink(missing_ok=True)
-    return identity
-
-
-def _header(name: str, size: int = 0, mode: int = 0o444, kind: bytes = tarfile.REGTYPE) -> tarfile.TarInfo:
-    header = tarfile.TarInfo(name)  # owner 0:0, time 0
-    header.size, header.mode, header.type = size, mode, kind
-    return header
-
-
-def _write_layer(path: Path, binary: str, target: str) -> str:
-    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as layer:
-        folder = ""
-        for part in target.split("/")[:-1]:
-            folder = posixpath.join(folder, part)
-            layer.addfile(_header(folder, mode=0o755, kind=tarfile.DIRTYPE))
-        with Path(binary).open("rb") as stream:
-            layer.addfile(_header(target, os.fstat(stream.fileno()).st_size, mode=0o755), stream)
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+def header(name: str, size: int = 0, mode: int = 0o444, kind: bytes = tarfile.REGTYPE) -> tarfile.TarInfo:
+    """An entry of an archive that is the same on every host."""
+    entry = tarfile.TarInfo(name)  # owner 0:0, time 0
+    entry.size, entry.mode, entry.type = size, mode, kind
+    return entry

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module utility is PRIVATE to the collection: it can change without notice.
-"""C(kind) of the tests: clusters get a node image that is there, and are looked at before they go.
+"""C(kind) of the tests: clusters get a node image that is there, and are read before they are deleted.
 
 Clusters that the suite did not create cannot be deleted through it. Commands and options are those of kind v0.30 to
 v0.33 (C(pkg/cmd/kind)).

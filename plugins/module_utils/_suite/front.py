@@ -94,7 +94,7 @@ def _feed(process: subprocess.Popen[bytes], text: str) -> None:
 def end(status: int) -> int:
     """Return an exit code; end as the program behind ended where a signal ended it."""
     if status < 0:
-        with contextlib.suppress(OSError):  # SIGKILL has no handler to take away
+        with contextlib.suppress(OSError):  # SIGKILL has no handler to remove
             signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     return status

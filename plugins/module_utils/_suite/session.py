@@ -171,7 +171,7 @@ class Session:
             self.process.stop(why)
 
     def close(self, *, passed: bool) -> None:
-        """Bring home what is left, and take away all that is not a result."""
+        """Collect what is left, and remove all that is not a result."""
         try:
             for cluster in self.record.clusters:
                 if not cluster.ended:
@@ -417,7 +417,7 @@ class Session:
                 )
 
     def _kubectl(self, call: Call) -> None:
-        """Read all counters before something is taken away, then pass on."""
+        """Read all counters before something is deleted, then pass on."""
         if any(word in ENDING for word in call.argv):
             for watcher in list(self.watchers.values()):
                 with contextlib.suppress(CoverageError):

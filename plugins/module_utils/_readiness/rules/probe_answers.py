@@ -39,6 +39,8 @@ TLS_WANTED = "Client sent an HTTP request to an HTTPS server"
 GRPC_FRAME = "\\x00\\x00"  # of HTTP/2, which a gRPC server begins with
 LOOPBACK = ("127.0.0.1", "[::1]")
 ABSENT = (404, 405, 410, 501)
+# by the form of what a program says about a server that it needs
+CAUSES_OF_FORMS = {"name": "dependency-name", "auth": "dependency-auth"}
 # an answer that says no more than its status
 EMPTY = re.compile(
     r"\W*(?:ok|up|down|not ?ready|unhealthy|unavailable|service unavailable|internal server error|error|"
@@ -216,8 +218,8 @@ def answered(asked: Asked) -> Judged:
         item = contact(said)
         if item is not None and item.host:
             sentence = f"{what} and gets {status}, because the program cannot use {item.host}: {quoted(said)}"
-            cause = {"name": "dependency-name", "auth": "dependency-auth"}.get(item.form, "dependency-down")
-            return asked.verdict(cause, sentence, f"Get {item.host} ready for the program first."), True
+            of_form = CAUSES_OF_FORMS.get(item.form, "dependency-down")
+            return asked.verdict(of_form, sentence, f"Get {item.host} ready for the program first."), True
         sentence = f"{what} and gets {status}: {quoted(said)}"
         remedy = "Cure what the program says there; if it takes longer than the gate waits, give it more time."
         # a check that failed without a word is explained by the log, if by anything

@@ -190,7 +190,7 @@ def _stays(seen: Observation, pod: Object) -> Diagnosis:
     since = seconds_since(seen, str(metadata.get("deletionTimestamp") or ""))
     hooks = [item["name"] for item in specifications(pod["spec"]) if (item.get("lifecycle") or {}).get("preStop")]
     if finalizers:
-        why = f"its finalizer {', '.join(finalizers)} is not taken away"
+        why = f"its finalizer {', '.join(finalizers)} is not removed"
         remedy = f"Let its controller remove finalizer {finalizers[0]}, or remove it (kubectl patch)."
     elif hooks:
         why = f"the preStop hook of container {', '.join(hooks)} may take up to its grace period of {grace} s"

@@ -141,7 +141,12 @@ def test_one_changed_leaf_leaves_the_rest_as_it_was(path: str) -> None:
         value = [] if "options" in rule else ["another"]
     else:
         value = VALID[rule["type"]]
-    value = {"coverage.directory": "/another", "readiness.url": "https://another/"}.get(path, value)
+    valid = {
+        "coverage.directory": "/another",
+        "readiness.url": "https://another/",
+        "image.coverpkg": ["github.com/mccutchen/go-httpbin/v2/..."],
+    }
+    value = valid.get(path, value)
     before, after = merged({}), merged(nested(path, value))
     if path == "tests.environment":
         # a dictionary of the user's own keys is laid over the one that ships

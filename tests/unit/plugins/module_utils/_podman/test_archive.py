@@ -23,9 +23,11 @@ import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.archive import (
     ArchiveError,
     ImageArchive,
-    NewImage,
     command_words,
     read_go_binary,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.new_image import (
+    NewImage,
     write_image,
 )
 

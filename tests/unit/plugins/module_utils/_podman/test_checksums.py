@@ -15,8 +15,11 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.store import archive_is_good
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.archive import NewImage, write_image
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.checksums import damage_of
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.new_image import (
+    NewImage,
+    write_image,
+)
 
 NAME = "localhost/app:1"
 

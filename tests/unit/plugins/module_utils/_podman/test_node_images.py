@@ -18,8 +18,11 @@ from pathlib import Path
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.architecture import host_architecture
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.archive import NewImage, write_image
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.new_image import (
+    NewImage,
+    write_image,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.node_images import (
     LoadOutcome,
     LoadRequest,

@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.architecture import host_architecture
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.archive import NewImage, write_image
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.new_image import (
+    NewImage,
+    write_image,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight import image as lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import (
     ADVICE,

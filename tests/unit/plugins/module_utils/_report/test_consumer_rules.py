@@ -96,7 +96,9 @@ def test_jenkins_paints_each_file(reported: Reported) -> None:
     """
     report = reported.cobertura()
     sources = [Path(source.text or "") for source in report.iter("source")]
-    for name in names_of_classes(report):
+    names = names_of_classes(report)
+    assert names
+    for name in names:
         found = [folder / name for folder in (reported.root, *sources) if (folder / name).is_file()]
         assert found, name
         assert {path.resolve() for path in found} == {(reported.root / name).resolve()}

@@ -16,6 +16,8 @@ import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.archive import (
     ImageArchive,
+)
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.new_image import (
     NewImage,
     write_image,
 )
