@@ -105,6 +105,7 @@ def main(arguments: t.Optional[t.Sequence[str]] = None) -> int:
     results = json.loads((options.results / "results.json").read_text(encoding="utf-8"))
     run = json.loads((options.results / "run.json").read_text(encoding="utf-8"))
     library = {path.parent.name: yaml.safe_load(path.read_text()) for path in sorted(LIBRARY.glob("*/fault.yml"))}
+    library = {name: content for name, content in library.items() if not content.get("slow")}
     missing = sorted(set(library) - {row["name"] for row in results})
     if missing:
         print(f"The results are incomplete: {', '.join(missing)} were not injected.")
