@@ -18,7 +18,12 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listin
     load,
     share,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._live.errors import LiveError, ProcessEnded
+from ansible_collections.kubernaut.coverage.plugins.module_utils._live.errors import (
+    STARTING,
+    STARTING_REMEDY,
+    LiveError,
+    ProcessEnded,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._live.files import write_snapshot
 from ansible_collections.kubernaut.coverage.plugins.module_utils._live.memory import PROC, Process
 from ansible_collections.kubernaut.coverage.plugins.module_utils._live.processes import Container
@@ -103,6 +108,7 @@ def take(
 
 def _read(reader: Reader, pid: int, proc: str, deadline: float) -> Snapshot:
     """Read a process. What it says of the program is put behind the process's id and name."""
+    failed = LiveError(STARTING, remedy=STARTING_REMEDY, cause="starting")
     for _waited in poll(POLL_SECONDS, deadline - time.monotonic()):
         try:
             with Process(pid, proc) as process:

@@ -28,12 +28,6 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._report.checkou
     repository_root,
 )
 
-try:
-    import numpy as np
-except ImportError:  # the module says so before anything here is called
-    np = None  # type: ignore[assignment]
-
-
 READ_SIZE = 1 << 20
 SHOWN = 3  # files that are named in a problem
 HOSTS = frozenset({"bitbucket.org", "codeberg.org", "gitea.com", "github.com", "gitlab.com", "golang.org"})

@@ -30,6 +30,12 @@ NO_SESSION = 75  # EX_TEMPFAIL of sysexits.h
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 
 
+def say(line: str) -> None:
+    """Write a line where the person who runs the tests reads it. No module runs here, so there is no result for it."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
 def main(argv: t.Sequence[str]) -> int:
     """Ask, do as answered, and return the exit code."""
     folder = os.path.dirname(os.path.realpath(argv[0]))
@@ -37,10 +43,7 @@ def main(argv: t.Sequence[str]) -> int:
     try:
         link.connect(os.path.join(folder, SOCKET))
     except OSError as error:
-        print(
-            f"{os.path.basename(argv[0])}: the coverage run of these tests has ended ({error.strerror}).",
-            file=sys.stderr,
-        )
+        say(f"{os.path.basename(argv[0])}: the coverage run of these tests has ended ({error.strerror}).")
         return NO_SESSION
     with link, link.makefile("rw", encoding="utf-8", errors="surrogateescape") as stream:
 
@@ -56,7 +59,7 @@ def main(argv: t.Sequence[str]) -> int:
         for line in stream:
             answer = json.loads(line)
             if "say" in answer:
-                print(answer["say"], file=sys.stderr, flush=True)
+                say(answer["say"])
             elif "stdin" in answer:
                 tell({"stdin": sys.stdin.read()})
             elif "exec" in answer:
@@ -65,7 +68,7 @@ def main(argv: t.Sequence[str]) -> int:
                 tell({"status": run(answer["run"], {**os.environ, **answer["env"]}, answer.get("input"))})
             else:
                 return end(int(answer["exit"]))
-    print(f"{os.path.basename(argv[0])}: the coverage run of these tests ended.", file=sys.stderr)
+    say(f"{os.path.basename(argv[0])}: the coverage run of these tests ended.")
     return NO_SESSION
 
 
@@ -101,4 +104,4 @@ def end(status: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    raise SystemExit(main(sys.argv))

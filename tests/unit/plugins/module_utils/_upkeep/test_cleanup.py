@@ -145,7 +145,7 @@ def test_only_what_is_named_goes(clusters: list[str], services: list[str], goes:
     outcome = CleanupOutcome()
     request = CleanupRequest("/nowhere", "named", tuple(clusters), tuple(services))
     found = lib._named(request, made, outcome)
-    assert ([item.name for item, _ in found[0]], [item.service for item, _ in found[1]]) == goes
+    assert ([item.name for item, _why in found[0]], [item.service for item, _why in found[1]]) == goes
     assert bool(outcome.unknown) == (clusters in (["others"], ["foreign"]))
 
 
