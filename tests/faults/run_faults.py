@@ -258,6 +258,8 @@ class Stage:
             "destination": str(self.output / "coverdata"),
             "record": str(self.output / "process_runs.json"),
             "pods": list(pods),
+            # the kubelet of a busy node reports an ending late; what never ends is not one of these faults
+            "timeout": 60,
         }
         found = ask_module("coverage_extraction", options)
         self.write("extraction.json", found)
