@@ -52,6 +52,14 @@ FAILED_CHECK = re.compile(r"\[-\](?P<check>\S+) failed(?:: (?!reason withheld)(?
 WITHOUT_A_WORD = re.compile(r"^check \S+ failed$")
 
 
+def named(seen: Observation, host: str) -> str:
+    """The host, as the Service of the namespace that has its address: a program logs the address that it dialled."""
+    for service in seen.services:
+        if host in ((service.get("spec") or {}).get("clusterIPs") or []):
+            return f"Service {service['metadata']['name']}"
+    return host
+
+
 @dataclass
 class Asked:
     """A probe that fails, and all that is known about its answer."""
@@ -217,9 +225,10 @@ def answered(asked: Asked) -> Judged:
     if said:
         item = contact(said)
         if item is not None and item.host:
-            sentence = f"{what} and gets {status}, because the program cannot use {item.host}: {quoted(said)}"
+            host = named(asked.seen, item.host)
+            sentence = f"{what} and gets {status}, because the program cannot use {host}: {quoted(said)}"
             of_form = CAUSES_OF_FORMS.get(item.form, "dependency-down")
-            return asked.verdict(of_form, sentence, f"Get {item.host} ready for the program first."), True
+            return asked.verdict(of_form, sentence, f"Get {host} ready for the program first."), True
         sentence = f"{what} and gets {status}: {quoted(said)}"
         remedy = "Cure what the program says there; if it takes longer than the gate waits, give it more time."
         # a check that failed without a word is explained by the log, if by anything

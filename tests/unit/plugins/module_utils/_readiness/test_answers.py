@@ -33,6 +33,16 @@ def test_what_an_answer_says_beyond_its_status(body: str, reason: str) -> None:
     assert bool(reason) == bool(found)
 
 
+def test_an_address_that_a_program_logs_is_named_as_its_service() -> None:
+    services = [
+        {"metadata": {"name": "headless"}, "spec": {"clusterIPs": ["None"]}},
+        {"metadata": {"name": "cache"}, "spec": {"clusterIPs": ["10.96.80.57"]}},
+    ]
+    seen = Observation("Deployment", "shop", "orders", services=services)
+    assert probe_answers.named(seen, "10.96.80.57") == "Service cache"
+    assert probe_answers.named(seen, "10.0.0.9") == "10.0.0.9"
+
+
 def pod(name: str, *, ready: bool, labels: t.Optional[dict[str, str]] = None) -> dict[str, t.Any]:
     status = "True" if ready else "False"
     return {
