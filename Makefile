@@ -40,10 +40,10 @@ demo: set-up ## The main job from nothing: ready this machine, then the journey 
 runner: set-up ## Make this machine ready: podman, kind, Go, the node image
 	ansible-playbook playbooks/runner.yml
 
-test: set-up ## Everything in a quarter of an hour; the last line has the counts (docs/testing.md)
+test: set-up ## Everything except slow combinations; the last line has the counts (docs/testing.md)
 	@$(suite)
 
-test-all: set-up ## The same with every journey, every combination and a long fuzz run: under an hour
+test-all: set-up ## The same with every journey, every fault, every combination and a long fuzz run
 	@$(suite) --all
 
 lint: set-up ## yamllint, ruff, mypy, ansible-lint
