@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -46,6 +47,8 @@ sys.stdin.read()
 leases.release(owner)
 """
 
+# other processes find the collection where this one does
+PATHS = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 Start = t.Callable[..., "subprocess.Popen[str]"]
 
 
@@ -61,6 +64,7 @@ def start(tmp_path: Path) -> t.Iterator[Start]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env=PATHS,
         )
         started.append(process)
         return process
@@ -224,6 +228,6 @@ def test_the_owner_is_the_playbook_and_not_its_worker(tmp_path: Path) -> None:
         "    os._exit(0)\n"
         "os.wait()\n"
     )
-    answer = subprocess.run([sys.executable, str(playbook)], capture_output=True, text=True, check=True)
+    answer = subprocess.run([sys.executable, str(playbook)], capture_output=True, text=True, check=True, env=PATHS)
     program, found = answer.stdout.split()
     assert found == program
