@@ -9,11 +9,11 @@ Each reader returns words for a sentence, taken from the observation, or nothing
 
 from __future__ import annotations
 
-import difflib
 import posixpath
 import re
 import typing as t
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import nearest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import Object, Observation
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.readers import specification
 
@@ -82,7 +82,7 @@ def of_variable(seen: Observation, pod: Object, container: str, name: str, value
             " container sets no variable of that name"
         )
     if name and name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+        near = nearest(name, known)
         sources = [
             (item.get(kind) or {}).get("name", "")
             for item in spec.get("envFrom") or []
@@ -91,7 +91,7 @@ def of_variable(seen: Observation, pod: Object, container: str, name: str, value
         ]
         if sources:
             return f"neither env nor {', '.join(sources)} of container {container} sets {name}"
-        return f"env of container {container} does not set {name}{f'; the nearest there is {near[0]}' if near else ''}"
+        return f"env of container {container} does not set {name}{f'; the nearest there is {near}' if near else ''}"
     return ""
 
 

@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-import difflib
 import typing as t
 import urllib.parse
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Cause, Diagnosis
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import nearest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import Object, Observation
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.readers import declared_ports, specifications
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule import TIMEOUT, rule
@@ -95,20 +95,20 @@ def _unselected(seen: Observation) -> Diagnosis:
     own = (seen.ready_pods[0]["metadata"].get("labels") or {}) if seen.ready_pods else {}
     with_selector = [item for item in seen.services if (item.get("spec") or {}).get("selector")]
     names = [item["metadata"]["name"] for item in with_selector]
-    near = difflib.get_close_matches(seen.name, names, n=1, cutoff=0.0)
+    near = nearest(seen.name, names, cutoff=0.0)
     named = ", ".join(item["metadata"]["name"] for item in seen.services) or "there is none"
     evidence = [*_answer(seen), f"Services: {named}", f"labels of the pods: {_labels(own)}"]
     if near:
-        service = next(item for item in with_selector if item["metadata"]["name"] == near[0])
+        service = next(item for item in with_selector if item["metadata"]["name"] == near)
         wanted = service["spec"]["selector"]
         wrong = {key: value for key, value in wanted.items() if own.get(key) != value}
         has = ", ".join(f"{key}={own[key]}" if key in own else f"no label {key}" for key in sorted(wrong))
         return Diagnosis(
             cause="service-without-endpoints",
-            sentence=f"All pods are ready, but Service {seen.namespace}/{near[0]} selects {_labels(wrong)}, and the"
+            sentence=f"All pods are ready, but Service {seen.namespace}/{near} selects {_labels(wrong)}, and the"
             f" pods have {has}, so nothing leads to them from {seen.url}: {seen.url_answer or 'no answer'}.",
             evidence=evidence,
-            remedy=f"Correct spec.selector of Service {near[0]}, or the labels of the pods.",
+            remedy=f"Correct spec.selector of Service {near}, or the labels of the pods.",
             setting=MANIFEST,
         )
     return Diagnosis(
