@@ -10,7 +10,7 @@ import typing as t
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import Observation
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import engine, wait
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import probe_answers, said
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import probe_answers, said, url
 
 
 @pytest.mark.parametrize(
@@ -144,3 +144,14 @@ def test_what_the_runtime_writes_into_the_log_is_not_the_programs() -> None:
     assert verdict is not None
     assert verdict.cause == "command-missing"
     assert "linked dynamically" in verdict.sentence
+
+
+def test_the_service_that_is_meant_is_named_whole() -> None:
+    services = [
+        {"metadata": {"name": "payments"}, "spec": {"selector": {"app": "payments"}}},
+        {"metadata": {"name": "orders-api"}, "spec": {"selector": {"app": "order"}}},
+    ]
+    seen = replicas(pod("a", ready=True), services=services, url="http://127.0.0.1:1/", url_answer="refused")
+    found = url._unselected(seen)
+    assert "Service shop/orders-api selects app=order" in found.sentence
+    assert "Service orders-api" in found.remedy
