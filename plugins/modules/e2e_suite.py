@@ -208,7 +208,6 @@ verdict:
 """
 
 import datetime
-import os
 import signal
 import threading
 import typing as t
@@ -222,6 +221,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.libraries
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.checkout import go_modules_below
 from ansible_collections.kubernaut.coverage.plugins.module_utils._contract.contract import new_run_id
 from ansible_collections.kubernaut.coverage.plugins.module_utils._e2e.local import check_command
+from ansible_collections.kubernaut.coverage.plugins.module_utils._leases.owner import ancestors
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.record import Request
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.result import PROCESS_RUNS, components, save
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.session import COVERDATA, Session, run_suite
@@ -316,16 +316,11 @@ def ansible_above() -> list[int]:
 
     Where none of them is Ansible's (it runs on another host), only this one's parent.
     """
-    found, until, pid = [], 1, os.getppid()
-    while pid > 1:
+    found, until = [], 1
+    for pid, command in ancestors():
         found.append(pid)
-        try:
-            if b"ansible" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                until = len(found)
-            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            break
-        pid = int(stat.rpartition(")")[2].split()[1])
+        if b"ansible" in command:
+            until = len(found)
     return found[:until]
 
 

@@ -115,21 +115,26 @@ def _stat(pid: int) -> list[str]:
     return text.rpartition(")")[2].split()
 
 
+def ancestors() -> t.Iterator[tuple[int, bytes]]:
+    """Yield the processes above this one and their command lines, the parent first; process 1 is none of them."""
+    pid = os.getppid()
+    while pid > 1:
+        yield pid, _command(pid)
+        fields = _stat(pid)
+        pid = int(fields[1]) if fields else 0
+
+
 def _playbook() -> int:
     """Return the id of the process that runs the playbook: the eldest of the nearest ancestors that are Ansible.
 
     Each task has a worker, which has the command line of the process that it was forked from and ends with the task.
     """
     found, words = 0, b""
-    pid = os.getppid()
-    while pid > 1:
-        command = _command(pid)
+    for pid, command in ancestors():
         if found and command != words:
             break
         if found or any(os.path.basename(os.fsdecode(word)) in PROGRAMS for word in command.split(b"\0")[:3]):
             found, words = pid, command
-        fields = _stat(pid)
-        pid = int(fields[1]) if fields else 0
     return found
 
 
