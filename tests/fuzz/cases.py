@@ -60,8 +60,7 @@ from our_page import unpack
 LARGEST = 2**32 - 1
 SECONDS = 1.0  # of this process's own time
 TIMES = 10  # memory: so many times the input ...
-# ... and the arrays that all batches of counters share, what the interpreter and an error's traceback take anyway
-CONSTANT = 8 * 1024 * 1024
+CONSTANT = 512 * 1024  # ... and what numpy, the interpreter and an error's traceback take anyway
 MEASURED = 64  # memory is measured in one of so many cases: measuring is slow
 COLLECTIONS = 10  # one of so many cases goes through a whole folder
 ACCUMULATED = 3  # one of so many counter files is added to others

@@ -172,10 +172,10 @@ class Accumulator:
         self._finder = covcounters.RecordFinder()
         self._noted: set[tuple[int, bytes]] = set()  # tables of arguments that were taken into account
         self._buffer = bytearray(BUFFER)
-        self._numbers = np.empty(BATCH, dtype=np.uint32)
+        self._numbers = np.empty(0, dtype=np.uint32)
         # the files that wait, their counters one behind the other, and where those of each end
         self._files: list[_File] = []
-        self._waiting = bytearray(BATCH)
+        self._waiting = bytearray()
         self._ends: list[int] = []
 
     def add_file(self, path: str, number: int) -> None:
@@ -223,6 +223,9 @@ class Accumulator:
             if not self._add_batch([file], data[begin:end], [size]):
                 self._add_any(bytes(data), number)
             return
+        if used + size > len(self._waiting):
+            room = min(BATCH, max(used + size, 2 * len(self._waiting)))
+            self._waiting = self._waiting[:used] + bytes(room - used)
         self._waiting[used : used + size] = data[begin:end]
         self._files.append(file)
         self._ends.append(used + size)
@@ -269,7 +272,7 @@ class Accumulator:
             if bool((data[ends - 1] >= uleb128.CONTINUED).any()):
                 raise FormatError("truncated", "the last number is cut off")
             if len(data) > len(self._numbers):
-                self._numbers = np.empty(len(data), dtype=np.uint32)
+                self._numbers = np.empty(max(len(data), min(2 * len(self._numbers), BATCH)), dtype=np.uint32)
             numbers = uleb128.decode(data, self._numbers)
             return numbers, uleb128.numbers_before(data, ends) if len(ends) > 1 else np.asarray([len(numbers)])
         if flavour != covcounters.RAW or bool((ends % covcounters.WORD).any()):

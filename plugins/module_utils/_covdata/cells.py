@@ -51,8 +51,8 @@ class Cells:
         size = int(meta.function_base[-1]) + RECORD_HEAD * len(self._lengths)
         self._sum = np.zeros(size, dtype=np.uint64)
         self._zero = np.zeros(size, dtype=bool) if each_process_run else None
-        self._where = np.empty(STRETCH, dtype=np.int64)
-        self._values = np.empty(STRETCH, dtype=np.uint64)
+        self._where = np.empty(0, dtype=np.int64)
+        self._values = np.empty(0, dtype=np.uint64)
 
     def add(self, numbers: np.ndarray, starts: np.ndarray) -> bool:
         """Add records, or nothing of them if they are not of this program, and tell which.
@@ -95,7 +95,8 @@ class Cells:
         first, last = int(starts[0]), int(starts[-1])
         size = last - first
         if size > len(self._where):
-            self._where, self._values = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.uint64)
+            room = max(size, min(2 * len(self._where), STRETCH))
+            self._where, self._values = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.uint64)
         part, where = numbers[first:last], self._where[:size]
         # one cell on from number to number, and at a head from the end of one function to the next
         where[:] = 1

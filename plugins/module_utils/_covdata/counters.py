@@ -225,11 +225,15 @@ class RecordFinder:
     """Finds where records begin. It keeps its arrays from one time to the next: new memory costs more than the work."""
 
     def __init__(self, most: int = STRETCH) -> None:
-        """Make room for C(most) numbers; more are looked through a stretch at a time."""
+        """More than C(most) numbers are looked through a stretch at a time."""
         self.stretch = max(1, min(most, STRETCH))
-        self._steps = np.arange(RECORD_HEAD, self.stretch + RECORD_HEAD)
-        self._behind = np.empty(self.stretch + 1, dtype=np.int64)
-        self._chain = np.zeros(self.stretch // RECORD_HEAD + 2, dtype=np.int64)
+        self._make_room(0)
+
+    def _make_room(self, size: int) -> None:
+        """Make room for so many numbers: a small file costs little, and many files of a size only once."""
+        self._steps = np.arange(RECORD_HEAD, size + RECORD_HEAD)
+        self._behind = np.empty(size + 1, dtype=np.int64)
+        self._chain = np.zeros(size // RECORD_HEAD + 2, dtype=np.int64)
 
     def starts(self, numbers: np.ndarray, entries: int) -> np.ndarray:
         """Return where each record begins among the numbers (uint32), and where the last one ends (entries + 1, int64).
@@ -263,6 +267,8 @@ class RecordFinder:
         release of numpy does it otherwise Python goes instead.
         """
         size = len(numbers)
+        if size > len(self._steps):
+            self._make_room(min(max(size, 2 * len(self._steps)), self.stretch))
         behind, chain = self._behind[: size + 1], self._chain[: most + 1]
         np.add(self._steps[:size], numbers, out=behind[:size])
         behind[size] = size
