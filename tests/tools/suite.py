@@ -15,8 +15,6 @@ The time of each part is printed with its difference from the previous run, and 
 from __future__ import annotations
 
 import argparse
-import datetime
-import json
 import os
 import shutil
 import signal
@@ -31,6 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import step
+import times
 import yaml
 from lanes import Board
 
@@ -41,7 +40,6 @@ COLLECTION = ("kubernaut", "coverage")
 SCENARIOS = ROOT / "extensions" / "molecule"
 # what takes long to make and does not belong to one checkout: ansible-test's environments, images of the fault library
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "kubernaut-coverage-tests"
-LAST, HISTORY = WORK / "last.json", WORK / "history.jsonl"
 
 
 @dataclass
@@ -281,22 +279,24 @@ def runner(suite: Suite) -> Count:
 
 def data(suite: Suite) -> Count:
     """Roles and modules that need no cluster, on recorded counters."""
-    return run_scenarios(suite, ["data"])
+    return run_scenarios(suite, Molecule("data"), ["data"])
 
 
 def roles(suite: Suite) -> Count:
     """Every other role on a real cluster that all of them share."""
-    count = run_scenarios(suite, ["host", "workload"])
-    if not run_molecule(suite, "destroy", "default"):
+    molecule = Molecule("roles")
+    count = run_scenarios(suite, molecule, ["host", "workload"])
+    if not molecule.run(suite, "destroy", "default"):
         count += Count.one("molecule destroy", ok=False)
     return count
 
 
 def journey(suite: Suite) -> Count:
     """A whole run of a service, a second run, and failing tests."""
+    molecule = Molecule("journey")
     if not suite.everything:
-        return run_scenarios(suite, ["httpbin"], "--", "--skip-tags=every_combination")
-    return run_scenarios(suite, ["httpbin", "notification"])
+        return run_scenarios(suite, molecule, ["httpbin"], "--", "--skip-tags=every_combination")
+    return run_scenarios(suite, molecule, ["httpbin", "notification"])
 
 
 def suites(suite: Suite) -> Count:
@@ -316,23 +316,34 @@ def faults(suite: Suite) -> Count:
     return read_junit(reports, "tests/faults", returncode)
 
 
-def run_scenarios(suite: Suite, names: t.Sequence[str], *arguments: str) -> Count:
+class Molecule:
+    """Molecule for one part, with a state of its own that begins empty.
+
+    By default Molecule keeps its state by the name of the checkout's folder: a run that was killed leaves "the cluster
+    is created" there, for every checkout of that name and after the cluster is gone.
+    """
+
+    def __init__(self, part: str) -> None:
+        self._state = {"MOLECULE_EPHEMERAL_DIRECTORY": str(fresh(f"molecule-{part}"))}
+
+    def run(self, suite: Suite, command: str, scenario: str, *arguments: str) -> bool:
+        """Run molecule; return whether it succeeded."""
+        title = f"molecule {scenario}" if command == "test" else f"molecule {command} {scenario}"
+        argv = [tool("molecule"), command, f"--scenario-name={scenario}", *arguments]
+        return suite.command(title, argv, environment=self._state) == 0
+
+
+def run_scenarios(suite: Suite, molecule: Molecule, names: t.Sequence[str], *arguments: str) -> Count:
     """Run Molecule scenarios one after the other; a failed one does not stop the rest."""
     count = NOTHING
     for name in names:
         # molecule stops at the first scenario that fails, so each is a run of its own; a shared cluster stays
-        ok = run_molecule(suite, "test", name, "--destroy=never", *arguments)
+        ok = molecule.run(suite, "test", name, "--destroy=never", *arguments)
         if not ok:
             # molecule does not clean up a failed scenario; what it occupies (a node port) would fail the next ones
-            run_molecule(suite, "cleanup", name)
+            molecule.run(suite, "cleanup", name)
         count += Count.one(f"molecule {name}", ok=ok)
     return count
-
-
-def run_molecule(suite: Suite, command: str, scenario: str, *arguments: str) -> bool:
-    """Run molecule; return whether it succeeded."""
-    title = f"molecule {scenario}" if command == "test" else f"molecule {command} {scenario}"
-    return suite.command(title, [tool("molecule"), command, f"--scenario-name={scenario}", *arguments]) == 0
 
 
 class Part(t.NamedTuple):
@@ -415,43 +426,7 @@ def run_parts(suite: Suite, parts: t.Mapping[str, Part]) -> list[Row]:
     return [rows.get(name, Row(name, lost, 0.0)) for name in parts]
 
 
-# ---- how long it took ----
-
-
-def read_times(path: Path) -> dict[str, float]:
-    """Seconds by part of the run before; none where there was none, or where it cannot be read."""
-    try:
-        return {name: float(part["seconds"]) for name, part in json.loads(path.read_text())["parts"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
-
-
-def keep_times(rows: t.Sequence[Row], total: float, load: float, *, everything: bool) -> None:
-    """Write down how long each part took: the last time of each in LAST, every run in HISTORY."""
-    now = {
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "cpus": os.cpu_count(),
-        "load_before": round(load, 1),
-        "everything": everything,
-        "seconds": round(total, 1),
-        "parts": {
-            row.name: {
-                "seconds": round(row.seconds, 1),
-                "passed": row.count.passed,
-                "failed": len(row.count.failed),
-            }
-            for row in rows
-        },
-    }
-    WORK.mkdir(parents=True, exist_ok=True)
-    with HISTORY.open("a", encoding="utf-8") as history:
-        history.write(f"{json.dumps(now)}\n")
-    try:
-        before = json.loads(LAST.read_text())["parts"]
-    except (OSError, ValueError, KeyError, TypeError):
-        before = {}
-    # parts that were not run this time keep their last time
-    LAST.write_text(json.dumps({**now, "parts": {**before, **t.cast(dict[str, t.Any], now["parts"])}}, indent=1))
+# ---- what is said of it ----
 
 
 def show(rows: t.Sequence[Row], before: t.Mapping[str, float]) -> None:
@@ -480,12 +455,13 @@ def main(arguments: t.Sequence[str]) -> int:
     wanted = options.parts or [name for name, part in PARTS.items() if options.everything or not part.rare]
     parts = {name: part for name, part in PARTS.items() if name in wanted}
     os.chdir(ROOT)
-    started, load, before = time.monotonic(), os.getloadavg()[0], read_times(LAST)
+    started, load, before = time.monotonic(), os.getloadavg()[0], times.read(WORK)
     one_lane = len({part.lane for part in parts.values()}) == 1
     with Board(WORK / "logs", live=one_lane) as board:
         rows = run_parts(Suite(board, options.everything), parts)
     seconds = time.monotonic() - started
-    keep_times(rows, seconds, load, everything=options.everything)
+    parts_now = {row.name: times.Part(row.seconds, row.count.passed, len(row.count.failed)) for row in rows}
+    times.keep(WORK, parts_now, seconds, load, everything=options.everything)
     total = sum((row.count for row in rows), NOTHING)
     step.say()
     show(rows, before)
