@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import step
 import suite
+import times
 import yaml
 from lanes import Board
 from yaml_nodes import nodes
@@ -56,8 +57,6 @@ def own_suite(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> t.Callable[[di
         monkeypatch.setattr(suite, "PARTS", parts)
 
     monkeypatch.setattr(suite, "WORK", tmp_path)
-    monkeypatch.setattr(suite, "LAST", tmp_path / "last.json")
-    monkeypatch.setattr(suite, "HISTORY", tmp_path / "history.jsonl")
     monkeypatch.chdir(suite.ROOT)
     return give
 
@@ -154,15 +153,29 @@ def test_rare_parts_are_run_only_if_all_is_wanted(own_suite: Give, capsys: pytes
 
 def test_times_are_kept_and_compared_with_the_run_before(own_suite: Give, capsys: pytest.CaptureFixture[str]) -> None:
     own_suite({"good": suite.Part(good, "one"), "other": suite.Part(good, "one")})
-    suite.LAST.write_text(json.dumps({"parts": {"good": {"seconds": 100.0}, "left": {"seconds": 7.0}}}))
+    last, history = suite.WORK / times.LAST, suite.WORK / times.HISTORY
+    last.write_text(json.dumps({"parts": {"good": {"seconds": 100.0}, "left": {"seconds": 7.0}}}))
     assert suite.main([]) == 0
     out = capsys.readouterr().out
     assert re.search(r"^good +3 checks +\d\.\d s +-100 s$", out, re.MULTILINE)
     assert re.search(r"^other +3 checks +\d\.\d s$", out, re.MULTILINE)
-    assert set(suite.read_times(suite.LAST)) == {"good", "other", "left"}
-    assert len(suite.HISTORY.read_text().splitlines()) == 1
-    suite.LAST.write_text("{")
+    assert set(times.read(suite.WORK)) == {"good", "other", "left"}
+    assert len(history.read_text().splitlines()) == 1
+    last.write_text("{")
     assert suite.main([]) == 0
+
+
+def test_the_state_of_a_killed_run_is_not_believed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Molecule would skip the creation of a cluster that is long gone, and fail in the first scenario that needs it."""
+    monkeypatch.setattr(suite, "WORK", tmp_path)
+    state = tmp_path / "molecule-roles" / "state.yml"
+    state.parent.mkdir()
+    state.write_text("---\ncreated: true\nconverged: true\ndriver: default\n")
+    with Board(tmp_path / "logs") as board:
+        listed = suite.Molecule("roles").run(suite.Suite(board), "list", "default", "--format=plain")
+    shown = (tmp_path / "logs" / "molecule-list-default.log").read_text()
+    assert listed, shown
+    assert re.search(r"default\s+.*false\s+false\s*$", shown, re.MULTILINE), shown
 
 
 def test_an_unknown_part_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
