@@ -149,8 +149,21 @@ BIOME = ("--yes", "--prefer-offline", "@biomejs/biome@2.6.8")
 
 
 def sanity(suite: Suite) -> Count:
-    """ansible-test's sanity tests, in a copy of the tree that is named as ansible-test demands."""
-    tree = make_collection_tree(fresh("sanity"))
+    """ansible-test's sanity tests, on the collection as its users get it: built into an archive and installed."""
+    parent = fresh("sanity")
+    tree = parent.joinpath("ansible_collections", *COLLECTION)
+    copy_what_git_knows(parent / "source")
+    galaxy = [tool("ansible-galaxy"), "collection"]
+    build = [*galaxy, "build", "--output-path", str(parent), str(parent / "source")]
+    if suite.command("ansible-galaxy collection build", build):
+        return Count.one("ansible-galaxy collection build", ok=False)
+    archives = [str(archive) for archive in parent.glob("*.tar.gz")]
+    install = [*galaxy, "install", "--offline", "--no-deps", "--collections-path", str(parent), *archives]
+    if suite.command("ansible-galaxy collection install", install):
+        return Count.one("ansible-galaxy collection install", ok=False)
+    # ansible-test asks git for the files, and the checkout around this copy ignores it
+    subprocess.run(["git", "init", "--quiet", str(tree)], check=True)
+    add_dependencies(parent / "ansible_collections")
     returncode = suite.command(
         "ansible-test sanity",
         [tool("ansible-test"), "sanity", "--junit", "--color", "no", *SANITY_OPTIONS],
@@ -163,12 +176,8 @@ def sanity(suite: Suite) -> Count:
 SANITY_OPTIONS = ("--python", f"{sys.version_info.major}.{sys.version_info.minor}")
 
 
-def make_collection_tree(parent: Path) -> Path:
-    """Copy what git knows, or would know, to C(parent)/ansible_collections/NAMESPACE/NAME; return that folder.
-
-    ansible-test insists on that name and resolves symbolic links, so the link in .ansible/ cannot serve.
-    """
-    tree = parent.joinpath("ansible_collections", *COLLECTION)
+def copy_what_git_knows(target: Path) -> None:
+    """Copy what git knows, or would know, of this checkout to C(target)."""
     listing = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -179,13 +188,9 @@ def make_collection_tree(parent: Path) -> Path:
     for name in filter(None, listing.split("\0")):
         source = ROOT / name
         if source.is_file():  # a file that was deleted is still in the index
-            target = tree / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target)
-    # ansible-test asks git for the files, and the checkout around this copy ignores it
-    subprocess.run(["git", "init", "--quiet", str(tree)], check=True)
-    add_dependencies(parent / "ansible_collections")
-    return tree
+            copy = target / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, copy)
 
 
 def add_dependencies(collections: Path) -> None:
