@@ -202,12 +202,20 @@ def refused(asked: Asked) -> Judged:
     return asked.verdict("probe-fails", sentence, remedy), False
 
 
+def status_of(asked: Asked) -> int:
+    """The status that the kubelet was answered with; 0: it says none."""
+    found = STATUS.search(asked.message)
+    return int(found[1]) if found else 0
+
+
 def answered(asked: Asked) -> Judged:
     """The program answered with a status."""
-    found = STATUS.search(asked.message)
-    if found is None:
+    status, own, after = status_of(asked), asked.own, ""
+    if not status and own is not None and own["status"] >= 400 and late(asked):
+        # with more time the kubelet would get this answer, and the pod would not be ready either
+        status, after = int(own["status"]), f" after {own['seconds']:.1f} s"
+    if not status:
         return None
-    status, own = int(found[1]), asked.own
     body = str((own or {}).get("body") or "") if own is not None and own["status"] == status else ""
     what = f"{asked.who} asks {asked.path or '/'} at port {asked.port}"
     if status in ABSENT:
@@ -226,17 +234,17 @@ def answered(asked: Asked) -> Judged:
         item = contact(said)
         if item is not None and item.host:
             host = named(asked.seen, item.host)
-            sentence = f"{what} and gets {status}, because the program cannot use {host}: {quoted(said)}"
+            sentence = f"{what} and gets {status}{after}, because the program cannot use {host}: {quoted(said)}"
             of_form = CAUSES_OF_FORMS.get(item.form, "dependency-down")
             return asked.verdict(of_form, sentence, f"Get {host} ready for the program first."), True
-        sentence = f"{what} and gets {status}: {quoted(said)}"
+        sentence = f"{what} and gets {status}{after}: {quoted(said)}"
         remedy = "Cure what the program says there; if it takes longer than the gate waits, give it more time."
         # a check that failed without a word is explained by the log, if by anything
         return asked.verdict("probe-fails", sentence, remedy), not WITHOUT_A_WORD.search(said)
     if status == 400:
         sentence = f"{what} and gets 400: the program does not take the request as the kubelet sends it."
         return asked.verdict("probe-fails", sentence, "Compare host, headers and scheme of the probe."), False
-    sentence = f"{what} and gets {status}, so the program itself says that it is not ready."
+    sentence = f"{what} and gets {status}{after}, so the program itself says that it is not ready."
     remedy = "Read the log of the program for what it waits for."
     return asked.verdict("probe-fails", sentence, remedy), False
 

@@ -206,6 +206,25 @@ def test_a_dependency_that_is_only_mentioned_is_no_cause_before_the_time_is_over
     assert "probably needs Service" in verdict.sentence
 
 
+def test_an_error_that_comes_late_is_the_cause_and_not_its_lateness() -> None:
+    """More time for the probe would only bring the 503 to the kubelet."""
+    seen = fault("dependency-not-ready")
+    for event in seen.events:
+        if "statuscode: 503" in event["message"]:
+            event["message"] = (
+                'Readiness probe failed: Get "http://10.244.1.119:8080/ready": context deadline exceeded'
+                " (Client.Timeout exceeded while awaiting headers)"
+            )
+    for item in seen.answers:
+        item.update(seconds=5.2, body="dial tcp 10.96.80.57:6379: i/o timeout")
+    verdict = rules.timeout_verdict(seen, 30)
+    assert verdict.cause == "dependency-down"
+    assert "cache" in verdict.sentence
+    for item in seen.answers:
+        item.update(status=200, body="ok")
+    assert rules.timeout_verdict(seen, 30).cause == "probe-timeout"
+
+
 def test_every_form_has_a_verdict() -> None:
     seen = fault("dependency-down")
     for form in ("name", "auth", "schema", "tls", "refused", "silent", "mentioned"):
