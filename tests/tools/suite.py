@@ -21,6 +21,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import threading
 import time
 import typing as t
@@ -149,28 +150,34 @@ BIOME = ("--yes", "--prefer-offline", "@biomejs/biome@2.6.8")
 
 
 def sanity(suite: Suite) -> Count:
-    """ansible-test's sanity tests, on the collection as its users get it: built into an archive and installed."""
-    parent = fresh("sanity")
-    tree = parent.joinpath("ansible_collections", *COLLECTION)
-    copy_what_git_knows(parent / "source")
-    galaxy = [tool("ansible-galaxy"), "collection"]
-    build = [*galaxy, "build", "--output-path", str(parent), str(parent / "source")]
-    if suite.command("ansible-galaxy collection build", build):
-        return Count.one("ansible-galaxy collection build", ok=False)
-    archives = [str(archive) for archive in parent.glob("*.tar.gz")]
-    install = [*galaxy, "install", "--offline", "--no-deps", "--collections-path", str(parent), *archives]
-    if suite.command("ansible-galaxy collection install", install):
-        return Count.one("ansible-galaxy collection install", ok=False)
-    # ansible-test asks git for the files, and the checkout around this copy ignores it
-    subprocess.run(["git", "init", "--quiet", str(tree)], check=True)
-    add_dependencies(parent / "ansible_collections")
-    returncode = suite.command(
-        "ansible-test sanity",
-        [tool("ansible-test"), "sanity", "--junit", "--color", "no", *SANITY_OPTIONS],
-        cwd=tree,
-        environment={"HOME": str(make_sanity_home()), "LC_ALL": "C.UTF-8"},
-    )
-    return read_junit(tree / "tests" / "output" / "junit", "ansible-test sanity", returncode)
+    """ansible-test's sanity tests and the docs' lint, on the collection as its users get it: built and installed."""
+    # not below the checkout: both tools ask git for the files, and the checkout around such a copy ignores it
+    with tempfile.TemporaryDirectory() as folder:
+        parent = Path(folder)
+        tree = parent.joinpath("ansible_collections", *COLLECTION)
+        copy_what_git_knows(parent / "source")
+        galaxy = [tool("ansible-galaxy"), "collection"]
+        build = [*galaxy, "build", "--output-path", folder, str(parent / "source")]
+        if suite.command("ansible-galaxy collection build", build):
+            return Count.one("ansible-galaxy collection build", ok=False)
+        archives = [str(archive) for archive in parent.glob("*.tar.gz")]
+        install = [*galaxy, "install", "--offline", "--no-deps", "--collections-path", folder, *archives]
+        if suite.command("ansible-galaxy collection install", install):
+            return Count.one("ansible-galaxy collection install", ok=False)
+        add_dependencies(parent / "ansible_collections")
+        docs = suite.command(
+            "antsibull-docs lint",
+            [tool("antsibull-docs"), "lint-collection-docs", "--plugin-docs", str(tree)],
+            environment={"ANSIBLE_COLLECTIONS_PATH": folder},
+        )
+        returncode = suite.command(
+            "ansible-test sanity",
+            [tool("ansible-test"), "sanity", "--junit", "--color", "no", *SANITY_OPTIONS],
+            cwd=tree,
+            environment={"HOME": str(make_sanity_home()), "LC_ALL": "C.UTF-8"},
+        )
+        count = read_junit(tree / "tests" / "output" / "junit", "ansible-test sanity", returncode)
+    return count + Count.one("antsibull-docs lint", ok=docs == 0)
 
 
 SANITY_OPTIONS = ("--python", f"{sys.version_info.major}.{sys.version_info.minor}")
@@ -290,7 +297,7 @@ def data(suite: Suite) -> Count:
 def roles(suite: Suite) -> Count:
     """Every other role on a real cluster that all of them share."""
     molecule = Molecule("roles")
-    count = run_scenarios(suite, molecule, ["host", "workload"])
+    count = run_scenarios(suite, molecule, ["host", "workload"], *chosen(suite))
     if not molecule.run(suite, "destroy", "default"):
         count += Count.one("molecule destroy", ok=False)
     return count
@@ -299,9 +306,13 @@ def roles(suite: Suite) -> Count:
 def journey(suite: Suite) -> Count:
     """A whole run of a service, a second run, and failing tests."""
     molecule = Molecule("journey")
-    if not suite.everything:
-        return run_scenarios(suite, molecule, ["httpbin"], "--", "--skip-tags=every_combination")
-    return run_scenarios(suite, molecule, ["httpbin", "notification"])
+    names = ["httpbin", "notification"] if suite.everything else ["httpbin"]
+    return run_scenarios(suite, molecule, names, *chosen(suite))
+
+
+def chosen(suite: Suite) -> tuple[str, ...]:
+    """What tells ansible-playbook which tasks to run: all, or those of C(make test)."""
+    return () if suite.everything else ("--", "--skip-tags=every_combination")
 
 
 def suites(suite: Suite) -> Count:

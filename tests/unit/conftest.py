@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -36,6 +37,15 @@ settings.register_profile(
 settings.register_profile("long", settings.get_profile("quick"), max_examples=500)
 # --hypothesis-profile beats it: the plugin reads that later
 settings.load_profile("quick")
+
+
+def pytest_configure() -> None:
+    """What is started in the background by a script begins with SIGINT ignored, and so does all that it starts.
+
+    A test that interrupts a program would wait for ever: a shell cannot even trap a signal that it began without.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
