@@ -17,10 +17,10 @@ from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.architecture import host_architecture
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import CommandError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.containerfile import expand, parse
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.proof import prove
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Image, Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.arguments import Arguments, read
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.calls import Call
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.context import read_patterns, stage, takes_back
@@ -43,31 +43,55 @@ GO_BUILD = "build"
 
 
 class Images:
-    """The images that the tests build and load: proved, archived once, and known by their ids."""
+    """The images that the tests build and load: proved, archived once, and known by their ids.
 
-    def __init__(self, podman: Podman, folder: Path, record: Record, journal: Journal) -> None:
+    :arg given: what stands for images of third parties: the name that the tests use, and the name in podman's store.
+    """
+
+    def __init__(
+        self,
+        podman: Podman,
+        folder: Path,
+        record: Record,
+        journal: Journal,
+        given: t.Mapping[str, str] | None = None,
+    ) -> None:
         self.podman, self.folder, self.record, self.journal = podman, folder, record, journal
+        self._given = {normal_name(name): image for name, image in (given or {}).items()}
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
 
-    def archive(self, reference: str, name: str = "") -> tuple[str, str]:
-        """Return the archive of an image in podman's store, and its id; the image is proved when it is new.
+    def archive(self, reference: str) -> tuple[str, str]:
+        """Return the archive of an image under the name that Kubernetes gives it, and its id; a new image is proved.
 
-        :arg name: the name in the archive; by default as Kubernetes completes the reference.
+        :arg reference: as the tests call it. What podman's store has under the names of others stays as it is.
         :raises CommandError: podman has no such image.
         """
-        image = self.podman.image(reference)
+        name = normal_name(reference)
+        image = self.podman.image(local_name(self.podman, self._given.get(name) or reference))
         if image is None:
             raise CommandError(f"There is no image {reference} in podman's store.", cause="image-unobtainable")
-        name = name or normal_name(reference)
         path = self.folder / f"{image.id}-{hashlib.sha256(name.encode()).hexdigest()[:8]}.tar"
         with self._lock:
             if not path.exists():
-                if name not in image.names:
-                    self.podman.tag(image.id, name)
-                self.podman.save([name], str(path))
+                self._save(image, name, str(path))
                 self.prove(str(path), name, image.id)
         return str(path), image.id
+
+    def _save(self, image: Image, name: str, path: str) -> None:
+        """Save an image under a name that it has for that time only."""
+        if name in image.names:
+            self.podman.save([name], path)
+            return
+        before = self.podman.image(name)
+        self.podman.tag(image.id, name)
+        try:
+            self.podman.save([name], path)
+        finally:
+            if before is None:
+                self.podman.untag(name)
+            else:
+                self.podman.tag(before.id, name)
 
     def prove(self, archive: str, reference: str, identity: str) -> ImageProof:
         """Find out whether what an image starts counts, and say so, once for each image."""
@@ -125,7 +149,7 @@ class ImageBuilds:
         if status == 0:
             for reference in arguments.options.get("-t", []) + arguments.options.get("--tag", []):
                 try:
-                    self.images.archive(local_name(self.images.podman, reference), normal_name(reference))
+                    self.images.archive(reference)
                 except CoverageError as error:
                     call.say(error.message)
         call.exit(status)
@@ -274,6 +298,22 @@ def normal_name(reference: str) -> str:
     else:
         name = f"docker.io/{reference}"
     return name if ":" in name.rpartition("/")[2] or "@" in name else f"{name}:latest"
+
+
+def check_given(podman: Podman, given: t.Mapping[str, str]) -> None:
+    """Refuse images of third parties that are not there, before the tests wait for them.
+
+    :arg given: the name that the tests use, and the name in podman's store.
+    :raises InputError: one is not in podman's store.
+    """
+    for name, image in given.items():
+        if podman.image(local_name(podman, image)) is None:
+            raise InputError(
+                f"There is no image {image} in podman's store, which the suite is to get as {name}.",
+                remedy="Pull, load or build it, or name another one.",
+                setting="e2e_suite#images",
+                cause="image-unobtainable",
+            )
 
 
 def local_name(podman: Podman, reference: str) -> str:
