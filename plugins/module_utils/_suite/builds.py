@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import os
 import shutil
 import threading
 import typing as t
@@ -169,7 +168,8 @@ class ImageBuilds:
         else:
             text = path.read_text(encoding="utf-8", errors="surrogateescape")
         # where another stage of the same file is meant, that one counts too: all stages are instrumented
-        changed = instrumented(text, lambda base: self._inherited(base, text, arguments))
+        values = _build_arguments(arguments, call.environment)
+        changed = instrumented(text, lambda base: self._inherited(base, text, values), values)
         fresh = self.scratch / f"Containerfile-{next(self._numbers)}"
         fresh.write_text(changed, encoding="utf-8", errors="surrogateescape")
         staged = self._staged(call, Path(call.cwd, context), path) if call.program == "docker" else None
@@ -191,12 +191,10 @@ class ImageBuilds:
         stage(folder, target, patterns)
         return target
 
-    def _inherited(self, base: str, text: str, arguments: Arguments) -> str:
+    def _inherited(self, base: str, text: str, given: t.Mapping[str, str]) -> str:
         """Return the GOFLAGS that a base image in podman's store sets."""
         values = {name: value or "" for item in parse(text).arguments for name, value in item.variables().items()}
-        for item in arguments.options.get("--build-arg", []):
-            name, equals, value = item.partition("=")
-            values[name] = value if equals else os.environ.get(name, "")
+        values.update(given)
         try:
             answer = self.images.podman.run(
                 *["image", "inspect", "--format", "{{json .Config.Env}}", expand(base, values)],
@@ -228,6 +226,16 @@ class GoBuilds:
 
 def _global(words: t.Sequence[str]) -> bool:
     return not words or (len(words) == 2 and words[0] == "-C") or (len(words) == 1 and words[0].startswith("-C="))
+
+
+def _build_arguments(arguments: Arguments, environment: t.Mapping[str, str]) -> dict[str, str]:
+    """Return what C(--build-arg) gives; a name alone is a variable of the caller."""
+    found = {}
+    for item in arguments.options.get("--build-arg", []):
+        name, equals, value = item.partition("=")
+        if equals or name in environment:
+            found[name] = value if equals else environment[name]
+    return found
 
 
 def _as_podman(argv: t.Sequence[str]) -> list[str]:

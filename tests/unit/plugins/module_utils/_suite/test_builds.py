@@ -100,6 +100,21 @@ def test_a_build_is_instrumented_and_the_rest_is_as_given(bench: Bench, program:
     assert bench.text("containerfile") == f'FROM toolset:1\nENV GOFLAGS="-mod=mod {FLAGS}"\nRUN go build -o /app .\n'
 
 
+@pytest.mark.parametrize(("argument", "environment"), [("GOFLAGS=-cover", ""), ("GOFLAGS", "-cover")])
+def test_a_build_whose_own_switch_is_on_is_built_as_it_is(bench: Bench, argument: str, environment: str) -> None:
+    text = "FROM golang\nARG GOFLAGS\nRUN [ $GOFLAGS = -cover ] && go build\n"
+    (bench.folder / "Dockerfile").write_text(text)
+    done = subprocess.run(
+        [bench.programs / "podman", "build", "--build-arg", argument, "."],
+        check=False,
+        cwd=bench.folder,
+        # the caller's own, as a Makefile exports it
+        env={**os.environ, "GOFLAGS": environment},
+    )
+    assert done.returncode == 0
+    assert bench.text("containerfile") == text
+
+
 @pytest.mark.parametrize("named", [["-f", "other.Dockerfile"], ["--file=other.Dockerfile"], ["-fother.Dockerfile"]])
 def test_a_named_containerfile_is_the_one_that_counts(bench: Bench, named: list[str]) -> None:
     bench.run("podman", "build", *named, ".")
