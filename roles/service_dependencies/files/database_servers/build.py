@@ -42,7 +42,7 @@ class Server:
 
     :ivar packages: Debian packages. :ivar versioned: pattern of the package whose version is the server's.
     :ivar user: the account that runs it. :ivar folders: made for that account.
-    :ivar entrypoint: file of this recipe. :ivar command: what runs by default, in the first folder.
+    :ivar entrypoint: file of this recipe. :ivar command: what runs by default. :ivar directory: where.
     """
 
     packages: tuple[str, ...]
@@ -51,6 +51,7 @@ class Server:
     folders: tuple[str, ...]
     entrypoint: str
     command: tuple[str, ...]
+    directory: str
 
 
 SERVERS = {
@@ -61,6 +62,7 @@ SERVERS = {
         folders=("/var/lib/postgresql/data", "/run/postgresql"),
         entrypoint="postgresql-entrypoint",
         command=("postgres",),
+        directory="/",
     ),
     "redis": Server(
         packages=("redis-server", "redis-tools"),
@@ -69,6 +71,7 @@ SERVERS = {
         folders=("/data",),
         entrypoint="redis-entrypoint",
         command=("redis-server",),
+        directory="/data",
     ),
 }
 
@@ -202,7 +205,7 @@ def build(work: Path, image: str, recipe_hash: str) -> None:
         print(f"import {name} {version}", flush=True)
         changes = [
             f"ENTRYPOINT {_json([f'/usr/local/bin/{server.entrypoint}'])}",
-            f"WORKDIR {server.folders[0]}",
+            f"WORKDIR {server.directory}",
             f"CMD {_json(server.command)}",
             f"USER {uid}:{gid}",
             f"ENV PATH={SHELL_PATH}",
