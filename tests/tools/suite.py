@@ -170,7 +170,9 @@ def sanity(suite: Suite) -> Count:
         docs = suite.command(
             "antsibull-docs lint",
             [tool("antsibull-docs"), "lint-collection-docs", "--plugin-docs", str(tree)],
-            environment=only,
+            # of a dependency in the virtual environment it copies what git lists there, which is nothing; so git must not
+            # find the checkout around it (findings/antsibull-docs-lint-loses-ignored-dependencies.sh)
+            environment={**only, "GIT_CEILING_DIRECTORIES": str(Path(sys.prefix).resolve().parent)},
         )
         returncode = suite.command(
             "ansible-test sanity",
