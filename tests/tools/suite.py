@@ -170,7 +170,7 @@ def sanity(suite: Suite) -> Count:
         docs = suite.command(
             "antsibull-docs lint",
             [tool("antsibull-docs"), "lint-collection-docs", "--plugin-docs", str(tree)],
-            # of a dependency in the virtual environment it copies what git lists there, which is nothing; so git must not
+            # it copies of a dependency what git lists; in the virtual environment that is nothing, unless git does not
             # find the checkout around it (findings/antsibull-docs-lint-loses-ignored-dependencies.sh)
             environment={**only, "GIT_CEILING_DIRECTORIES": str(Path(sys.prefix).resolve().parent)},
         )
