@@ -219,7 +219,9 @@ class Screen(DefaultCallback):
         running = min(self._running.values(), key=lambda entry: entry.started, default=None)
         if running is None or stage is None:
             return
-        if not self._verbose and now - running.started >= HEADER_AFTER:
+        # a play between two stages has mostly nothing to show, however busy the host: its header waits for a line
+        again = stage.ever_shown and not stage.role
+        if not self._verbose and now - running.started >= (LONG if again else HEADER_AFTER):
             self._show_header()
         terminal = self._is_terminal()
         patience = TERMINAL_SIGN_AFTER if terminal else LONG

@@ -182,6 +182,12 @@ def test_each_role_is_a_stage_with_header_and_closing_line(stages: tuple[Run, di
     ]
 
 
+def test_a_play_has_no_header_between_two_stages_without_a_line_below_it(tmp_path: Path) -> None:
+    run = play("between.yml", tmp_path)
+    assert run.returncode == 0, run.output
+    assert [line for line in run.lines if line.startswith("== ")] == ["== First stage: First", "== E2E second: Second"]
+
+
 def test_only_what_matters_is_shown(stages: tuple[Run, dict[str, t.Any], Path]) -> None:
     output = stages[0].output
     assert "Do nothing" not in output
