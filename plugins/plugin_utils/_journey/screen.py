@@ -220,8 +220,7 @@ class Screen(DefaultCallback):
         if running is None or stage is None:
             return
         # a play between two stages has mostly nothing to show, however busy the host: its header waits for a line
-        again = stage.ever_shown and not stage.role
-        if not self._verbose and now - running.started >= (LONG if again else HEADER_AFTER):
+        if not self._verbose and now - running.started >= (HEADER_AFTER if stage.role else LONG):
             self._show_header()
         terminal = self._is_terminal()
         patience = TERMINAL_SIGN_AFTER if terminal else LONG
