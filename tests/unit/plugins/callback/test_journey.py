@@ -185,7 +185,10 @@ def test_each_role_is_a_stage_with_header_and_closing_line(stages: tuple[Run, di
 def test_a_play_has_no_header_between_two_stages_without_a_line_below_it(tmp_path: Path) -> None:
     run = play("between.yml", tmp_path)
     assert run.returncode == 0, run.output
-    assert [line for line in run.lines if line.startswith("== ")] == ["== First stage: First", "== E2E second: Second"]
+    headers = [number for number, line in enumerate(run.lines) if line.startswith("== ")]
+    assert len(headers) >= 2
+    # on a very busy machine even that moment is worth one
+    assert [run.lines[number] for number in headers if not run.lines[number + 1].startswith("  ")] == []
 
 
 def test_only_what_matters_is_shown(stages: tuple[Run, dict[str, t.Any], Path]) -> None:
