@@ -61,6 +61,8 @@ class Dependency:
     :ivar targets, declared: the ports that the Service sends to, and those that the pods behind it declare.
     :ivar policies: NetworkPolicies that select the pod that asked, or the pods behind the Service.
     :ivar near: names of Services that come near to a name that does not exist.
+    :ivar member_of: the Service whose member a name without a Service of its own would be (C(db-0.db)).
+    :ivar named: the word of the configuration from which the host is taken, where the client did not say it.
     :ivar behind: what the rules found in C(workloads); the engine sets it, and it is not written to a file.
     """
 
@@ -77,6 +79,8 @@ class Dependency:
     ready_since: str = ""
     workloads: list[Observation] = field(default_factory=list)
     near: list[str] = field(default_factory=list)
+    member_of: t.Optional[Object] = None
+    named: str = ""
     targets: list[int] = field(default_factory=list)
     declared: list[int] = field(default_factory=list)
     policies: list[str] = field(default_factory=list)

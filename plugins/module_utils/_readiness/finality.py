@@ -194,7 +194,10 @@ CURES: dict[str, Answer] = {
     ),
     "crash": _unknown_end,
     **dict.fromkeys(
-        (*("config-map-missing", "secret-missing", "claim-missing", "service-account-missing"),),
+        (
+            *("config-map-missing", "secret-missing", "claim-missing", "service-account-missing"),
+            "service-without-endpoints",
+        ),
         _is_made,
     ),
     "claim-pending": _provided,

@@ -136,7 +136,8 @@ class _Wait:
             return since >= SETTLING
         if seen.waited < SETTLING or since < max(FULL_LOOK, seen.waited / 10):
             return False
-        return any(pod not in seen.ready_pods for pod in seen.current_pods)
+        silent = bool(seen.url) and seen.rolled_out and not seen.url_ready
+        return silent or any(pod not in seen.ready_pods for pod in seen.current_pods)
 
     def stands(self, verdict: Diagnosis) -> bool:
         """Whether a verdict needs no second look, or was found before too, long enough ago."""

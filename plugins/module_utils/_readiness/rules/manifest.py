@@ -205,6 +205,17 @@ def of_path(pod: Object, container: str, path: str) -> str:
     return f"{path} is in volume {mount.get('name')} ({what}), mounted at {mount['mountPath']}"
 
 
+def in_memory(pod: Object, container: str) -> str:
+    """The volumes of a container that count against its limit of memory; empty where it has none."""
+    volumes = {
+        item["name"]: item["emptyDir"]
+        for item in pod["spec"].get("volumes") or []
+        if (item.get("emptyDir") or {}).get("medium") == "Memory"
+    }
+    mounts = [item for item in specification(pod, container).get("volumeMounts") or [] if item["name"] in volumes]
+    return " and ".join(f"{item['mountPath']} (volume {item['name']})" for item in mounts)
+
+
 def covered(pod: Object, container: str, command: str) -> str:
     """The mount that hides the folder of a command of the image; empty where none does."""
     if not command.startswith("/"):

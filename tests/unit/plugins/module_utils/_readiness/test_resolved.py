@@ -1,0 +1,262 @@
+# Copyright (c) 2026, the kubernaut.coverage authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a log or the kubelet names is resolved against the manifest: variables, volumes, ports, members, redirects."""
+
+from __future__ import annotations
+
+import copy
+import json
+import typing as t
+
+import pytest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.kinds import kind_of
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.needed import Needed
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import Observation
+from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.reader import Reader
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import engine
+
+Object = dict[str, t.Any]
+NOW = "2026-01-01T00:01:00Z"
+START = "2026-01-01T00:00:00Z"
+
+
+def pod(name: str, *, ready: bool = False, spec: t.Optional[Object] = None, **container: t.Any) -> Object:
+    own = {"name": "c", "ports": [{"name": "web", "containerPort": 8080}], **container}
+    status = "True" if ready else "False"
+    return {
+        "metadata": {"name": name, "uid": name, "labels": {"app": "orders"}, "creationTimestamp": START},
+        "spec": {"nodeName": "worker", "containers": [own], **(spec or {})},
+        "status": {
+            "phase": "Running",
+            "conditions": [{"type": "Ready", "status": status}, {"type": "PodScheduled", "status": "True"}],
+            "containerStatuses": [
+                {"name": "c", "ready": ready, "restartCount": 0, "state": {"running": {"startedAt": START}}}
+            ],
+        },
+    }
+
+
+def ended(one: Object, code: int = 1, reason: str = "Error") -> Object:
+    one["status"]["containerStatuses"][0].update(
+        restartCount=2,
+        state={"waiting": {"reason": "CrashLoopBackOff"}},
+        lastState={"terminated": {"exitCode": code, "reason": reason, "startedAt": START, "finishedAt": START}},
+    )
+    return one
+
+
+def of(*pods: Object, kind: str = "ReplicaSet", spec: t.Optional[Object] = None, **more: t.Any) -> Observation:
+    ready = sum(item["status"]["conditions"][0]["status"] == "True" for item in pods)
+    workload = {
+        "metadata": {"name": "orders", "generation": 1},
+        "spec": {"replicas": len(pods), **(spec or {})},
+        "status": {
+            **{"replicas": len(pods), "availableReplicas": ready, "readyReplicas": ready, "updatedReplicas": len(pods)},
+            "observedGeneration": 1,
+        },
+    }
+    return Observation(
+        kind, "shop", "orders", workload=workload, pods=list(pods), full=True, now=NOW, waited=60, **more
+    )
+
+
+def service(name: str = "orders", **spec: t.Any) -> Object:
+    metadata = {"name": name, "namespace": "shop"}
+    return {"metadata": metadata, "spec": {"selector": {"app": "orders"}, "ports": [{"port": 80}], **spec}}
+
+
+# settings
+
+LINKED = (
+    "load settings: envconfig.Process: assigning ORDERS_PORT to Port: converting 'tcp://10.96.0.9:8080' to type int."
+    ' details: strconv.ParseInt: parsing "tcp://10.96.0.9:8080": invalid syntax'
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "part", "value"),
+    [
+        # words that fit many texts come before the one that names something
+        (LINKED, "malformed", "given", "tcp://10.96.0.9:8080"),
+        ('config is invalid: strconv.Atoi: parsing "http": invalid syntax', "malformed", "value", "http"),
+        ("config file: open /etc/orders/a.yml: no such file or directory", "file-missing", "path", "/etc/orders/a.yml"),
+        ("missing an environment variable: DATABASE_URL is not set", "variable-missing", "after", "DATABASE_URL"),
+    ],
+)
+def test_what_a_text_names_is_read_wherever_it_is(text: str, kind: str, part: str, value: str) -> None:
+    found = kind_of(text)
+    assert found is not None and found.name == kind
+    assert found.named.get(part) == value
+
+
+def test_a_variable_of_a_service_that_a_reader_of_settings_takes_is_explained() -> None:
+    line = json.dumps({"level": "ERROR", "msg": "unable to initialize application", "err": LINKED})
+    one = ended(pod("a"))
+    seen = of(one, services=[service(clusterIP="10.96.0.9", ports=[{"port": 8080}])], logs={"a/c": line})
+    verdict = engine.terminal_verdict(seen)
+    assert verdict is not None and verdict.cause == "config-error"
+    assert "ORDERS_PORT" in verdict.sentence
+    assert "Service orders" in verdict.sentence
+    assert "enableServiceLinks: false" in verdict.remedy
+
+
+# memory
+
+
+@pytest.mark.parametrize(
+    ("medium", "more"), [("Memory", ("/cache", "emptyDir", "medium Memory")), ("", ())], ids=["memory", "disk"]
+)
+def test_what_counts_against_a_limit_of_memory_is_named(medium: str, more: tuple[str, ...]) -> None:
+    volume = {"name": "t", "emptyDir": {"medium": medium} if medium else {}}
+    one = pod("a", spec={"volumes": [volume]}, resources={"limits": {"memory": "32Mi"}})
+    one["spec"]["containers"][0].update(resources={"limits": {"memory": "32Mi"}})
+    one["spec"]["containers"][0]["volumeMounts"] = [{"name": "t", "mountPath": "/cache"}]
+    verdict = engine.terminal_verdict(of(ended(one, 137, "OOMKilled")))
+    assert verdict is not None and verdict.cause == "out-of-memory"
+    assert "32Mi" in verdict.sentence
+    assert [word for word in more if word not in verdict.sentence] == []
+    assert ("emptyDir" in verdict.sentence) == bool(medium)
+
+
+# the way from an address
+
+
+def by_name(target: str, node_port: int = 30990) -> Observation:
+    ports = [{"port": 8080, "targetPort": target, "nodePort": node_port}]
+    slices = [{"metadata": {"labels": {"kubernetes.io/service-name": "orders"}}, "ports": [], "endpoints": []}]
+    seen = of(pod("a", ready=True), services=[service(ports=ports)], endpoint_slices=slices)
+    seen.url, seen.url_answer, seen.url_ports = "http://127.0.0.1:39990/healthz", "refused", {"39990": [30990]}
+    return seen
+
+
+def test_a_target_port_by_a_name_that_no_container_has_is_final() -> None:
+    verdict = engine.terminal_verdict(by_name("http"))
+    assert verdict is not None and verdict.cause == "service-without-endpoints"
+    assert "port name http" in verdict.sentence
+    assert "web (8080)" in verdict.sentence
+    assert "targetPort" in verdict.remedy
+
+
+def test_a_name_that_is_there_or_is_not_on_the_way_ends_nothing() -> None:
+    assert engine.terminal_verdict(by_name("web")) is None
+    # the address leads to another port of the node: another Service may serve it
+    assert engine.terminal_verdict(by_name("http", node_port=30991)) is None
+    # another port of the same Service leads on
+    seen = by_name("http")
+    seen.services[0]["spec"]["ports"].append({"port": 80, "targetPort": 8080, "nodePort": 30990})
+    assert engine.terminal_verdict(seen) is None
+
+
+# probes
+
+
+def asked(message: str, *, status: int = 308, **handler: t.Any) -> Observation:
+    probe = {"httpGet": {"path": "/healthz", "port": 8080, **handler}, "periodSeconds": 2}
+    event = {
+        "type": "Warning",
+        "reason": "Unhealthy",
+        "message": f"Readiness probe failed: {message}",
+        "involvedObject": {"kind": "Pod", "name": "a", "uid": "a", "fieldPath": "spec.containers{c}"},
+        "firstTimestamp": START,
+        "lastTimestamp": NOW,
+        "count": 20,
+    }
+    answers = [{"pod": "a", "container": "c", "port": 8080, "path": "/healthz", "status": status, "seconds": 0.0}]
+    return of(pod("a", readinessProbe=probe), events=[event], answers=answers)
+
+
+REFUSED = 'Get "https://10.244.1.13/healthz": dial tcp 10.244.1.13:443: connect: connection refused'
+
+
+def test_a_probe_that_was_redirected_to_https_is_not_called_slow() -> None:
+    verdict = engine.timeout_verdict(asked(REFUSED), 20)
+    assert verdict.cause == "probe-scheme"
+    assert "redirect" in verdict.sentence
+    assert "308" in verdict.sentence
+    assert "https://10.244.1.13/healthz" in verdict.sentence
+    assert "spec.containers[0].readinessProbe" in verdict.remedy
+
+
+def test_a_probe_that_was_redirected_elsewhere_or_in_a_circle_is_a_matter_of_its_path() -> None:
+    for message in (
+        'Get "http://10.244.1.13:8080/login": dial tcp 10.244.1.13:8080: connect: connection refused',
+        'Get "/healthz/": stopped after 10 redirects',
+    ):
+        verdict = engine.timeout_verdict(asked(message, status=302), 20)
+        assert verdict.cause == "probe-path"
+        assert "redirect" in verdict.sentence
+
+
+def test_an_answer_that_is_a_redirect_is_not_a_good_one_yet() -> None:
+    message = 'Get "http://10.244.1.13:8080/healthz": dial tcp 10.244.1.13:8080: connect: connection refused'
+    assert engine.timeout_verdict(asked(message, status=200), 20).cause == "slow-start"
+    assert "redirect" not in engine.timeout_verdict(asked(message, status=200), 20).sentence
+    # the probe itself asks so
+    https = asked(REFUSED.replace("10.244.1.13/", "10.244.1.13:8080/"), status=0, scheme="HTTPS")
+    assert "redirect" not in engine.timeout_verdict(https, 20).sentence
+
+
+# members of a headless Service, and what a client does not say
+
+NO_HOST = "resolve member {0}: lookup {0} on 10.96.0.10:53: no such host"
+
+
+class Cluster:
+    """Lists what a test has, whatever the path."""
+
+    def __init__(self, services: list[Object]) -> None:
+        self.services = services
+
+    def list(self, path: str, **_query: t.Any) -> list[Object]:
+        return self.services if path.endswith("/services") else []
+
+
+def needs(seen: Observation) -> Observation:
+    reader = Reader(t.cast(t.Any, Cluster(seen.services)), seen)
+    Needed(reader, {}, (), lambda target: Observation(target.kind, target.namespace, target.name)).find()
+    return seen
+
+
+def members(*, spec: t.Optional[Object] = None, **of_service: t.Any) -> Observation:
+    log = NO_HOST.format("orders-1.orders.shop.svc.cluster.local")
+    pods = [pod(f"orders-{number}", spec={"subdomain": "orders"}) for number in range(2)]
+    return needs(
+        of(*pods, kind="StatefulSet", spec=spec or {}, services=[service(**of_service)], logs={"orders-0/c": log})
+    )
+
+
+def test_a_member_without_a_name_before_it_is_ready_is_explained() -> None:
+    verdict = engine.timeout_verdict(members(clusterIP="None"), 20)
+    assert verdict.cause == "dependency-name"
+    assert "orders-1.orders.shop.svc.cluster.local" in verdict.sentence
+    assert "pod orders-1 is not ready" in verdict.sentence
+    assert "publishNotReadyAddresses" in verdict.sentence
+    assert verdict.remedy == "Set publishNotReadyAddresses: true in Service orders."
+
+
+def test_other_reasons_of_a_member_without_a_name() -> None:
+    not_headless = engine.timeout_verdict(members(clusterIP="10.96.0.9"), 20)
+    assert "is not headless" in not_headless.sentence
+    assert "clusterIP: None" in not_headless.remedy
+
+    seen = members(clusterIP="None", publishNotReadyAddresses=True)
+    for one in seen.pods:
+        one["spec"]["subdomain"] = "members"
+    other = engine.timeout_verdict(seen, 20)
+    assert "subdomain members" in other.sentence
+    assert "serviceName" in other.remedy
+
+    alone = members(clusterIP="None", publishNotReadyAddresses=True)
+    alone.pods = alone.pods[:1]
+    assert "no pod orders-1" in engine.timeout_verdict(alone, 20).sentence
+    assert "podManagementPolicy" in engine.timeout_verdict(alone, 20).remedy
+
+
+def test_what_was_asked_is_named_with_its_port_where_only_the_manifest_says_it() -> None:
+    one = ended(pod("a", args=["-bus=nats://user:x@nats:4222"]))
+    nats = service("nats", selector={"app": "nats"}, ports=[{"port": 4222}])
+    seen = needs(of(one, services=[nats], logs={"a/c": "connect: nats: no servers available for connection"}))
+    verdict = engine.terminal_verdict(copy.deepcopy(seen))
+    assert verdict is not None and verdict.cause == "dependency-down"
+    assert "Service shop/nats (nats:4222 in its configuration)" in verdict.sentence
