@@ -104,7 +104,7 @@ class Observation:
     :ivar url: the address to be reached, empty where none. :ivar url_answer: what it said last ("200", or an error).
     :ivar url_ports: by port of this host, the ports of the nodes that it leads to; only after a full look.
     :ivar url_ready: whether that was a 2xx status.
-    :ivar waited: seconds since the wait began.
+    :ivar waited: seconds since the wait began. :ivar timeout: seconds that it may last; 0 where that is not known.
 
     Only a full look has these:
 
@@ -148,6 +148,7 @@ class Observation:
     url_ports: dict[str, list[int]] = field(default_factory=dict)
     now: str = ""
     waited: float = 0.0
+    timeout: float = 0.0
     full: bool = False
     services: list[Object] = field(default_factory=list)
     endpoint_slices: list[Object] = field(default_factory=list)

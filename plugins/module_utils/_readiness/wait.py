@@ -60,7 +60,8 @@ FULL_LOOK = 1.0  # seconds between two full looks at what is not ready; a tenth 
 STEADY = 2.0  # seconds that a program without a readiness probe has to run before it counts as ready
 GIVES_UP = 20.0  # seconds in which a program that may not read what it watches gives up, or turns out to do without
 BUSY = 20.0  # seconds for which the API server may be too busy, or away, to answer
-WATCHES = re.compile(r"failed to (?:list|watch)|Failed to watch|reflector", re.IGNORECASE)
+WATCHES = re.compile(r"failed to (?:list|watch)|Failed to watch|reflector|if kind is a CRD", re.IGNORECASE)
+UNWATCHED = ("rbac", "kind-missing")
 STANDBY = re.compile(
     r"not (?:the )?leader|leader failed|attempting to acquire leader lease|stand-?by|follower", re.IGNORECASE
 )
@@ -79,8 +80,8 @@ class NotReady(CoverageError):
 class _Wait:
     """What has to be remembered from one look to the next."""
 
-    def __init__(self, cluster: Cluster, podman: Podman, target: Target) -> None:
-        self.cluster, self.podman, self.target = cluster, podman, target
+    def __init__(self, cluster: Cluster, podman: Podman, target: Target, timeout: float) -> None:
+        self.cluster, self.podman, self.target, self.timeout = cluster, podman, target, timeout
         self.started = self.last_full = time.monotonic()
         self.answers: list[Object] = []
         self.process_runs: t.Any = None
@@ -100,7 +101,7 @@ class _Wait:
             if not error.may_pass or time.monotonic() - self.busy_since > BUSY:
                 raise
             return None
-        self.busy_since = None
+        self.busy_since, seen.timeout = None, self.timeout
         if logs:
             self.last_full = time.monotonic()
             # a program that is killed again and again answers only in between
@@ -152,7 +153,7 @@ def wait_until_ready(cluster: Cluster, podman: Podman, target: Target, timeout: 
 
     :raises NotReady: a cause that waiting cannot cure, at once; or the likeliest one when the time is over.
     """
-    wait, said = _Wait(cluster, podman, target), ""
+    wait, said = _Wait(cluster, podman, target, timeout), ""
     for _waited in poll(POLL):
         seen = wait.look()
         if seen is None:
@@ -193,9 +194,12 @@ def is_ready(seen: Observation) -> bool:
 
 
 def is_forbidden(seen: Observation) -> bool:
-    """Whether a program says that it may not list or watch something, as client-go's reflectors say it."""
+    """Whether a program says that it may not list or watch something, or that there is no such kind.
+
+    The words are those of client-go's reflectors, and of controller-runtime's sources.
+    """
     return any(
-        WATCHES.search(said.text) and (kind := kind_of(said.text)) is not None and kind.name == "rbac"
+        WATCHES.search(said.text) and (kind := kind_of(said.text)) is not None and kind.name in UNWATCHED
         for key, log in seen.logs.items()
         if not key.endswith("/previous")
         for said in entries(log.splitlines())

@@ -315,7 +315,7 @@ def crash_verdict(seen: Observation, pod: Object, status: Object, ended: Object)
             sentence=f"The node{_architecture(seen, pod)} cannot run what container {container} of pod {name} starts:"
             f" it is built for another architecture, or is not a program ({quoted(_foreign(message, lines))}).",
             remedy="Build for the node's architecture (look for a GOARCH fixed in the Containerfile); a script needs a"
-            " first line that names its shell.",
+            " first line (#!) that names its shell.",
             setting="source",
         ), True
     by_runtime = next((line for line in lines[-2:] if OF_RUNTIME.match(line)), "")

@@ -14,7 +14,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.kinds 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.needed import Needed
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.observation import Observation
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.reader import Reader
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import engine
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness import engine, wait
 
 Object = dict[str, t.Any]
 NOW = "2026-01-01T00:01:00Z"
@@ -260,3 +260,119 @@ def test_what_was_asked_is_named_with_its_port_where_only_the_manifest_says_it()
     verdict = engine.terminal_verdict(copy.deepcopy(seen))
     assert verdict is not None and verdict.cause == "dependency-down"
     assert "Service shop/nats (nats:4222 in its configuration)" in verdict.sentence
+
+
+# which file, which variable
+
+
+def reads(error: str, *, args: t.Sequence[str] = (), **more: t.Any) -> Observation:
+    volumes = [{"name": "v", "configMap": {"name": "orders-config"}}]
+    one = pod("a", spec={"volumes": volumes}, args=list(args), volumeMounts=[{"name": "v", "mountPath": "/etc/orders"}])
+    keys = {"orders-config": ["config.yaml"], "orders-env": ["DATABASE_URL"]}
+    one["spec"]["containers"][0].update(more)
+    return of(ended(one), keys=keys, logs={"a/c": f'{{"level":"fatal","message":"initialize","error":"{error}"}}'})
+
+
+YAML = "yaml: unmarshal errors:\\n  line 2: cannot unmarshal !!str `http` into int"
+
+
+@pytest.mark.parametrize("args", [["-config=/etc/orders/config.yaml"], ["--config", "/etc/orders/config.yaml"], []])
+def test_the_file_that_cannot_be_read_is_named_with_its_config_map(args: list[str]) -> None:
+    verdict = engine.terminal_verdict(reads(YAML, args=args))
+    assert verdict is not None and verdict.cause == "config-error"
+    assert "/etc/orders/config.yaml" in verdict.sentence
+    assert verdict.remedy == "Correct config.yaml in ConfigMap orders-config."
+
+
+def test_no_file_is_named_where_several_could_be_meant() -> None:
+    seen = reads(YAML)
+    seen.keys["orders-config"].append("routes.yaml")
+    verdict = engine.terminal_verdict(seen)
+    assert verdict is not None
+    assert "ConfigMap orders-config" not in verdict.sentence
+    assert "the ConfigMap, the variables or the arguments" in verdict.remedy
+
+
+def test_a_variable_with_the_prefix_of_its_source_is_explained() -> None:
+    source = {"prefix": "APP_", "configMapRef": {"name": "orders-env"}}
+    verdict = engine.terminal_verdict(reads("required key DATABASE_URL missing value", envFrom=[source]))
+    assert verdict is not None and verdict.cause == "config-error"
+    assert "APP_DATABASE_URL" in verdict.sentence
+    assert "prefix APP_" in verdict.sentence
+    assert "prefix" in verdict.remedy
+
+
+# time
+
+
+def still(ready_since: str, minimum: int, timeout: float) -> Observation:
+    one = pod("a", ready=True)
+    one["status"]["conditions"][0]["lastTransitionTime"] = ready_since
+    seen = of(one, spec={"minReadySeconds": minimum})
+    assert seen.workload is not None
+    seen.workload["status"]["availableReplicas"] = 0
+    seen.waited, seen.timeout = 10, timeout
+    return seen
+
+
+def test_what_cannot_be_available_before_the_wait_is_over_ends_it() -> None:
+    # at 00:01:00, after 10 s of a wait
+    verdict = engine.terminal_verdict(still("2026-01-01T00:00:55Z", 600, 120))
+    assert verdict is not None and verdict.cause == "min-ready-seconds"
+    assert engine.terminal_verdict(still("2026-01-01T00:00:55Z", 600, 660)) is None
+    assert engine.terminal_verdict(still("2026-01-01T00:00:55Z", 60, 120)) is None
+    # it was ready long before the wait began
+    assert engine.terminal_verdict(still("2025-12-31T23:52:00Z", 600, 120)) is None
+    # how long the wait may be is not known
+    assert engine.terminal_verdict(still("2026-01-01T00:00:55Z", 600, 0)) is None
+
+
+CALL = 'Internal error occurred: failed calling webhook "inject.example.com": failed to call webhook: {0}'
+POST = 'Post "https://injector.shop.svc:443/mutate?timeout=3s": {0}'
+
+
+@pytest.mark.parametrize(
+    ("why", "final"),
+    [
+        (POST.format("dial tcp 10.96.220.104:443: connect: connection refused"), False),
+        (POST.format("context deadline exceeded"), False),
+        (POST.format("EOF"), False),
+        ('service "injector" not found', True),
+        (POST.format("no endpoints available for service injector"), True),
+        (POST.format("tls: failed to verify certificate: x509: certificate signed by unknown authority"), True),
+    ],
+)
+def test_a_webhook_that_may_only_be_starting_is_waited_for(why: str, final: bool) -> None:
+    replicas = of()
+    assert replicas.workload is not None
+    replicas.workload["spec"]["replicas"] = 1
+    replicas.workload["metadata"]["creationTimestamp"] = "2026-01-01T00:00:50Z"
+    failed = {"type": "ReplicaFailure", "status": "True", "message": CALL.format(why)}
+    replicas.workload["status"]["conditions"] = [failed]
+    assert (engine.terminal_verdict(replicas) is not None) == final
+    assert engine.timeout_verdict(replicas, 20).cause == "admission-webhook-unreachable"
+    replicas.now = "2026-01-01T00:02:00Z"
+    assert engine.terminal_verdict(replicas) is not None
+
+
+KIND = (
+    '{"level":"error","logger":"controller-runtime.source.Kind","msg":"if kind is a CRD, it should be installed before'
+    ' calling Start","kind":"Widget.example.com","error":"no matches for kind \\"Widget\\" in version'
+    ' \\"example.com/v1\\""}'
+)
+
+
+def test_a_ready_program_whose_kind_is_missing_is_seen() -> None:
+    assert wait.is_forbidden(of(pod("a", ready=True), logs={"a/c": KIND}))
+    # of something else than a watch
+    assert not wait.is_forbidden(of(pod("a", ready=True), logs={"a/c": 'no matches for kind "Widget"'}))
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [("exec /app/entrypoint: exec format error", "#!"), ("runtime: bad taggedPointerPack: 0x1", "")],
+)
+def test_a_file_that_no_kernel_runs_may_be_a_script_without_its_first_line(line: str, names: str) -> None:
+    verdict = engine.terminal_verdict(of(ended(pod("a")), logs={"a/c": line}))
+    assert verdict is not None and verdict.cause == "wrong-architecture"
+    assert names in verdict.remedy
