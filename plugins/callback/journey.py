@@ -119,6 +119,7 @@ class CallbackModule(Screen):
         title, *lines = table(findings, width, title=preflight["title"])
         if len(findings) < len(data["findings"]):
             title = (f"{preflight['title']}: {data['summary']}", "")
+        self._show_header()
         for line, state in [title, *lines]:
             self._say(f"  {plain(line)}", STATE_COLORS.get(state))
 
@@ -129,6 +130,7 @@ class CallbackModule(Screen):
     ) -> str:
         """Show why a task failed; return the cause as one sentence."""
         data = result.result
+        self._show_header()
         self._handle_warnings(data)
         self._show_findings(data)
         stderr = bool(self.get_option("display_failed_stderr"))
@@ -289,6 +291,7 @@ class CallbackModule(Screen):
         else:
             shown = self._dump_results(data, serialize=False)
             lines = [line for key, value in shown.items() if key != "item" for line in named_lines(str(key), value)]
+        self._show_header()
         for line in lines:
             self._say(f"  {self._prefix(result)}{line}".rstrip())
 

@@ -144,10 +144,9 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.options i
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.conditions import (
     DependencyError,
     Patience,
-    Until,
-    check_until,
     wait_until,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.until import Until, check_until
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.access import access_of
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import Cluster
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman

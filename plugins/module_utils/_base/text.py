@@ -53,3 +53,8 @@ def short(text: str, most: int = SHORT) -> str:
 def last_lines(text: str, most: int) -> list[str]:
     """Return the last lines of a text that are not blank, in their order."""
     return [line for line in text.splitlines() if line.strip()][-most:] if most else []
+
+
+def short_id(container: str) -> str:
+    """Return as much of a container's id as podman and crictl show."""
+    return container[:12]

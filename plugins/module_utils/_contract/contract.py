@@ -31,9 +31,9 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._contract.value
     threshold_problems,
     url_problem,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.conditions import Until, check_until
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.options import check_options
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.order import check_order
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.until import Until, check_until
 from ansible_collections.kubernaut.coverage.plugins.module_utils._host.port_mappings import mapping_problems
 from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.fetch import Url, check_url, is_url
 

@@ -18,6 +18,11 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors im
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.waiting import poll
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.order import run_in_order
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.until import (
+    Until,
+    compile_condition,
+    is_true,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import (
     NOT_FOUND,
     Cluster,
@@ -46,26 +51,6 @@ class DependencyError(CoverageError):
     cause = "dependency-not-ready"
 
 
-@dataclass(frozen=True)
-class Until:
-    """One condition to wait for.
-
-    :ivar name: of one object; or "" with a label C(selector): the condition is then over C({items: [...]}).
-    :ivar api_version: "" for the one that the cluster prefers for the kind.
-    :ivar condition: JMESPath; what is true to JMESPath ends the wait (not null, false or empty).
-    """
-
-    kind: str
-    condition: str
-    name: str = ""
-    selector: str = ""
-    api_version: str = ""
-    namespace: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.name or self.selector}: {self.condition}"
-
-
 @dataclass
 class Waiting:
     """A condition that is being waited for: where it is read, and the last observation."""
@@ -90,67 +75,6 @@ class Patience:
     def left(self) -> float:
         """Seconds until it is over, never negative."""
         return max(0.0, self.started + self.seconds - time.monotonic())
-
-
-def compile_condition(expression: str, where: str, setting: str) -> t.Any:
-    """Return a JMESPath expression compiled.
-
-    :raises InputError: it is none, or calls a function that JMESPath does not have; C(where) says whose it is.
-    """
-    try:
-        import jmespath
-        import jmespath.exceptions
-        import jmespath.functions
-    except ImportError as error:
-        raise InputError(
-            f"{where} has a condition, which needs the Python library jmespath on the host where the module runs.",
-            remedy="Install it (python3-jmespath, or pip install jmespath), or remove the condition.",
-            setting=setting,
-            cause="library-missing",
-        ) from error
-    try:
-        compiled = jmespath.compile(expression)
-    except jmespath.exceptions.JMESPathError as error:
-        raise InputError(
-            f"{where}: the condition {expression!r} is not valid JMESPath: {' '.join(str(error).split())}.",
-            remedy="See https://jmespath.org: quote text with single quotes, numbers and booleans with backticks.",
-            setting=setting,
-            cause="condition-unreadable",
-        ) from error
-    known = jmespath.functions.Functions.FUNCTION_TABLE
-    for name in _functions(compiled.parsed):
-        if name not in known:
-            raise InputError(
-                f"{where}: the condition {expression!r} calls {name}(), which JMESPath does not have.",
-                remedy=f"It has: {', '.join(sorted(known))}.",
-                setting=setting,
-                cause="condition-unreadable",
-            )
-    return compiled
-
-
-def check_until(until: Until, where: str, setting: str) -> None:
-    """Refuse a condition that can never be evaluated.
-
-    :raises InputError: neither or both of name and selector, or no JMESPath.
-    """
-    if bool(until.name) == bool(until.selector):
-        raise InputError(f"{where} ({until.kind}): set either name or selector, not both.", setting=setting)
-    compile_condition(until.condition, f"{where} ({until.kind})", setting)
-
-
-def _functions(node: t.Any) -> t.Iterator[str]:
-    """Yield the names of all functions that a parsed expression calls."""
-    if isinstance(node, dict):
-        if node.get("type") == "function_expression":
-            yield node["value"]
-        for child in node.get("children", ()):
-            yield from _functions(child)
-
-
-def is_true(value: t.Any) -> bool:
-    """Whether a value is true to JMESPath: all but null, false, and empty text, lists and objects. Zero is."""
-    return not (value is None or value is False or (isinstance(value, (str, list, dict)) and not value))
 
 
 def wait_until(

@@ -15,7 +15,6 @@ import typing as t
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import servers
-from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.conditions import Until
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.manifests import (
     ManifestDependency,
     check_manifests,
@@ -29,6 +28,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.o
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.order import check_order
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.servers import Migrations, Server
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.until import Until
 from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.fetch import Url
 from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.sources import ManifestSources
 

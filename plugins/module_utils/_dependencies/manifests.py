@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.waiting import poll
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import conditions
-from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.conditions import Patience, Until
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.conditions import Patience
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.options import MANIFESTS
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.servers import (
     COMPONENT_LABEL,
@@ -28,6 +28,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.s
     MANAGER,
     NAME_LABEL,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.until import Until, check_until
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kubernetes.client import (
     NOT_FOUND,
     Cluster,
@@ -104,7 +105,7 @@ def check_manifests(wanted: ManifestDependency) -> None:
     check_sources(wanted.sources)
     where, setting = f"Dependency {wanted.name}, until", wanted.sources.setting
     for until in wanted.until:
-        conditions.check_until(until, where, setting)
+        check_until(until, where, setting)
 
 
 def in_order(items: t.Sequence[Item]) -> list[Item]:

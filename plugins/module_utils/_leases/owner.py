@@ -115,13 +115,20 @@ def _stat(pid: int) -> list[str]:
     return text.rpartition(")")[2].split()
 
 
-def ancestors() -> t.Iterator[tuple[int, bytes]]:
-    """Yield the processes above this one and their command lines, the parent first; process 1 is none of them."""
-    pid = os.getppid()
+def ancestors(of: t.Optional[int] = None) -> t.Iterator[tuple[int, bytes]]:
+    """Yield the processes above one, and their command lines, the parent first; process 1 is none of them.
+
+    :arg of: the process id to begin below; by default this process. One that has ended has none above it.
+    """
+    pid = _parent(of) if of is not None else os.getppid()
     while pid > 1:
         yield pid, _command(pid)
-        fields = _stat(pid)
-        pid = int(fields[1]) if fields else 0
+        pid = _parent(pid)
+
+
+def _parent(pid: int) -> int:
+    fields = _stat(pid)
+    return int(fields[1]) if fields else 0
 
 
 def _playbook() -> int:

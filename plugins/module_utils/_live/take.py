@@ -11,6 +11,7 @@ import time
 import typing as t
 from dataclasses import asdict, dataclass, field
 
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import short_id
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.waiting import poll
 from ansible_collections.kubernaut.coverage.plugins.module_utils._covdata.listing import (
     Reading,
@@ -30,7 +31,6 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._live.processes
 from ansible_collections.kubernaut.coverage.plugins.module_utils._live.snapshot import Reader, Snapshot
 
 READ, ENDED = "read", "ended"
-SHORT_ID = 12  # characters of a container's id, as podman and crictl show it
 ENDED_SENTENCE = "The process has ended."
 POLL_SECONDS = 0.02
 SHOWN = 5  # packages in a line
@@ -90,7 +90,7 @@ def take(
     taken = Taken(pid, READ, name=name_of(pid, proc))
     if container is not None:
         taken.namespace, taken.pod, taken.container = container.namespace, container.pod, container.name
-        output = os.path.join(output, container.pod, f"{container.name}-{container.id[:SHORT_ID]}")
+        output = os.path.join(output, container.pod, f"{container.name}-{short_id(container.id)}")
     try:
         snapshot = _read(reader, pid, proc, deadline)
     except ProcessEnded:

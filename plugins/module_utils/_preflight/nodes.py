@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.architecture import host_architecture
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import CommandError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.waiting import poll
 from ansible_collections.kubernaut.coverage.plugins.module_utils._kind.existing import clusters_of
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.node_images import Node, nearest_names
@@ -28,7 +29,8 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.tabl
 
 PRESSURES = {"DiskPressure": "disk-full", "MemoryPressure": "memory-short", "PIDPressure": "kernel-limits"}
 DISK_FULL = 90  # per cent; from 85 on the kubelet begins to remove images, from 90 on it evicts pods
-TIMEOUT = 20
+TIMEOUT = 20.0  # seconds, also of a host that is busy with a build
+AGAIN = 1.0
 KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
 
 
@@ -68,23 +70,34 @@ def _each(names: t.Sequence[str], look: t.Callable[[str], t.Optional[Finding]]) 
         return [finding for finding in pool.map(look, names) if finding is not None]
 
 
+def _listed(asked: Nodes, control: str) -> list[dict[str, t.Any]]:
+    """Return the Node objects of the cluster; a call that fails is made again, because a busy host fails some.
+
+    :raises CoverageError: no call succeeded within the time.
+    """
+    argv = [control, *KUBECTL, "get", "nodes", "--output", "json"]
+    failed: t.Optional[CommandError] = None
+    for _waited in poll(AGAIN, timeout=TIMEOUT):
+        try:
+            answer = asked.podman.exec(*argv, purpose=f"ask {control} for its nodes", timeout=TIMEOUT)
+        except CommandError as error:
+            failed = error
+        else:
+            return list(json.loads(answer.stdout)["items"])
+    slow = failed is not None and failed.cause == "command-timeout"
+    raise CoverageError(
+        f"The API server was asked through {control} for the nodes, "
+        + (f"and there was no answer within {TIMEOUT:g} s." if slow else f"which failed for {TIMEOUT:g} s."),
+        remedy="Check whether the cluster still runs, and whether this host is overloaded.",
+        evidence=[failed.message, *failed.evidence] if failed is not None else [],
+        cause="cluster-unreachable",
+    ) from failed
+
+
 def check_nodes(asked: Nodes, names: t.Sequence[str]) -> t.Iterator[Finding]:
     """Whether Kubernetes calls them ready, without pressure; and how full their disks are."""
     control = next((name for name in names if name.endswith("-control-plane")), names[0])
-    try:
-        answer = asked.podman.exec(
-            *[control, *KUBECTL, "get", "nodes", "--output", "json"],
-            purpose=f"ask {control} for its nodes",
-            timeout=TIMEOUT,
-        )
-    except CommandError as error:
-        raise CoverageError(
-            f"The API server on {control} does not answer.",
-            remedy="Check whether the cluster still runs.",
-            evidence=error.evidence,
-            cause="cluster-unreachable",
-        ) from error
-    found = list(conditions(json.loads(answer.stdout)["items"], names))
+    found = list(conditions(_listed(asked, control), names))
     found += _each(names, lambda name: _disk(asked, name))
     yield from found or [finding("nodes", OK, f"{', '.join(names)}: ready, with room")]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import write_json
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
-from ansible_collections.kubernaut.coverage.plugins.module_utils._live.take import SHORT_ID
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.text import short_id
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.pods import Seen
 
 STOP, REPORT = "stop", "report"
@@ -139,7 +139,7 @@ class Record:
 
     def add(self, seen: Seen, cluster: str, coverdata: str) -> Run:
         """Add a process run, and return it."""
-        folder = os.path.join(coverdata, seen.component, seen.pod, f"{seen.container}-{seen.id[:SHORT_ID]}")
+        folder = os.path.join(coverdata, seen.component, seen.pod, f"{seen.container}-{short_id(seen.id)}")
         run = self.runs[seen.id] = Run(
             *(seen.component, cluster, seen.namespace, seen.pod, seen.uid, seen.container, seen.id),
             node=seen.node,

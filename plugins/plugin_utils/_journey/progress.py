@@ -11,6 +11,7 @@ import tempfile
 import typing as t
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.files import temporary_prefix
+from ansible_collections.kubernaut.coverage.plugins.module_utils._leases.owner import ancestors, start_of
 from ansible_collections.kubernaut.coverage.plugins.plugin_utils._journey.text import plain
 
 PROGRESS_VARIABLE = "KUBERNAUT_COVERAGE_PROGRESS"
@@ -24,6 +25,7 @@ class Progress:
     def __init__(self) -> None:
         self._offset = 0
         self._steps: dict[Writer, str] = {}
+        self._jobs: dict[Writer, bool] = {}
         self._folder: t.Optional[str] = None
         inherited = os.environ.get(PROGRESS_VARIABLE, "")
         if inherited and os.path.isfile(inherited):
@@ -42,11 +44,12 @@ class Progress:
         return frozenset(self._steps)
 
     def last_step(self, module: str, but: t.Container[Writer]) -> str:
-        """The step that this module reported last, by none of those in C(but)."""
+        """The step that this module reported last, by no job in the background and by none of those in C(but)."""
         self._read()
-        return next(
-            (text for writer, text in reversed(self._steps.items()) if writer[0] == module and writer not in but), ""
-        )
+        for writer, text in reversed(self._steps.items()):
+            if writer[0] == module and writer not in but and not self._jobs[writer]:
+                return text
+        return ""
 
     def last_step_of_a_living_process(self) -> str:
         """The last step of a process that still runs."""
@@ -67,8 +70,11 @@ class Progress:
         for line in whole.decode(errors="replace").split("\n") if newline else []:
             module, _tab, rest = line.partition("\t")
             process, _tab, text = rest.partition("\t")
-            self._steps.pop((module, process), None)  # the newest comes last
-            self._steps[module, process] = plain(text)
+            writer = (module, process)
+            self._steps.pop(writer, None)  # the newest comes last
+            self._steps[writer] = plain(text)
+            if writer not in self._jobs:
+                self._jobs[writer] = _is_job(process)
 
     def close(self) -> None:
         """Remove the file with its folder: a job that outlives this playbook then writes nowhere."""
@@ -76,3 +82,15 @@ class Progress:
             os.environ.pop(PROGRESS_VARIABLE, None)
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
+
+
+def _is_job(process: str) -> bool:
+    """Whether a process was left alone to run in the background: it lives, and not below this one.
+
+    A job may report its first step after the next task has begun, so that it is not known to be older than that task.
+    """
+    pid = int(process) if process.isdigit() else 0
+    if not pid or start_of(pid) is None:
+        return False
+    above = {number for number, _command in ancestors(pid)}
+    return os.getpid() not in above | {pid}

@@ -219,7 +219,7 @@ class Screen(DefaultCallback):
         running = min(self._running.values(), key=lambda entry: entry.started, default=None)
         if running is None or stage is None:
             return
-        if not self._verbose and now - running.started >= HEADER_AFTER:
+        if not self._verbose and now - running.started >= (HEADER_AFTER if stage.role else LONG):
             self._show_header()
         terminal = self._is_terminal()
         patience = TERMINAL_SIGN_AFTER if terminal else LONG
@@ -312,13 +312,15 @@ class Screen(DefaultCallback):
         stage.changed_here += changed
         stage.failed += failed
         stage.failed_here += failed
-        if not self._verbose:
+        # a role is a stage that is closed with a line; a play between two stages has mostly nothing to show
+        if not self._verbose and stage.role:
             self._show_header()
 
     def _show_task(
         self, state: str, color: str, result: CallbackTaskResult, seconds: float = 0.0, label: str = ""
     ) -> None:
         """Print one line: the result of a task, its host, and its seconds if relevant."""
+        self._show_header()
         text = f"  {stringc(f'{state:<8}', color)} {self._prefix(result)}{self._name(result.task)}{label}"
         if seconds >= 1.0:
             text += f" ({duration(seconds)})"

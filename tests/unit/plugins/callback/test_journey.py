@@ -11,6 +11,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -179,6 +180,15 @@ def test_each_role_is_a_stage_with_header_and_closing_line(stages: tuple[Run, di
         "  done in N s, nothing changed",
         "  done in N s, 1 changed",
     ]
+
+
+def test_a_play_has_no_header_between_two_stages_without_a_line_below_it(tmp_path: Path) -> None:
+    run = play("between.yml", tmp_path)
+    assert run.returncode == 0, run.output
+    headers = [number for number, line in enumerate(run.lines) if line.startswith("== ")]
+    assert len(headers) >= 2
+    # on a very busy machine even that moment is worth one
+    assert [run.lines[number] for number in headers if not run.lines[number + 1].startswith("  ")] == []
 
 
 def test_only_what_matters_is_shown(stages: tuple[Run, dict[str, t.Any], Path]) -> None:
@@ -507,3 +517,25 @@ def test_the_step_of_a_task_is_not_that_of_a_job(tmp_path: Path, monkeypatch: py
     # the same module in front of and in the background
     assert progress.last_step("kind_cluster", before) == "check"
     assert progress.last_step("coverage_mode", before) == ""
+
+
+def test_a_job_that_reports_late_is_not_the_task_in_front(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has the same module and writes its first step after that of the task which began later."""
+    path = tmp_path / "progress"
+    path.touch()
+    monkeypatch.setenv(PROGRESS_VARIABLE, str(path))
+    progress = Progress()
+    before = progress.writers()
+    with subprocess.Popen(["sleep", "60"]) as front:
+        # as async_wrapper does: the process in between ends, and the job belongs to nobody here
+        left_alone = ["setsid", "--fork", "sh", "-c", "echo $$; exec sleep 60"]
+        with subprocess.Popen(left_alone, stdout=subprocess.PIPE, text=True) as leaver:
+            job = int(t.cast(t.IO[str], leaver.stdout).readline())
+            for pid, step in ((front.pid, "compile"), (job, "heat")):
+                with path.open("a") as stream:
+                    stream.write(f"kind_cluster\t{pid}\t{step}\n")
+            found = progress.last_step("kind_cluster", before)
+            alive = progress.last_step_of_a_living_process()
+            os.kill(job, signal.SIGKILL)
+        front.kill()
+    assert (found, alive) == ("compile", "heat")

@@ -11,12 +11,13 @@ import jmespath
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import conditions as lib
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import until
 
 
 @pytest.mark.parametrize("expression", ["data.[", "", "status.nothing(", "lenght(items)", "items[?ready(@)]"])
 def test_what_is_no_condition_is_refused_before_anything_starts(expression: str) -> None:
     with pytest.raises(InputError) as caught:
-        lib.compile_condition(expression, "until (Pod)", "here")
+        until.compile_condition(expression, "until (Pod)", "here")
     assert caught.value.cause == "condition-unreadable"
     assert repr(expression) in caught.value.message
 
@@ -26,7 +27,7 @@ def test_what_is_no_condition_is_refused_before_anything_starts(expression: str)
     [(None, False), (False, False), ("", False), ([], False), ({}, False), (0, True), (True, True), (["x"], True)],
 )
 def test_truth_is_that_of_jmespath(value: t.Any, true: bool) -> None:
-    assert lib.is_true(value) is true
+    assert until.is_true(value) is true
     # JMESPath's own 'or' falls through what is false
     assert (jmespath.search("value || 'else'", {"value": value}) != "else") is true
 
@@ -45,8 +46,8 @@ class Live:
 
 
 def wait(live: Live, condition: str, seconds: float) -> None:
-    until = lib.Until("Widget", condition, name="w", api_version="v1")
-    lib.wait_until(t.cast("t.Any", live), [until], [], "demo", lib.Patience(lib.time.monotonic(), seconds))
+    wanted = until.Until("Widget", condition, name="w", api_version="v1")
+    lib.wait_until(t.cast("t.Any", live), [wanted], [], "demo", lib.Patience(lib.time.monotonic(), seconds))
 
 
 def test_a_wait_ends_when_the_condition_holds() -> None:

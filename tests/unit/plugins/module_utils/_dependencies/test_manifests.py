@@ -10,7 +10,7 @@ import typing as t
 import pytest
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies import manifests as lib
-from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.conditions import Until
+from ansible_collections.kubernaut.coverage.plugins.module_utils._dependencies.until import Until
 from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.items import Item
 from ansible_collections.kubernaut.coverage.plugins.module_utils._manifests.sources import ManifestSources
 

@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
+from pathlib import Path
 
 import pytest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight import nodes as lib
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.host import AskedOnce
 from ansible_collections.kubernaut.coverage.plugins.module_utils._preflight.table import ERROR, WARNING
@@ -57,3 +61,35 @@ def test_a_node_that_never_joined_and_one_that_is_cordoned() -> None:
 
 def test_nodes_that_are_named_are_not_looked_up() -> None:
     assert lib.names_of(lib.Nodes(AskedOnce("no-podman"), "x", names=("a", "b"))) == ["a", "b"]
+
+
+def program(folder: Path, then: str) -> Podman:
+    """A program in podman's place whose first call prints a whole answer and fails all the same."""
+    (folder / "nodes.json").write_text(json.dumps({"items": [kubernetes_node("n-control-plane")]}))
+    path = folder / "podman"
+    path.write_text(
+        f"#!/bin/sh\ncase \" $* \" in *' df '*) echo 100 1; exit;; esac\n"
+        f"cat {folder}/nodes.json\n[ -e {folder}/asked ] || {{ touch {folder}/asked; exit 255; }}\n{then}\n"
+    )
+    path.chmod(0o755)
+    return Podman(str(path))
+
+
+def test_a_call_that_fails_on_a_busy_host_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lib, "AGAIN", 0.01)
+    asked = lib.Nodes(program(tmp_path, "exit 0"), "n")
+    assert [node["metadata"]["name"] for node in lib._listed(asked, "n-control-plane")] == ["n-control-plane"]
+
+
+def test_an_api_server_that_is_never_reached_is_said_with_what_was_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lib, "AGAIN", 0.01)
+    monkeypatch.setattr(lib, "TIMEOUT", 0.2)
+    with pytest.raises(CoverageError) as caught:
+        lib._listed(lib.Nodes(program(tmp_path, "exit 3"), "n"), "n-control-plane")
+    assert caught.value.cause == "cluster-unreachable"
+    assert "exited with 3" in caught.value.evidence[0]
+    monkeypatch.setattr(lib, "TIMEOUT", 1.0)
+    with pytest.raises(CoverageError, match="no answer within 1 s"):
+        lib._listed(lib.Nodes(program(tmp_path, "exec sleep 60"), "n"), "n-control-plane")
