@@ -65,8 +65,9 @@ minReadySeconds is longer, is terminal, too. Before a terminal verdict, the gate
 itself meanwhile was not terminal.
 
 A pod that is ready and whose log says that it may not list or watch something, or that there is no such kind, is
-watched for 20 s more: controllers end when their caches were not filled. Pods that are not ready because another one leads (they say so, and a Lease
-names a pod that is ready) are ready by design.
+watched for 20 s more: controllers end when their caches were not filled. One that has ended twice with an error is
+ready when it runs for longer than before, up to 20 s. Pods that are not ready because another one leads (they say so,
+and a Lease names a pod that is ready) are ready by design.
 
 Logs are read whichever logger wrote them: JSON, logfmt, klog, zap's and zerolog's console, plain text over several
 lines. Of an entry count the message and its error, not the time, the level or the stack. The entry that tells is the

@@ -110,9 +110,9 @@ def _controller_tries(seen: Observation, _verdict: Diagnosis) -> str:
 
 
 def _webhook_starts(seen: Observation, verdict: Diagnosis) -> str:
-    """Who has a Service with endpoints may have been starting when he was called, and is called again only later."""
+    """Who has endpoints may have been starting when he was called, and is called again after more and more time."""
     words = " ".join(verdict.evidence)
-    if _age(seen) < UNKNOWN and any(sign in words for sign in STARTING):
+    if any(sign in words for sign in STARTING):
         return "the webhook may only be starting"
     return _controller_tries(seen, verdict)
 

@@ -59,6 +59,7 @@ POLL = 0.15  # seconds between two looks; a look is four requests of some millis
 FULL_LOOK = 1.0  # seconds between two full looks at what is not ready; a tenth of the wait where that is more
 STEADY = 2.0  # seconds that a program without a readiness probe has to run before it counts as ready
 GIVES_UP = 20.0  # seconds in which a program that may not read what it watches gives up, or turns out to do without
+AGAIN = 2  # ends with an error after which a program has to outlive the process run before
 BUSY = 20.0  # seconds for which the API server may be too busy, or away, to answer
 WATCHES = re.compile(r"failed to (?:list|watch)|Failed to watch|reflector|if kind is a CRD", re.IGNORECASE)
 UNWATCHED = ("rbac", "kind-missing")
@@ -122,7 +123,13 @@ class _Wait:
         )
 
     def may_end(self, seen: Observation) -> bool:
-        """Whether a program that is ready says what will end it: that it may not list or watch what it needs."""
+        """Whether a program that is ready may be about to end.
+
+        It says that it may not list or watch what it needs, or it has ended again and again at an age that it has not
+        reached yet.
+        """
+        if not has_outlived(seen):
+            return True
         process_runs = [(pod["metadata"]["uid"], _restarts(pod, "")) for pod in seen.current_pods]
         if is_forbidden(seen) and self.forbidden_since is None:
             self.forbidden_since, self.forbidden_runs = time.monotonic(), process_runs
@@ -205,6 +212,22 @@ def is_forbidden(seen: Observation) -> bool:
         for said in entries(log.splitlines())
         if not said.is_excused
     )
+
+
+def has_outlived(seen: Observation) -> bool:
+    """Whether programs that ended at least twice with an error run for longer than they did before, up to 20 s."""
+    now = moment(seen.now)
+    for pod in seen.current_pods:
+        for status in containers(pod):
+            running = (status.get("state") or {}).get("running") or {}
+            ended = (status.get("lastState") or {}).get("terminated") or {}
+            often = int(status.get("restartCount") or 0) >= AGAIN and ended.get("exitCode")
+            if not often or not running.get("startedAt") or not ended.get("startedAt"):
+                continue
+            lived = moment(ended.get("finishedAt") or "") - moment(ended["startedAt"])
+            if now - moment(running["startedAt"]) < min(lived + SETTLING, GIVES_UP):
+                return False
+    return True
 
 
 def stands_by(seen: Observation) -> bool:

@@ -351,8 +351,9 @@ def test_a_webhook_that_may_only_be_starting_is_waited_for(why: str, final: bool
     replicas.workload["status"]["conditions"] = [failed]
     assert (engine.terminal_verdict(replicas) is not None) == final
     assert engine.timeout_verdict(replicas, 20).cause == "admission-webhook-unreachable"
+    # the controller calls it after more and more time: what it said may be old
     replicas.now = "2026-01-01T00:02:00Z"
-    assert engine.terminal_verdict(replicas) is not None
+    assert (engine.terminal_verdict(replicas) is not None) == final
 
 
 KIND = (
@@ -376,3 +377,28 @@ def test_a_file_that_no_kernel_runs_may_be_a_script_without_its_first_line(line:
     verdict = engine.terminal_verdict(of(ended(pod("a")), logs={"a/c": line}))
     assert verdict is not None and verdict.cause == "wrong-architecture"
     assert names in verdict.remedy
+
+
+@pytest.mark.parametrize(
+    ("restarts", "code", "started", "outlived"),
+    [
+        (2, 1, "2026-01-01T00:00:50Z", False),
+        (2, 1, "2026-01-01T00:00:45Z", True),
+        # once may have been a wait for a dependency; an end with 0 is none of those
+        (1, 1, "2026-01-01T00:00:50Z", True),
+        (2, 0, "2026-01-01T00:00:50Z", True),
+    ],
+)
+def test_what_ends_again_and_again_is_ready_when_it_is_older_than_before(
+    restarts: int, code: int, started: str, outlived: bool
+) -> None:
+    one = pod("a", ready=True)
+    before = {"exitCode": code, "startedAt": "2026-01-01T00:00:10Z", "finishedAt": "2026-01-01T00:00:20Z"}
+    one["status"]["containerStatuses"][0].update(
+        restartCount=restarts, state={"running": {"startedAt": started}}, lastState={"terminated": before}
+    )
+    assert wait.has_outlived(of(one)) == outlived
+    # after 20 s it counts as ready, however long it ran before
+    before["finishedAt"] = "2026-01-01T01:00:00Z"
+    one["status"]["containerStatuses"][0]["state"] = {"running": {"startedAt": "2026-01-01T00:00:30Z"}}
+    assert wait.has_outlived(of(one))
