@@ -88,10 +88,11 @@ options:
     default: ""
   images:
     description:
-      - Images in podman's store that are loaded onto the nodes of each new cluster, by the names that the suite uses.
-    type: list
-    elements: str
-    default: []
+      - "Images of third parties: the name that the suite uses, and the image in podman's store that it gets for it."
+      - They are loaded onto the nodes of each new cluster, and can be pulled there.
+      - Images that podman's store has under the name that the suite uses can be pulled without being listed.
+    type: dict
+    default: {}
   on_hopeless:
     description:
       - What to do when a workload will never become ready.
@@ -124,6 +125,8 @@ EXAMPLES = r"""
     dir: ~/src/my-operator
     results: ~/coverage-results/my-operator
     node_image: localhost/kindest/node:v1.34.4
+    images:
+      quay.io/example/redis:7-alpine: localhost/kubernaut-coverage/redis:7
     state: ~/.cache/kubernaut-coverage/suites/my-operator.json
 """
 
@@ -222,6 +225,8 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._build.checkout
 from ansible_collections.kubernaut.coverage.plugins.module_utils._contract.contract import new_run_id
 from ansible_collections.kubernaut.coverage.plugins.module_utils._e2e.local import check_command
 from ansible_collections.kubernaut.coverage.plugins.module_utils._leases.owner import ancestors
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.builds import check_given
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.record import Request
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.result import PROCESS_RUNS, components, save
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.session import COVERDATA, Session, run_suite
@@ -241,7 +246,7 @@ SPECIFICATION: dict[str, t.Any] = {
     "grace": {"type": "int", "default": 60},
     "junit": {"type": "str", "default": ""},
     "node_image": {"type": "str", "default": ""},
-    "images": {"type": "list", "elements": "str", "default": []},
+    "images": {"type": "dict", "default": {}},
     "on_hopeless": {"type": "str", "choices": ["report", "stop"], "default": "report"},
     "keep_clusters": {"type": "bool", "default": False},
     "instrument": {"type": "bool", "default": True},
@@ -262,6 +267,7 @@ def main() -> None:
     request = request_of(options, run["dir"])
     try:
         check_command(request.command, request.directory, request.environment)
+        check_given(Podman(request.podman), request.images)
         if module.check_mode:
             module.exit_json(changed=False, skipped=True, passed=True, run=run, components=[])
         make_private_folder(folder)
@@ -287,7 +293,7 @@ def request_of(options: t.Mapping[str, t.Any], results: str) -> Request:
         directory=options["dir"],
         results=results,
         environment={str(key): str(value) for key, value in options["environment"].items()},
-        images=tuple(options["images"]),
+        images={str(key): str(value) for key, value in options["images"].items()},
         **{name: options[name] for name in same},
     )
 

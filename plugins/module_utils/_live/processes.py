@@ -25,6 +25,7 @@ APIS = {
     "Job": "/apis/batch/v1/namespaces/{namespace}/jobs",
 }
 CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
+OF_THE_RUNTIME = b"runc:["
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ def running_containers(cluster: Cluster, namespace: str, kind: str = "", name: s
 def pids_of(containers: t.Iterable[Container], proc: str = PROC) -> dict[int, Container]:
     """Return the processes of containers by their id on this host, ascending.
 
+    What the runtime starts there before it becomes the container's program (C(runc:[2:INIT])) is none of them.
+
     :raises InputError: no-processes: none of them is a process of this host.
     """
     by_id = {container.id: container for container in containers}
@@ -82,7 +85,7 @@ def pids_of(containers: t.Iterable[Container], proc: str = PROC) -> dict[int, Co
         if folder.name.isdigit():
             with contextlib.suppress(OSError):  # it ended meanwhile
                 for identity in CONTAINER_ID.findall(folder.joinpath("cgroup").read_text(encoding="ascii")):
-                    if identity in by_id:
+                    if identity in by_id and not folder.joinpath("comm").read_bytes().startswith(OF_THE_RUNTIME):
                         found[int(folder.name)] = by_id[identity]
     if not found:
         nodes = sorted({container.node for container in by_id.values()})

@@ -153,6 +153,10 @@ class Podman:
         """Give an image one more name; the name leaves the image that had it."""
         self.run("tag", image, reference, purpose=f"name image {image} {reference}")
 
+    def untag(self, reference: str) -> None:
+        """Take a name from the image that has it."""
+        self.run("untag", reference, reference, purpose=f"take the name {reference} away")
+
     # containers
 
     def containers(self, *filters: str) -> list[dict[str, t.Any]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import os
 import shutil
 import threading
 import typing as t
@@ -17,10 +16,10 @@ from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.architecture import host_architecture
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.command import CommandError
-from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.containerfile import expand, parse
 from ansible_collections.kubernaut.coverage.plugins.module_utils._build.proof import prove
-from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Image, Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.arguments import Arguments, read
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.calls import Call
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.context import read_patterns, stage, takes_back
@@ -43,31 +42,55 @@ GO_BUILD = "build"
 
 
 class Images:
-    """The images that the tests build and load: proved, archived once, and known by their ids."""
+    """The images that the tests build and load: proved, archived once, and known by their ids.
 
-    def __init__(self, podman: Podman, folder: Path, record: Record, journal: Journal) -> None:
+    :arg given: what stands for images of third parties: the name that the tests use, and the name in podman's store.
+    """
+
+    def __init__(
+        self,
+        podman: Podman,
+        folder: Path,
+        record: Record,
+        journal: Journal,
+        given: t.Mapping[str, str] | None = None,
+    ) -> None:
         self.podman, self.folder, self.record, self.journal = podman, folder, record, journal
+        self._given = {normal_name(name): image for name, image in (given or {}).items()}
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
 
-    def archive(self, reference: str, name: str = "") -> tuple[str, str]:
-        """Return the archive of an image in podman's store, and its id; the image is proved when it is new.
+    def archive(self, reference: str) -> tuple[str, str]:
+        """Return the archive of an image under the name that Kubernetes gives it, and its id; a new image is proved.
 
-        :arg name: the name in the archive; by default as Kubernetes completes the reference.
+        :arg reference: as the tests call it. What podman's store has under the names of others stays as it is.
         :raises CommandError: podman has no such image.
         """
-        image = self.podman.image(reference)
+        name = normal_name(reference)
+        image = self.podman.image(local_name(self.podman, self._given.get(name) or reference))
         if image is None:
             raise CommandError(f"There is no image {reference} in podman's store.", cause="image-unobtainable")
-        name = name or normal_name(reference)
         path = self.folder / f"{image.id}-{hashlib.sha256(name.encode()).hexdigest()[:8]}.tar"
         with self._lock:
             if not path.exists():
-                if name not in image.names:
-                    self.podman.tag(image.id, name)
-                self.podman.save([name], str(path))
+                self._save(image, name, str(path))
                 self.prove(str(path), name, image.id)
         return str(path), image.id
+
+    def _save(self, image: Image, name: str, path: str) -> None:
+        """Save an image under a name that it has for that time only."""
+        if name in image.names:
+            self.podman.save([name], path)
+            return
+        before = self.podman.image(name)
+        self.podman.tag(image.id, name)
+        try:
+            self.podman.save([name], path)
+        finally:
+            if before is None:
+                self.podman.untag(name)
+            else:
+                self.podman.tag(before.id, name)
 
     def prove(self, archive: str, reference: str, identity: str) -> ImageProof:
         """Find out whether what an image starts counts, and say so, once for each image."""
@@ -125,7 +148,7 @@ class ImageBuilds:
         if status == 0:
             for reference in arguments.options.get("-t", []) + arguments.options.get("--tag", []):
                 try:
-                    self.images.archive(local_name(self.images.podman, reference), normal_name(reference))
+                    self.images.archive(reference)
                 except CoverageError as error:
                     call.say(error.message)
         call.exit(status)
@@ -145,7 +168,8 @@ class ImageBuilds:
         else:
             text = path.read_text(encoding="utf-8", errors="surrogateescape")
         # where another stage of the same file is meant, that one counts too: all stages are instrumented
-        changed = instrumented(text, lambda base: self._inherited(base, text, arguments))
+        values = _build_arguments(arguments, call.environment)
+        changed = instrumented(text, lambda base: self._inherited(base, text, values), values)
         fresh = self.scratch / f"Containerfile-{next(self._numbers)}"
         fresh.write_text(changed, encoding="utf-8", errors="surrogateescape")
         staged = self._staged(call, Path(call.cwd, context), path) if call.program == "docker" else None
@@ -167,12 +191,10 @@ class ImageBuilds:
         stage(folder, target, patterns)
         return target
 
-    def _inherited(self, base: str, text: str, arguments: Arguments) -> str:
+    def _inherited(self, base: str, text: str, given: t.Mapping[str, str]) -> str:
         """Return the GOFLAGS that a base image in podman's store sets."""
         values = {name: value or "" for item in parse(text).arguments for name, value in item.variables().items()}
-        for item in arguments.options.get("--build-arg", []):
-            name, equals, value = item.partition("=")
-            values[name] = value if equals else os.environ.get(name, "")
+        values.update(given)
         try:
             answer = self.images.podman.run(
                 *["image", "inspect", "--format", "{{json .Config.Env}}", expand(base, values)],
@@ -204,6 +226,16 @@ class GoBuilds:
 
 def _global(words: t.Sequence[str]) -> bool:
     return not words or (len(words) == 2 and words[0] == "-C") or (len(words) == 1 and words[0].startswith("-C="))
+
+
+def _build_arguments(arguments: Arguments, environment: t.Mapping[str, str]) -> dict[str, str]:
+    """Return what C(--build-arg) gives; a name alone is a variable of the caller."""
+    found = {}
+    for item in arguments.options.get("--build-arg", []):
+        name, equals, value = item.partition("=")
+        if equals or name in environment:
+            found[name] = value if equals else environment[name]
+    return found
 
 
 def _as_podman(argv: t.Sequence[str]) -> list[str]:
@@ -274,6 +306,22 @@ def normal_name(reference: str) -> str:
     else:
         name = f"docker.io/{reference}"
     return name if ":" in name.rpartition("/")[2] or "@" in name else f"{name}:latest"
+
+
+def check_given(podman: Podman, given: t.Mapping[str, str]) -> None:
+    """Refuse images of third parties that are not there, before the tests wait for them.
+
+    :arg given: the name that the tests use, and the name in podman's store.
+    :raises InputError: one is not in podman's store.
+    """
+    for name, image in given.items():
+        if podman.image(local_name(podman, image)) is None:
+            raise InputError(
+                f"There is no image {image} in podman's store, which the suite is to get as {name}.",
+                remedy="Pull, load or build it, or name another one.",
+                setting="e2e_suite#images",
+                cause="image-unobtainable",
+            )
 
 
 def local_name(podman: Podman, reference: str) -> str:

@@ -25,7 +25,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli imp
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.images import read_archive
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.node_images import LoadRequest, load_on_nodes
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.arguments import Arguments, read
-from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.builds import Images, local_name, normal_name
+from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.builds import Images, normal_name
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.calls import Call
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.record import Request
 
@@ -186,7 +186,7 @@ class KindCalls:
     def _load_images(self, call: Call, arguments: Arguments) -> None:
         name = _name(arguments, call, "")
         for reference in arguments.words[2:]:
-            archive, identity = self.images.archive(local_name(self.podman, reference), normal_name(reference))
+            archive, identity = self.images.archive(reference)
             self._on_nodes(archive, normal_name(reference), identity, name, arguments)
             call.say(f"{reference} is on the nodes of {name} as {normal_name(reference)} ({identity[:12]})")
         call.exit(0)

@@ -6,7 +6,8 @@
 
 What containerd calls to create a container (runc) gets a program in front that adds a folder of the node and the
 variable to the container's C(config.json). Each container run has a folder of its own, named by the runtime's id, and a
-program writes its counters there when it ends, as Go does. A container that sets the variable itself keeps its own.
+program writes its counters there when it ends, as Go does. A container that sets the variable itself keeps its own:
+what it left there is copied when the runtime removes the container, from whichever volume of whichever node.
 
 The file is JSON as Go writes it: without blanks, and quotes inside of strings escaped, so C("env":[) and C("mounts":[)
 are the keys and nothing else. Source of truth: config.md of the OCI runtime specification 1.0; containerd's
@@ -27,30 +28,60 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli imp
 FOLDER = "/var/lib/kubernaut-coverage"
 INSIDE = "/kubernaut-coverage"
 WHO = "who"
+DATA = ("covmeta.", "covcounters.")
 IDENTITY = re.compile(r"[0-9a-f]{64}")
 # a pod's name without what its owner put behind its own
 RANDOM_END = re.compile(r"(-[0-9a-f]{6,10})?-[a-z0-9]{5}$")
 FRONT = r"""#!/bin/sh
 # In front of the runtime: see the collection kubernaut.coverage
 real="$0.real"
-bundle= previous= create=
+bundle= previous= verb= word=
 for word in "$@"; do
   case "$previous" in --bundle|-b) bundle=$word ;; esac
-  case "$word" in create|run) create=yes ;; --bundle=*) bundle=${word#--bundle=} ;; esac
+  case "$word" in create|run) verb=create ;; delete) verb=delete ;; --bundle=*) bundle=${word#--bundle=} ;; esac
   previous=$word
 done
 config="$bundle/config.json"
-if [ -n "$create" ] && [ -f "$config" ] && grep -q '"io.kubernetes.cri.container-type":"container"' "$config" &&
-  ! grep -q '"GOCOVERDIR=' "$config" && grep -q '"env":\[' "$config" && grep -q '"mounts":\[' "$config"; then
-  folder="FOLDER/$word"
-  mkdir -p "$folder" && chmod 1777 "$folder" && {
+folder="FOLDER/$word"
+remember() {
+  mkdir -p "$folder" FOLDER/claimed && chmod 1777 "$folder" &&
     for key in sandbox-namespace sandbox-name container-name; do
       printf '%s\n' "$(sed -n 's/.*"io\.kubernetes\.cri\.'"$key"'":"\([^"]*\)".*/\1/p' "$config")"
     done > "$folder/who"
-    mount='{"destination":"INSIDE","type":"bind","source":"'"$folder"'","options":["rbind","rw"]}'
-    sed -e 's|"env":\[|"env":["GOCOVERDIR=INSIDE",|' -e 's|"mounts":\[|"mounts":['"$mount"',|' "$config" \
-      > "$config.kubernaut" && mv "$config.kubernaut" "$config"
+}
+# where a folder inside the container is on the node
+on_node() {
+  best= at="$bundle/rootfs$1"
+  grep -o '"destination":"[^"]*","type":"[^"]*","source":"[^"]*"' "$config" | {
+    while IFS='"' read -r _ _ _ destination _ _ _ _ _ _ _ source _; do
+      case "$1/" in "$destination"/*)
+        [ ${#destination} -le ${#best} ] || { best=$destination at="$source${1#"$destination"}"; } ;;
+      esac
+    done
+    printf '%s\n' "$at"
   }
+}
+# each file is one process run's, also where several containers write to the same folder
+copy_own() {
+  find "$1/" -maxdepth 1 -name 'covcounters.*' -newer "$folder/who" | while IFS= read -r path; do
+    name=${path##*/}
+    hash=${name#covcounters.}
+    if mkdir "FOLDER/claimed/$name" 2>/dev/null; then
+      cp "$path" "$1/covmeta.${hash%%.*}" "$folder/"
+    fi
+  done
+}
+if [ "$verb" = create ] && [ -f "$config" ] && grep -q '"io.kubernetes.cri.container-type":"container"' "$config"; then
+  own=$(sed -n 's/.*"GOCOVERDIR=\([^"]*\)".*/\1/p' "$config")
+  if [ -n "$own" ]; then
+    remember && on_node "${own%/}" > "$folder/from"
+  elif ! grep -q '"GOCOVERDIR=' "$config" && grep -q '"env":\[' "$config" && grep -q '"mounts":\[' "$config"; then
+    mount='{"destination":"INSIDE","type":"bind","source":"'"$folder"'","options":["rbind","rw"]}'
+    remember && sed -e 's|"env":\[|"env":["GOCOVERDIR=INSIDE",|' -e 's|"mounts":\[|"mounts":['"$mount"',|' "$config" \
+      > "$config.kubernaut" && mv "$config.kubernaut" "$config"
+  fi
+elif [ "$verb" = delete ] && [ -f "$folder/from" ]; then
+  copy_own "$(cat "$folder/from")"
 fi
 exec "$real" "$@"
 """.replace("FOLDER", FOLDER).replace("INSIDE", INSIDE)
@@ -119,7 +150,7 @@ def bring(left: Left, folder: Path) -> bool:
     folder.mkdir(parents=True, exist_ok=True)
     wrote = False
     for path in sorted(left.folder.iterdir()):
-        if path.name == WHO or path.name.startswith("tmp."):
+        if not path.name.startswith(DATA):
             continue
         for earlier in _earlier(path.name, folder):
             earlier.unlink()

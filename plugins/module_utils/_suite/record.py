@@ -27,8 +27,9 @@ class Request:
     """What a suite is run with.
 
     :ivar directory: folder of the command. :ivar results: folder of this run.
-    :ivar node_image: for clusters whose own node image is not in podman's store. :ivar images: references of images of
-    third parties in podman's store, for every node. :ivar on_hopeless: C(report) or C(stop).
+    :ivar node_image: for clusters whose own node image is not in podman's store. :ivar images: images of third parties
+    for every node: the name that the suite uses, and the name in podman's store. :ivar on_hopeless: C(report) or
+    C(stop).
     :ivar state: file that tells later runs which clusters were left. :ivar keep_clusters: keep those that are left.
     """
 
@@ -38,7 +39,7 @@ class Request:
     state: str
     node_image: str
     environment: t.Mapping[str, str] = field(default_factory=dict)
-    images: tuple[str, ...] = ()
+    images: t.Mapping[str, str] = field(default_factory=dict)
     timeout: float = 3600.0
     grace: float = 60.0
     on_hopeless: str = REPORT

@@ -46,7 +46,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.builds i
     GoBuilds,
     ImageBuilds,
     Images,
-    local_name,
+    check_given,
     normal_name,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.calls import Call, Switchboard
@@ -98,7 +98,7 @@ class Session:
         self.journal = Journal(request.results)
         self.path = os.environ.get("PATH", os.defpath)
         self.scratch = Path(tempfile.mkdtemp(prefix="kubernaut-coverage-suite-"))
-        self.images = Images(self.podman, self.scratch / "images", self.record, self.journal)
+        self.images = Images(self.podman, self.scratch / "images", self.record, self.journal, request.images)
         self.watchers: dict[str, Watcher] = {}
         self.registry: t.Optional[Registry] = None
         self.verdict: t.Optional[Diagnosis] = None
@@ -126,6 +126,7 @@ class Session:
     def check(self, command: t.Sequence[str]) -> None:
         """Refuse what cannot be started."""
         check_command(command, self.request.directory, self.environment())
+        check_given(self.podman, self.request.images)
 
     def reporting(self, command: t.Sequence[str], results: str, junit: str) -> Command:
         """Return the command so that it reports, where it is one of Ginkgo or go test; others are unchanged."""
@@ -214,7 +215,7 @@ class Session:
         self._watch(name)
         self._prepare_nodes(name)
         for reference in self.request.images:
-            archive, identity = self.images.archive(local_name(self.podman, reference), normal_name(reference))
+            archive, identity = self.images.archive(reference)
             load_on_nodes(
                 LoadRequest(
                     archive, normal_name(reference), image_id=identity, cluster=name, podman=self.podman.executable
@@ -304,7 +305,7 @@ class Session:
                 if not address:
                     self.record.note("The nodes cannot pull from podman's store: their network has no gateway here.")
                     return
-                self.registry = Registry(lambda wanted: self.images.archive(wanted, wanted)[0], address)
+                self.registry = Registry(lambda wanted: self.images.archive(wanted)[0], address)
         hosts = self.scratch / "hosts.toml"
         hosts.write_text(self.registry.hosts_toml, encoding="utf-8")
         for node in clusters_of(self.podman.containers()).get(name, []):

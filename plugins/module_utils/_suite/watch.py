@@ -78,7 +78,8 @@ class Watcher:
     def __init__(self, watched: Watched) -> None:
         self.watched = watched
         self._reader = Reader()
-        self._skipped: set[tuple[str, int]] = set()
+        # programs, not processes: a script may become one that counts
+        self._skipped: set[tuple[int, str, int]] = set()
         self._over = threading.Event()
         self._reading = threading.Lock()
         self._said: set[tuple[str, str, str, str]] = set()
@@ -159,12 +160,13 @@ class Watcher:
         except InputError:
             return  # they ended meanwhile
         for pid, container in found.items():
-            if (container.id, pid) in self._skipped:
-                continue
             self._read_process(pid, running[container.id])
 
     def _read_process(self, pid: int, item: Seen) -> None:
         component = os.path.join(self.watched.coverdata, item.component)
+        program = (pid, *_program(pid))
+        if program in self._skipped:
+            return
         try:
             taken = take(
                 self._reader,
@@ -174,7 +176,7 @@ class Watcher:
             )
         except LiveError as error:
             if error.cause in NOT_COUNTING:
-                self._skipped.add((item.id, pid))
+                self._skipped.add(program)
             elif error.cause != "starting":
                 self.watched.record.note(error.diagnosis.message())
             return
@@ -232,6 +234,15 @@ class Watcher:
                 if (item.get("status") or {}).get("readyReplicas", 0) < wanted:
                     found[item["metadata"]["namespace"]] = None
         return [namespace for namespace in found if namespace not in NOT_ITS_OWN]
+
+
+def _program(pid: int) -> tuple[str, int]:
+    """Return what tells the program that a process runs from all others; empty where the kernel does not say it."""
+    path = f"/proc/{pid}/exe"
+    try:
+        return os.readlink(path), os.stat(path).st_ino
+    except OSError:
+        return "", 0
 
 
 def _is_well(pod: Object) -> bool:

@@ -85,7 +85,7 @@ class Progress:
 
 
 def _is_job(process: str) -> bool:
-    """Whether a process was left alone to run in the background: it lives, and not below this one.
+    """Whether a process was left alone to run in the background: it has not ended, and not a descendant of this one.
 
     A job may report its first step after the next task has begun, so that it is not known to be older than that task.
     """

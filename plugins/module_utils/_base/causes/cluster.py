@@ -33,9 +33,10 @@ CAUSES.add(
     ),
     Cause(
         "cluster-stopped",
-        title="A node of the cluster is stopped",
-        why="It is the right cluster, but the container of a node does not run.",
-        remedy="Start it (`podman start`), or allow the cluster to be created again.",
+        title="The cluster does not come back",
+        why="A node was stopped, or the API server did not answer. The nodes were started again, and the cluster is not"
+        " back in time.",
+        remedy="The log of the node that is named says why. Or allow the cluster to be created again.",
         settings=("kind_cluster#recreate",),
     ),
     Cause(

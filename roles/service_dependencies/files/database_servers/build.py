@@ -42,7 +42,7 @@ class Server:
 
     :ivar packages: Debian packages. :ivar versioned: pattern of the package whose version is the server's.
     :ivar user: the account that runs it. :ivar folders: made for that account.
-    :ivar entrypoint: file of this recipe, or "". :ivar command: what runs by default.
+    :ivar entrypoint: file of this recipe. :ivar command: what runs by default. :ivar directory: where.
     """
 
     packages: tuple[str, ...]
@@ -51,6 +51,7 @@ class Server:
     folders: tuple[str, ...]
     entrypoint: str
     command: tuple[str, ...]
+    directory: str
 
 
 SERVERS = {
@@ -61,14 +62,16 @@ SERVERS = {
         folders=("/var/lib/postgresql/data", "/run/postgresql"),
         entrypoint="postgresql-entrypoint",
         command=("postgres",),
+        directory="/",
     ),
     "redis": Server(
         packages=("redis-server", "redis-tools"),
         versioned="redis-server",
         user="redis",
         folders=("/data",),
-        entrypoint="",
+        entrypoint="redis-entrypoint",
         command=("redis-server",),
+        directory="/data",
     ),
 }
 
@@ -167,10 +170,9 @@ def finish(root: Path, server: Server, recipe: Path) -> tuple[int, int]:
         link = root / "usr/local/bin" / program.name
         if not link.exists():
             link.symlink_to("/" + str(program.relative_to(root)))
-    if server.entrypoint:
-        target = root / "usr/local/bin" / server.entrypoint
-        shutil.copyfile(recipe / server.entrypoint, target)
-        target.chmod(0o755)
+    target = root / "usr/local/bin" / server.entrypoint
+    shutil.copyfile(recipe / server.entrypoint, target)
+    target.chmod(0o755)
     return uid, gid
 
 
@@ -201,9 +203,9 @@ def build(work: Path, image: str, recipe_hash: str) -> None:
         version = installed_version(root, server.versioned)
         uid, gid = finish(root, server, Path(__file__).resolve().parent)
         print(f"import {name} {version}", flush=True)
-        entrypoint = [f"/usr/local/bin/{server.entrypoint}"] if server.entrypoint else []
         changes = [
-            *([f"ENTRYPOINT {_json(entrypoint)}"] if entrypoint else []),
+            f"ENTRYPOINT {_json([f'/usr/local/bin/{server.entrypoint}'])}",
+            f"WORKDIR {server.directory}",
             f"CMD {_json(server.command)}",
             f"USER {uid}:{gid}",
             f"ENV PATH={SHELL_PATH}",

@@ -237,6 +237,7 @@ def test_a_workload_without_pods() -> None:
 def cgroup(proc: Path, pid: int, path: str) -> None:
     (proc / str(pid)).mkdir(parents=True)
     (proc / str(pid) / "cgroup").write_text(f"0::{path}\n", encoding="ascii")
+    (proc / str(pid) / "comm").write_text("orders\n", encoding="ascii")
 
 
 def test_processes_are_found_by_the_id_in_their_cgroup(tmp_path: Path) -> None:
@@ -245,6 +246,8 @@ def test_processes_are_found_by_the_id_in_their_cgroup(tmp_path: Path) -> None:
     cgroup(tmp_path, 11, nested.format("c" * 64, FIRST))
     cgroup(tmp_path, 13, nested.format("c" * 64, "d" * 64))
     (tmp_path / "14").mkdir()
+    cgroup(tmp_path, 15, nested.format("c" * 64, FIRST))
+    (tmp_path / "15" / "comm").write_text("runc:[2:INIT]\n", encoding="ascii")
     container = Container(FIRST, "shop", "orders-1", "main", "node")
     assert list(pids_of([container], str(tmp_path)).items()) == [(11, container), (12, container)]
 

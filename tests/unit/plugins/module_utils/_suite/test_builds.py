@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.archive import ImageArchive
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import Podman
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.builds import (
     GoBuilds,
     ImageBuilds,
     Images,
+    check_given,
     normal_name,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._suite.calls import Switchboard
@@ -95,6 +98,21 @@ def test_a_build_is_instrumented_and_the_rest_is_as_given(bench: Bench, program:
         *("build", "--format", "docker", "--build-arg", "A=b c", "-t", "app:1", ".", "--file", "FILE"),
     ]
     assert bench.text("containerfile") == f'FROM toolset:1\nENV GOFLAGS="-mod=mod {FLAGS}"\nRUN go build -o /app .\n'
+
+
+@pytest.mark.parametrize(("argument", "environment"), [("GOFLAGS=-cover", ""), ("GOFLAGS", "-cover")])
+def test_a_build_whose_own_switch_is_on_is_built_as_it_is(bench: Bench, argument: str, environment: str) -> None:
+    text = "FROM golang\nARG GOFLAGS\nRUN [ $GOFLAGS = -cover ] && go build\n"
+    (bench.folder / "Dockerfile").write_text(text)
+    done = subprocess.run(
+        [bench.programs / "podman", "build", "--build-arg", argument, "."],
+        check=False,
+        cwd=bench.folder,
+        # the caller's own, as a Makefile exports it
+        env={**os.environ, "GOFLAGS": environment},
+    )
+    assert done.returncode == 0
+    assert bench.text("containerfile") == text
 
 
 @pytest.mark.parametrize("named", [["-f", "other.Dockerfile"], ["--file=other.Dockerfile"], ["-fother.Dockerfile"]])
@@ -193,3 +211,51 @@ def test_programs_that_go_builds_count(bench: Bench, argv: list[str], counts: bo
     done = bench.run("go", *argv)
     assert done.returncode == 0, done.stderr
     assert (b"runtime/coverage.initHook" in (bench.folder / "app").read_bytes()) is counts
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> t.Iterator[tuple[Podman, str, str]]:
+    """Podman with a store of two images: one that stands for another, and one that has the other's name."""
+    podman, found = Podman(), []
+    names = ["localhost/suite-images-test/redis:7", "quay.io/suite-images-test/redis:7-alpine"]
+    for number, name in enumerate(names):
+        (tmp_path / "content").write_text(str(number))
+        (tmp_path / "Containerfile").write_text("FROM scratch\nCOPY content /content\n")
+        argv = ["build", "--quiet", "--format", "docker", "--tag", name, str(tmp_path)]
+        found.append(podman.run(*argv, purpose="build an image of a test").stdout.strip())
+    yield podman, found[0], found[1]
+    for identity in found:
+        podman.run("image", "rm", "--force", identity, purpose="remove an image of a test")
+
+
+def names_in_archive(path: str, reference: str) -> list[str]:
+    with ImageArchive(path, reference) as archive:
+        return archive.image.names
+
+
+@pytest.mark.parametrize("name", ["quay.io/suite-images-test/redis:7-alpine", "suite-images-test-redis"])
+def test_an_image_stands_for_another_and_the_store_stays_as_it_was(
+    store: tuple[Podman, str, str], tmp_path: Path, name: str
+) -> None:
+    podman, ours, theirs = store
+    given = {name: "suite-images-test/redis:7"}
+    images = Images(podman, tmp_path / "archives", Record(), Journal(str(tmp_path)), given)
+    path, identity = images.archive(normal_name(name))
+    assert identity == ours
+    assert names_in_archive(path, normal_name(name)) == [normal_name(name)]
+    assert podman.image(normal_name("suite-images-test-redis")) is None
+    there = podman.image("quay.io/suite-images-test/redis:7-alpine")
+    assert there is not None
+    assert there.id == theirs
+
+
+def test_an_image_of_its_own_is_the_one_of_its_name(store: tuple[Podman, str, str], tmp_path: Path) -> None:
+    podman, _ours, theirs = store
+    images = Images(podman, tmp_path / "archives", Record(), Journal(str(tmp_path)), {"redis:7-alpine": "other"})
+    assert images.archive("quay.io/suite-images-test/redis:7-alpine")[1] == theirs
+
+
+def test_an_image_that_is_to_stand_for_another_and_is_not_there_is_told_at_once(bench: Bench) -> None:
+    podman = Podman(str(bench.folder / "behind" / "podman"))
+    with pytest.raises(InputError, match=r"There is no image mine:1 in podman's store.* to get as redis:7"):
+        check_given(podman, {"redis:7": "mine:1"})

@@ -66,3 +66,35 @@ def test_nothing_is_added_inside_a_here_document() -> None:
     changed = instrumented(text)
     assert changed.replace(f"{FLAGS}\n", "", 1) == text
     assert len(parse(changed).stages) == 1
+
+
+SWITCH = 'FROM golang\nARG GOFLAGS={}\nRUN if [ "$GOFLAGS" = -cover ]; then go build; else go build -a; fi\n'
+
+
+@pytest.mark.parametrize(
+    ("default", "given"),
+    [('""', {"GOFLAGS": "-cover"}), ("-cover", {}), ("", {"GOFLAGS": "-mod=mod -cover -covermode=set"})],
+)
+def test_a_stage_that_has_the_switch_of_its_own_on_is_as_it_is(default: str, given: dict[str, str]) -> None:
+    text = SWITCH.format(default)
+    assert instrumented(text, given=given) == text
+
+
+@pytest.mark.parametrize(
+    ("default", "given", "flags"),
+    [
+        ('""', {}, ""),
+        ("-cover", {"GOFLAGS": ""}, ""),
+        ("-trimpath", {}, "-trimpath "),
+        ("-trimpath", {"GOFLAGS": "-mod=vendor"}, "-mod=vendor "),
+        ("", {"GOFLAGS": "-cover=false"}, "-cover=false "),
+    ],
+)
+def test_flags_of_an_argument_are_kept(default: str, given: dict[str, str], flags: str) -> None:
+    expected = f'ENV GOFLAGS="{with_flags(flags)}"'
+    assert instrumented(SWITCH.format(default), given=given).splitlines()[1] == expected
+
+
+def test_an_argument_that_a_stage_does_not_declare_is_not_its_own() -> None:
+    text = "FROM golang AS a\nRUN go build\nFROM golang\nARG GOFLAGS\nRUN go build\n"
+    assert instrumented(text, given={"GOFLAGS": "-cover"}).count(FLAGS) == 1

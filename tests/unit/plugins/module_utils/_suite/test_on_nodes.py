@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import typing as t
 from pathlib import Path
@@ -82,7 +83,75 @@ def test_a_container_gets_a_folder_and_the_variable_and_all_else_stays(node: Nod
 def test_a_container_that_has_the_variable_keeps_it(node: Node) -> None:
     before = node.specification(process={"args": ["/shop"], "env": ["GOCOVERDIR=/coverdata"]})
     assert node.run(before) == before
-    assert not node.folder.exists()
+
+
+def write(folder: Path, *names: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).write_text(name)
+
+
+def own(node: Node, directory: str, volume: Path) -> dict[str, t.Any]:
+    """The specification of a container with a folder of its own, in one of several volumes."""
+    mounts = [
+        {"destination": "/", "type": "bind", "source": "/nowhere", "options": []},
+        {"destination": "/data", "type": "bind", "source": str(volume), "options": ["rbind", "rw"]},
+        {"destination": "/data-else", "type": "bind", "source": "/nowhere", "options": []},
+    ]
+    return node.specification(process={"args": ["/shop"], "env": [f"GOCOVERDIR={directory}"]}, mounts=mounts)
+
+
+def kept(node: Node, identity: str = ID) -> list[str]:
+    """The coverage data that was copied for a container."""
+    return sorted(path.name for path in (node.folder / identity).iterdir() if path.name.startswith("cov"))
+
+
+META, FIRST, SECOND, STALE = (
+    f"covmeta.{HASH}",
+    *(f"covcounters.{HASH}.1.{number}" for number in (100, 200, 50)),
+)
+
+
+@pytest.mark.parametrize(("directory", "below"), [("/data", ""), ("/data/", ""), ("/data/a/b", "a/b")])
+def test_what_a_container_left_in_a_volume_is_copied_when_it_is_removed(
+    node: Node, tmp_path: Path, directory: str, below: str
+) -> None:
+    place = tmp_path / "volume" / below
+    write(place, META, STALE, "covmeta.of-another")
+    for name in (META, STALE):
+        os.utime(place / name, (1, 1))
+    node.run(own(node, directory, tmp_path / "volume"))
+    write(place, FIRST)
+    node.run({}, "--root", "/run", "delete", ID)
+    assert kept(node) == sorted([META, FIRST])
+    assert (node.folder / ID / "who").read_text().splitlines() == ["shop", "shop-6d4f8c-x2x2x", "server"]
+
+
+def test_what_a_container_left_in_its_own_file_system_is_copied(node: Node, tmp_path: Path) -> None:
+    node.run(own(node, "/var/cover", tmp_path))
+    write(node.bundle / "rootfs/var/cover", META, FIRST)
+    node.run({}, "delete", "--force", ID)
+    assert kept(node) == sorted([META, FIRST])
+
+
+def test_two_containers_with_one_folder_have_each_file_once(node: Node, tmp_path: Path) -> None:
+    other = ID.replace("4", "5")
+    specification = own(node, "/data", tmp_path / "volume")
+    for identity in (ID, other):
+        node.run(specification, "create", "--bundle", str(node.bundle), identity)
+    write(tmp_path / "volume", META, FIRST)
+    node.run({}, "delete", ID)
+    write(tmp_path / "volume", SECOND)
+    node.run({}, "delete", other)
+    assert (kept(node), kept(node, other)) == (sorted([META, FIRST]), sorted([META, SECOND]))
+
+
+@pytest.mark.parametrize("directory", ["/data", "/data/gone", ""])
+def test_a_container_that_left_nothing_has_nothing(node: Node, tmp_path: Path, directory: str) -> None:
+    write(tmp_path / "volume", META)
+    node.run(own(node, directory, tmp_path / "volume"))
+    node.run({}, "delete", ID)
+    assert not list(node.folder.rglob("cov*"))
 
 
 def test_a_sandbox_is_left_alone(node: Node) -> None:
@@ -115,7 +184,7 @@ def test_the_runtime_keeps_its_name_and_is_installed_once(tmp_path: Path) -> Non
 
 def left(folder: Path, *names: str) -> on_nodes.Left:
     folder.mkdir(parents=True)
-    for name in (on_nodes.WHO, *names):
+    for name in (on_nodes.WHO, "from", *names):
         (folder / name).write_text(f"left as {name}")
     return on_nodes.Left(ID, "node", folder, "shop", "shop-6d4f8c7b9-x2x2x", "server")
 
