@@ -37,7 +37,7 @@ KINDS: tuple[tuple[str, str], ...] = (
         "kind-missing",
         r'no (?:kind )?match(?:es)? for kind "?(?P<what>[\w.]+)"?(?: in (?:version|group) "?(?P<version>[\w./-]+)"?)?|'
         r'customresourcedefinitions?\S* "(?P<crd>[^"]+)" not found|the server could not find the requested resource|'
-        r"no matches for (?P<gvr>[\w.]+/\w+, (?:Resource|Kind)=\w+)",
+        r"no matches for (?P<gvr>[\w.]+/\w+(?:, (?:Resource|Kind)=\w+)?)",
     ),
     ("rbac", r'is forbidden: User "(?P<user>[^"]+)" cannot (?P<verb>[\w-]+) resource "(?P<resource>[^"]+)"'),
     ("rbac", r'is forbidden: User "(?P<user>[^"]+)" cannot|forbidden: not yet ready to handle request'),

@@ -61,7 +61,9 @@ STEADY = 2.0  # seconds that a program without a readiness probe has to run befo
 GIVES_UP = 20.0  # seconds in which a program that may not read what it watches gives up, or turns out to do without
 AGAIN = 2  # ends with an error after which a program has to outlive the process run before
 BUSY = 20.0  # seconds for which the API server may be too busy, or away, to answer
-WATCHES = re.compile(r"failed to (?:list|watch)|Failed to watch|reflector|if kind is a CRD", re.IGNORECASE)
+WATCHES = re.compile(
+    r"failed to (?:list|watch)|Failed to watch|reflector|if kind is a CRD|failed to get informer", re.IGNORECASE
+)
 UNWATCHED = ("rbac", "kind-missing")
 STANDBY = re.compile(
     r"not (?:the )?leader|leader failed|attempting to acquire leader lease|stand-?by|follower", re.IGNORECASE

@@ -363,8 +363,24 @@ KIND = (
 )
 
 
+INFORMER = (
+    '{"level":"error","msg":"failed to get informer from cache","error":"failed to get restmapping: unable to retrieve'
+    ' the complete list of server APIs: example.com/v1: no matches for example.com/v1, Resource="}'
+)
+
+
+@pytest.mark.parametrize("line", [KIND, INFORMER])
+def test_a_program_that_gave_up_on_a_kind_lacks_its_definition(line: str) -> None:
+    last = '{"level":"error","msg":"problem running manager","error":"failed to wait for orders caches to sync"}'
+    verdict = engine.terminal_verdict(of(ended(pod("a")), logs={"a/c": f"{line}\n{last}"}))
+    assert verdict is not None and verdict.cause == "crd-missing"
+    assert "example.com/v1" in verdict.sentence
+    assert "CustomResourceDefinition" in verdict.remedy
+
+
 def test_a_ready_program_whose_kind_is_missing_is_seen() -> None:
     assert wait.is_forbidden(of(pod("a", ready=True), logs={"a/c": KIND}))
+    assert wait.is_forbidden(of(pod("a", ready=True), logs={"a/c": INFORMER}))
     # of something else than a watch
     assert not wait.is_forbidden(of(pod("a", ready=True), logs={"a/c": 'no matches for kind "Widget"'}))
 
