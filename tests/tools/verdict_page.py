@@ -60,12 +60,14 @@ when the time is over, instead of "timed out". Where Kubernetes, a controller or
 goes on: a probe asks again, a program that runs on may connect at its next try, one that ended once is started again,
 a Secret may come of a Certificate, a table of a Job that runs. So what a program says that it cannot reach is
 terminal only when it has ended for it twice, and nothing else in its namespace still comes up; and a probe that fails
-only when Kubernetes has killed the container for it twice. Before a terminal verdict, the gate makes a full
-observation: what cured itself meanwhile was not terminal.
+only when Kubernetes has killed the container for it twice. What cannot succeed before the time is over, because
+minReadySeconds is longer, is terminal, too. Before a terminal verdict, the gate makes a full observation: what cured
+itself meanwhile was not terminal.
 
-A pod that is ready and whose log says that it may not list or watch something is watched for 20 s more: controllers
-end when their caches were not filled. Pods that are not ready because another one leads (they say so, and a Lease
-names a pod that is ready) are ready by design.
+A pod that is ready and whose log says that it may not list or watch something, or that there is no such kind, is
+watched for 20 s more: controllers end when their caches were not filled. One that has ended twice with an error is
+ready when it runs for longer than before, up to 20 s. Pods that are not ready because another one leads (they say so,
+and a Lease names a pod that is ready) are ready by design.
 
 Logs are read whichever logger wrote them: JSON, logfmt, klog, zap's and zerolog's console, plain text over several
 lines. Of an entry count the message and its error, not the time, the level or the stack. The entry that tells is the

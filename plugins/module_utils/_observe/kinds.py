@@ -16,7 +16,8 @@ import typing as t
 from dataclasses import dataclass
 
 VARIABLE = r"[A-Z][A-Z0-9_]{2,}"
-# The more special ones first; a text has the kind of the first one that matches.
+# The more special ones first; a text has the kind of the first one that matches. What names something comes before
+# looser words of the same kind: those may begin further to the left.
 KINDS: tuple[tuple[str, str], ...] = (
     ("expansion", r"\$\((?P<what>[A-Za-z_][\w.\-]*)\)"),
     ("open-files", r"too many open files"),
@@ -36,7 +37,7 @@ KINDS: tuple[tuple[str, str], ...] = (
         "kind-missing",
         r'no (?:kind )?match(?:es)? for kind "?(?P<what>[\w.]+)"?(?: in (?:version|group) "?(?P<version>[\w./-]+)"?)?|'
         r'customresourcedefinitions?\S* "(?P<crd>[^"]+)" not found|the server could not find the requested resource|'
-        r"no matches for (?P<gvr>[\w.]+/\w+, (?:Resource|Kind)=\w+)",
+        r"no matches for (?P<gvr>[\w.]+/\w+(?:, (?:Resource|Kind)=\w+)?)",
     ),
     ("rbac", r'is forbidden: User "(?P<user>[^"]+)" cannot (?P<verb>[\w-]+) resource "(?P<resource>[^"]+)"'),
     ("rbac", r'is forbidden: User "(?P<user>[^"]+)" cannot|forbidden: not yet ready to handle request'),
@@ -62,7 +63,10 @@ KINDS: tuple[tuple[str, str], ...] = (
         "file-missing",
         r"(?:open|stat|lstat|read|readlink|chdir|fork/exec) (?P<path>[^\s:]+): no such file or directory|"
         r"ENOENT: no such file or directory, \w+ '(?P<node>[^']+)'|No such file or directory: '(?P<python>[^']+)'|"
-        r'Config File "(?P<viper>[^"]+)" Not Found|'
+        r'Config File "(?P<viper>[^"]+)" Not Found',
+    ),
+    (
+        "file-missing",
         r"(?:open|stat|lstat|read|cannot read|config(?:uration)? file)\b.*(?:no such file or directory|not found)",
     ),
     (
@@ -78,14 +82,17 @@ KINDS: tuple[tuple[str, str], ...] = (
         rf"(?i:variable) \$?(?P<plain>{VARIABLE}) (?i:is )?(?i:not set|required|missing|empty)|"
         rf"\b(?P<name>{VARIABLE}) (?:environment variable )?(?:is|must be|was|has to be)?\s?"
         r"(?:required|not set|set|missing|empty|unset|undefined|not defined|not provided)\b|"
-        rf"(?i:(?:required|missing|empty|undefined).*(?:environment )?variable):? ?(?P<after>{VARIABLE})|"
+        rf"(?i:(?:required|missing|empty|undefined).*(?:environment )?variable):? ?(?P<after>{VARIABLE})",
+    ),
+    (
+        "variable-missing",
         r"(?i:environment variable .*(?:required|not set|missing|empty))|"
         r"(?i:(?:required|missing).* (?:environment )?variable)",
     ),
     (
         "malformed",
-        r'strconv\.\w+: parsing "(?P<value>[^"]*)": (?:invalid syntax|value out of range)|'
         r"parse error on field \"(?P<field>\w+)\"|assigning (?P<key>\w+) to \w+: converting '(?P<given>[^']*)'|"
+        r'strconv\.\w+: parsing "(?P<value>[^"]*)": (?:invalid syntax|value out of range)|'
         r"time: (?:missing unit in|invalid|unknown unit .* in) duration \"?(?P<duration>[^\"]*)\"?|"
         r"unsupported protocol scheme \"(?P<scheme>[^\"]*)\"|no Host in request URL|"
         r"parse \"?(?P<url>\S*?)\"?: (?:first path segment|invalid (?:port|character|control|URL|userinfo)|"
@@ -96,7 +103,10 @@ KINDS: tuple[tuple[str, str], ...] = (
         r"redis: invalid URL scheme|AMQP scheme must be|error parsing uri|unknown network \S+|"
         r"json: (?:cannot unmarshal|unknown field)|unexpected end of JSON input|"
         r"invalid character .* (?:looking for|after|in)|"
-        r"yaml: |cannot unmarshal|toml: |did not find expected|unmarshal errors|"
+        r"yaml: |cannot unmarshal|toml: |did not find expected|unmarshal errors",
+    ),
+    (
+        "malformed",
         r"(?i:(?:invalid|bad|missing|incomplete) (?:\w+ ){0,3}config)|"
         r"(?i:(?:failed to|cannot|could not|error|unable to) (?:load|parse|read|validat|decod)(?:e|ing)?"
         r" (?:\w+ ){0,3}config)|"

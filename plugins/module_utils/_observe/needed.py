@@ -28,8 +28,8 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.reader
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.target import APPS, CORE, Target
 
-# a host in an address or a list
-NAMED = r"(?<![\w.-]){}(?=[:/.\s\"']|$)"
+# a host in an address or a list, not the scheme of an address (nats://)
+NAMED = r"(?<![\w.-]){}(?=[/.,\s\"']|:(?!//)|$)"
 
 
 class Needed:
@@ -208,6 +208,16 @@ def declared(container: Object) -> list[int]:
     return [int(item["containerPort"]) for item in container.get("ports") or []]
 
 
+def _member(host: str, by_name: t.Mapping[tuple[str, str], Object], namespace: str) -> t.Optional[Object]:
+    """The Service of which a host is the name of one pod: C(POD.SERVICE), with or without what follows."""
+    pod, _dot, rest = host.partition(".")
+    name, _dot, after = rest.partition(".")
+    where = after.partition(".")[0]
+    found = by_name.get((namespace if where in ("", "svc") else where, name))
+    headless = found is not None and (found.get("spec") or {}).get("clusterIP") == "None"
+    return found if headless or re.search(r"-\d+$", pod) else None
+
+
 def _service_of(item: Dependency, services: list[Object], namespace: str, configured: str) -> None:
     """Find the Service that a host is: a name, a name with its namespace, or an address."""
     by_name = {(service["metadata"]["namespace"], service["metadata"]["name"]): service for service in services}
@@ -216,8 +226,10 @@ def _service_of(item: Dependency, services: list[Object], namespace: str, config
         # the client did not say what it connected to: a Service that the container's configuration names
         for (where, name), service in by_name.items():
             spelt = name if where == namespace else f"{name}.{where}"
-            if re.search(NAMED.format(re.escape(spelt)) if where == namespace else re.escape(spelt), configured, re.M):
-                item.host, item.service, item.inside = name, service, True
+            pattern = NAMED.format(re.escape(spelt)) if where == namespace else re.escape(spelt)
+            if match := re.search(rf"{pattern}(?P<port>:\d{{1,5}}\b)?", configured, re.M):
+                item.host, item.service, item.inside, item.named = name, service, True, match[0]
+                item.port = item.port or int((match["port"] or ":0")[1:])
                 return
         return
     for service in services:
@@ -230,6 +242,9 @@ def _service_of(item: Dependency, services: list[Object], namespace: str, config
     item.service = by_name.get((where, name))
     suffix = rest.partition(".")[2]
     item.inside = item.service is not None or not rest or suffix.startswith("svc") or host.endswith(".svc")
+    if item.service is None:
+        item.member_of = _member(host, by_name, namespace)
+        item.inside = item.inside or item.member_of is not None
     if item.service is None and item.form == "name":
         names = [
             found if there == namespace else f"{found}.{there}" for there, found in by_name if found != "kubernetes"

@@ -61,6 +61,8 @@ class Dependency:
     :ivar targets, declared: the ports that the Service sends to, and those that the pods behind it declare.
     :ivar policies: NetworkPolicies that select the pod that asked, or the pods behind the Service.
     :ivar near: names of Services that come near to a name that does not exist.
+    :ivar member_of: the Service whose member a name without a Service of its own would be (C(db-0.db)).
+    :ivar named: the word of the configuration from which the host is taken, where the client did not say it.
     :ivar behind: what the rules found in C(workloads); the engine sets it, and it is not written to a file.
     """
 
@@ -77,6 +79,8 @@ class Dependency:
     ready_since: str = ""
     workloads: list[Observation] = field(default_factory=list)
     near: list[str] = field(default_factory=list)
+    member_of: t.Optional[Object] = None
+    named: str = ""
     targets: list[int] = field(default_factory=list)
     declared: list[int] = field(default_factory=list)
     policies: list[str] = field(default_factory=list)
@@ -100,7 +104,7 @@ class Observation:
     :ivar url: the address to be reached, empty where none. :ivar url_answer: what it said last ("200", or an error).
     :ivar url_ports: by port of this host, the ports of the nodes that it leads to; only after a full look.
     :ivar url_ready: whether that was a 2xx status.
-    :ivar waited: seconds since the wait began.
+    :ivar waited: seconds since the wait began. :ivar timeout: seconds that it may last; 0 where that is not known.
 
     Only a full look has these:
 
@@ -144,6 +148,7 @@ class Observation:
     url_ports: dict[str, list[int]] = field(default_factory=dict)
     now: str = ""
     waited: float = 0.0
+    timeout: float = 0.0
     full: bool = False
     services: list[Object] = field(default_factory=list)
     endpoint_slices: list[Object] = field(default_factory=list)

@@ -67,6 +67,8 @@ ORDER: tuple[t.Callable[[Observation], t.Iterable[Diagnosis]], ...] = (
     dependencies.dependency_broken,
     coverage.not_written,
     configuration.mount_not_done,
+    rollout.never_in_time,
+    url.port_has_no_name,
     # what follows may still pass, or only mentions
     configuration.references_missing,
     pods.evicted,

@@ -29,6 +29,8 @@ TWICE = 2
 QUEUE = "kueue.x-k8s.io/queue-name"
 # what kubelets say while a node is still being made
 NETWORK_COMES = ("cni plugin not initialized", "network is not ready", "NetworkPluginNotReady", "failed to find plugin")
+# what the API server says of a webhook that has endpoints, and does not answer
+STARTING = ("connection refused", "deadline exceeded", "EOF", "i/o timeout", "connection reset")
 
 LATER = ("probe-unauthorized", "listens-on-loopback", "killed-by-probe")
 
@@ -107,6 +109,14 @@ def _controller_tries(seen: Observation, _verdict: Diagnosis) -> str:
     return f"others still come up: {seen.moving[0]}" if seen.moving else ""
 
 
+def _webhook_starts(seen: Observation, verdict: Diagnosis) -> str:
+    """Who has endpoints may have been starting when he was called, and is called again after more and more time."""
+    words = " ".join(verdict.evidence)
+    if any(sign in words for sign in STARTING):
+        return "the webhook may only be starting"
+    return _controller_tries(seen, verdict)
+
+
 def _room_comes(seen: Observation, _verdict: Diagnosis) -> str:
     """What ends gives room: other pods, and the older pods of a rollout that may take some away."""
     if seen.moving:
@@ -161,7 +171,7 @@ CURES: dict[str, Answer] = {
             *("pod-security-refused", "priority-class-missing", "storage-class-missing", "root-not-allowed"),
             *("user-not-numeric", "node-selector", "node-missing", "taint", "volume-elsewhere", "cpu-request"),
             *("memory-request", "scaled-to-zero", "rollout-paused", "job-failed", "job-deadline"),
-            *("namespace-terminating", "probe-command", "config-key-missing"),
+            *("namespace-terminating", "probe-command", "config-key-missing", "min-ready-seconds"),
             *("secret-key-missing", "host-path-type", "admission-webhook-refused"),
         ),
         _never,
@@ -194,12 +204,16 @@ CURES: dict[str, Answer] = {
     ),
     "crash": _unknown_end,
     **dict.fromkeys(
-        (*("config-map-missing", "secret-missing", "claim-missing", "service-account-missing"),),
+        (
+            *("config-map-missing", "secret-missing", "claim-missing", "service-account-missing"),
+            "service-without-endpoints",
+        ),
         _is_made,
     ),
     "claim-pending": _provided,
     **dict.fromkeys(("container-config", "mount-failed"), _kubelet_tries),
-    **dict.fromkeys(("admission-webhook-unreachable", "pods-not-created"), _controller_tries),
+    "admission-webhook-unreachable": _webhook_starts,
+    "pods-not-created": _controller_tries,
     "quota-exceeded": _room_comes,
     "host-port-taken": _port_comes,
     "unschedulable": _always,

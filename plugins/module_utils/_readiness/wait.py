@@ -59,8 +59,12 @@ POLL = 0.15  # seconds between two looks; a look is four requests of some millis
 FULL_LOOK = 1.0  # seconds between two full looks at what is not ready; a tenth of the wait where that is more
 STEADY = 2.0  # seconds that a program without a readiness probe has to run before it counts as ready
 GIVES_UP = 20.0  # seconds in which a program that may not read what it watches gives up, or turns out to do without
+AGAIN = 2  # ends with an error after which a program has to outlive the process run before
 BUSY = 20.0  # seconds for which the API server may be too busy, or away, to answer
-WATCHES = re.compile(r"failed to (?:list|watch)|Failed to watch|reflector", re.IGNORECASE)
+WATCHES = re.compile(
+    r"failed to (?:list|watch)|Failed to watch|reflector|if kind is a CRD|failed to get informer", re.IGNORECASE
+)
+UNWATCHED = ("rbac", "kind-missing")
 STANDBY = re.compile(
     r"not (?:the )?leader|leader failed|attempting to acquire leader lease|stand-?by|follower", re.IGNORECASE
 )
@@ -79,8 +83,8 @@ class NotReady(CoverageError):
 class _Wait:
     """What has to be remembered from one look to the next."""
 
-    def __init__(self, cluster: Cluster, podman: Podman, target: Target) -> None:
-        self.cluster, self.podman, self.target = cluster, podman, target
+    def __init__(self, cluster: Cluster, podman: Podman, target: Target, timeout: float) -> None:
+        self.cluster, self.podman, self.target, self.timeout = cluster, podman, target, timeout
         self.started = self.last_full = time.monotonic()
         self.answers: list[Object] = []
         self.process_runs: t.Any = None
@@ -100,7 +104,7 @@ class _Wait:
             if not error.may_pass or time.monotonic() - self.busy_since > BUSY:
                 raise
             return None
-        self.busy_since = None
+        self.busy_since, seen.timeout = None, self.timeout
         if logs:
             self.last_full = time.monotonic()
             # a program that is killed again and again answers only in between
@@ -121,7 +125,13 @@ class _Wait:
         )
 
     def may_end(self, seen: Observation) -> bool:
-        """Whether a program that is ready says what will end it: that it may not list or watch what it needs."""
+        """Whether a program that is ready may be about to end.
+
+        It says that it may not list or watch what it needs, or it has ended again and again at an age that it has not
+        reached yet.
+        """
+        if not has_outlived(seen):
+            return True
         process_runs = [(pod["metadata"]["uid"], _restarts(pod, "")) for pod in seen.current_pods]
         if is_forbidden(seen) and self.forbidden_since is None:
             self.forbidden_since, self.forbidden_runs = time.monotonic(), process_runs
@@ -136,7 +146,8 @@ class _Wait:
             return since >= SETTLING
         if seen.waited < SETTLING or since < max(FULL_LOOK, seen.waited / 10):
             return False
-        return any(pod not in seen.ready_pods for pod in seen.current_pods)
+        silent = bool(seen.url) and seen.rolled_out and not seen.url_ready
+        return silent or any(pod not in seen.ready_pods for pod in seen.current_pods)
 
     def stands(self, verdict: Diagnosis) -> bool:
         """Whether a verdict needs no second look, or was found before too, long enough ago."""
@@ -151,7 +162,7 @@ def wait_until_ready(cluster: Cluster, podman: Podman, target: Target, timeout: 
 
     :raises NotReady: a cause that waiting cannot cure, at once; or the likeliest one when the time is over.
     """
-    wait, said = _Wait(cluster, podman, target), ""
+    wait, said = _Wait(cluster, podman, target, timeout), ""
     for _waited in poll(POLL):
         seen = wait.look()
         if seen is None:
@@ -192,14 +203,33 @@ def is_ready(seen: Observation) -> bool:
 
 
 def is_forbidden(seen: Observation) -> bool:
-    """Whether a program says that it may not list or watch something, as client-go's reflectors say it."""
+    """Whether a program says that it may not list or watch something, or that there is no such kind.
+
+    The words are those of client-go's reflectors, and of controller-runtime's sources.
+    """
     return any(
-        WATCHES.search(said.text) and (kind := kind_of(said.text)) is not None and kind.name == "rbac"
+        WATCHES.search(said.text) and (kind := kind_of(said.text)) is not None and kind.name in UNWATCHED
         for key, log in seen.logs.items()
         if not key.endswith("/previous")
         for said in entries(log.splitlines())
         if not said.is_excused
     )
+
+
+def has_outlived(seen: Observation) -> bool:
+    """Whether programs that ended at least twice with an error run for longer than they did before, up to 20 s."""
+    now = moment(seen.now)
+    for pod in seen.current_pods:
+        for status in containers(pod):
+            running = (status.get("state") or {}).get("running") or {}
+            ended = (status.get("lastState") or {}).get("terminated") or {}
+            often = int(status.get("restartCount") or 0) >= AGAIN and ended.get("exitCode")
+            if not often or not running.get("startedAt") or not ended.get("startedAt"):
+                continue
+            lived = moment(ended.get("finishedAt") or "") - moment(ended["startedAt"])
+            if now - moment(running["startedAt"]) < min(lived + SETTLING, GIVES_UP):
+                return False
+    return True
 
 
 def stands_by(seen: Observation) -> bool:

@@ -33,7 +33,12 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule
     rule,
     unconfirmed,
 )
-from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import configuration, probes, said
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import (
+    configuration,
+    manifest,
+    probes,
+    said,
+)
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules.dependencies import (
     asked,
     dependency_verdict,
@@ -288,19 +293,21 @@ def crash_verdict(seen: Observation, pod: Object, status: Object, ended: Object)
         return killed, True
     reason, message, code = ended.get("reason", ""), ended.get("message") or "", ended.get("exitCode")
     if reason == OOM_KILLED:
+        more, remedy = _memory(pod, container)
         return verdict(
             cause="out-of-memory",
             sentence=f"{who} was killed{_after(ended)} because it needed more memory than its limit"
-            f"{_limit(pod, container)}.",
-            remedy="Raise the memory limit; atomic counters need additional memory.",
+            f"{_limit(pod, container)}{more}.",
+            remedy=remedy,
         ), True
     if code == KILLED and _limit(pod, container) and not seen.events_of(pod, reason="Killing"):
         # containerd sometimes misses the kernel's OOM event; only the kernel kills without an event
+        more, remedy = _memory(pod, container)
         return verdict(
             cause="out-of-memory",
             sentence=f"{who} was killed{_after(ended)}, and not by Kubernetes; with a memory limit"
-            f"{_limit(pod, container)} that is the kernel, because it needed more.",
-            remedy="Raise the memory limit; atomic counters need additional memory.",
+            f"{_limit(pod, container)} that is the kernel, because it needed more{more}.",
+            remedy=remedy,
         ), True
     if any(sign in line for sign in FOREIGN_SIGNS for line in (message, *lines[-LOG_LINES:])):
         return verdict(
@@ -308,7 +315,7 @@ def crash_verdict(seen: Observation, pod: Object, status: Object, ended: Object)
             sentence=f"The node{_architecture(seen, pod)} cannot run what container {container} of pod {name} starts:"
             f" it is built for another architecture, or is not a program ({quoted(_foreign(message, lines))}).",
             remedy="Build for the node's architecture (look for a GOARCH fixed in the Containerfile); a script needs a"
-            " first line that names its shell.",
+            " first line (#!) that names its shell.",
             setting="source",
         ), True
     by_runtime = next((line for line in lines[-2:] if OF_RUNTIME.match(line)), "")
@@ -383,6 +390,17 @@ def _after(ended: Object) -> str:
 def _limit(pod: Object, container: str) -> str:
     limits = (specification(pod, container).get("resources") or {}).get("limits") or {}
     return f" of {limits['memory']}" if limits.get("memory") else ""
+
+
+def _memory(pod: Object, container: str) -> tuple[str, str]:
+    """What counts against a limit of memory beside the program's own, and the remedy."""
+    volumes = manifest.in_memory(pod, container)
+    if not volumes:
+        return "", "Raise the memory limit; atomic counters need additional memory."
+    return (
+        f"; what it writes to {volumes}, an emptyDir of medium Memory, counts, too",
+        "Raise the memory limit, or remove medium: Memory; sizeLimit bounds such a volume.",
+    )
 
 
 def _architecture(seen: Observation, pod: Object) -> str:

@@ -38,6 +38,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule
     rule,
     unconfirmed,
 )
+from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import members
 
 CLUSTER_DOMAIN = "cluster.local"
 # what a dependency that was reached answers: cause, sentence, remedy
@@ -175,6 +176,10 @@ def _unknown_name(seen: Observation, item: Dependency, what: str, evidence: list
         target = spec.get("externalName")
         sentence = f"{what} needs {_where(item, host)}, an ExternalName for {target}, and {target} does not resolve."
         return _plain(sentence, evidence, f"Correct externalName of the Service: {target}.", cause=cause), True
+    if item.member_of is not None:
+        why, remedy = members.without_name(seen, item.member_of, host.partition(".")[0])
+        sentence = f"{what} needs {host}, a name that does not resolve: {why}."
+        return _plain(sentence, evidence, remedy, cause=cause), True
     on_host = policy == "ClusterFirst" and bool((pod or {})["spec"].get("hostNetwork"))
     if item.inside and (policy in ("Default", "None") or on_host):
         shown = f"dnsPolicy {policy}{' with hostNetwork' if on_host else ''}"
@@ -200,7 +205,8 @@ def _unknown_name(seen: Observation, item: Dependency, what: str, evidence: list
 def _where(item: Dependency, shown: str) -> str:
     if item.service is not None:
         metadata = item.service["metadata"]
-        return f"Service {metadata.get('namespace')}/{metadata['name']}"
+        named = f" ({item.named} in its configuration)" if item.named else ""
+        return f"Service {metadata.get('namespace')}/{metadata['name']}{named}"
     return shown or "what it needs"
 
 

@@ -95,6 +95,15 @@ def of_variable(seen: Observation, pod: Object, container: str, name: str, value
     return ""
 
 
+def prefixed(seen: Observation, pod: Object, container: str, name: str) -> str:
+    """The prefix with which envFrom gives a variable that is missed without; empty where that is not so."""
+    for item in specification(pod, container).get("envFrom") or []:
+        prefix, source = item.get("prefix") or "", (item.get("configMapRef") or {}).get("name", "")
+        if name and prefix and name in seen.keys.get(source, []):
+            return str(prefix)
+    return ""
+
+
 def _linked(seen: Observation, variable: str) -> str:
     """The Service for which Kubernetes makes that variable."""
     for service in seen.services:
@@ -195,6 +204,27 @@ def missing_key(seen: Observation, pod: Object, container: str, path: str) -> tu
     return sentence, f"Add the key {wanted} to {kind} {name}, or correct the path that the program is given.", ""
 
 
+def file_read(seen: Observation, pod: Object, container: str) -> tuple[str, str, str]:
+    """Path, key and source of the one file of a ConfigMap that a container can read; empty where there are several.
+
+    Where arguments or variables name some of them, only those count.
+    """
+    spec = specification(pod, container)
+    files: dict[str, tuple[str, str]] = {}
+    for mount in spec.get("volumeMounts") or []:
+        _mount, volume = mount_of(pod, container, mount["mountPath"])
+        kind, name = source_of(volume)
+        for key in files_of(seen, volume) or []:
+            sub = mount.get("subPath")
+            if not sub or sub == key:
+                files[mount["mountPath"] if sub else posixpath.join(mount["mountPath"], key)] = (key, f"{kind} {name}")
+    words = [*map(str, spec.get("command") or []), *map(str, spec.get("args") or [])]
+    words += [str(item.get("value") or "") for item in spec.get("env") or []]
+    named = [path for path in files if any(word == path or word.endswith(f"={path}") for word in words)]
+    chosen = named or list(files)
+    return (chosen[0], *files[chosen[0]]) if len(chosen) == 1 else ("", "", "")
+
+
 def of_path(pod: Object, container: str, path: str) -> str:
     """What is mounted where a path is, in a few words."""
     mount, volume = mount_of(pod, container, path)
@@ -203,6 +233,17 @@ def of_path(pod: Object, container: str, path: str) -> str:
     kind, name = source_of(volume)
     what = f"{kind} {name}" if kind else next((key for key in volume if key != "name"), "a volume")
     return f"{path} is in volume {mount.get('name')} ({what}), mounted at {mount['mountPath']}"
+
+
+def in_memory(pod: Object, container: str) -> str:
+    """The volumes of a container that count against its limit of memory; empty where it has none."""
+    volumes = {
+        item["name"]: item["emptyDir"]
+        for item in pod["spec"].get("volumes") or []
+        if (item.get("emptyDir") or {}).get("medium") == "Memory"
+    }
+    mounts = [item for item in specification(pod, container).get("volumeMounts") or [] if item["name"] in volumes]
+    return " and ".join(f"{item['mountPath']} (volume {item['name']})" for item in mounts)
 
 
 def covered(pod: Object, container: str, command: str) -> str:

@@ -14,6 +14,7 @@ import json
 import math
 import re
 import typing as t
+import urllib.parse
 from dataclasses import dataclass, field
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.diagnosis import Diagnosis
@@ -31,6 +32,8 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.reader
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule import MANIFEST
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rules import manifest
 
+# of Go's net/http: url.Error
+REQUEST = re.compile(r'\bGet "(?P<url>[^"]+)": ')
 STATUS = re.compile(r"statuscode: (\d{3})")
 TIMEOUT_SIGNS = ("context deadline exceeded", "Client.Timeout", "i/o timeout", "timed out", "timeout:")
 COMMAND_SIGNS = ("executable file not found", "no such file or directory", "exec format error")
@@ -161,6 +164,34 @@ def wrong_scheme(asked: Asked) -> Judged:
         sentence = f"{start}: {quoted(message)}"
         return asked.verdict("probe-scheme", sentence, "Correct the probe's scheme (HTTP or HTTPS)."), True
     return None
+
+
+def redirected(asked: Asked) -> Judged:
+    """The kubelet followed a redirect of the program: its last words are about another address than the probe's."""
+    spec, found = asked.probe.get("httpGet"), REQUEST.search(asked.message)
+    if spec is None or found is None:
+        return None
+    url = urllib.parse.urlsplit(found["url"])
+    scheme = str(spec.get("scheme") or "HTTP").lower()
+    own_scheme = (url.scheme or scheme) == scheme
+    port = url.port or {"http": 80, "https": 443}.get(url.scheme, asked.port)
+    circle = "redirects" in asked.message
+    if own_scheme and port == asked.port and (url.path or "/") == (asked.path or "/") and not circle:
+        return None
+    own = asked.own
+    status = f" ({own['status']})" if own is not None and 300 <= own["status"] < 400 else ""
+    sentence = (
+        f"{asked.who} asks {asked.path or '/'} at port {asked.port}, which the program redirects{status} to"
+        f" {found['url']}, and the kubelet follows it: {quoted(asked.message)}"
+    )
+    if own_scheme:
+        remedy = f"Name in {asked.where}.httpGet a path that is answered without a redirect."
+        return asked.verdict("probe-path", sentence, remedy), True
+    remedy = (
+        f"Serve the health check without a redirect, or set scheme: {url.scheme.upper()} and the port that serves it in"
+        f" {asked.where}.httpGet."
+    )
+    return asked.verdict("probe-scheme", sentence, remedy), True
 
 
 def refused(asked: Asked) -> Judged:

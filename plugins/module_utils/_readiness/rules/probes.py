@@ -152,9 +152,10 @@ def probe_fails(seen: Observation) -> t.Iterator[Diagnosis]:
 def judged(seen: Observation, pod: Object, container: str, kind: str, event: Object) -> tuple[Diagnosis, bool]:
     """Return what a failing probe means, and whether it is proved by what its ports say."""
     asked = probe_answers.Asked(seen, pod, container, kind, event)
-    misconfigured = probe_answers.misconfigured(asked)
-    if misconfigured is not None:
-        return misconfigured
+    for first in (probe_answers.misconfigured, probe_answers.redirected):
+        found = first(asked)
+        if found is not None:
+            return found
     if "connection refused" in asked.message:
         own = asked.own
         listens = own is not None and own["status"]

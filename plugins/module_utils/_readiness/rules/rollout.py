@@ -127,7 +127,7 @@ def nobody_takes_it(seen: Observation) -> t.Iterator[Diagnosis]:
         why="`minReadySeconds` says how long a pod has to be ready before it counts as available.",
         remedy="Lower `minReadySeconds`, or give the gate more time.",
         settings=("workload.objects", "readiness.timeout"),
-        terminal="no",
+        terminal="where the wait is over before",
     ),
     Cause(
         "old-pod-stays",
@@ -144,7 +144,31 @@ def ready_but(seen: Observation) -> t.Iterator[Diagnosis]:
     yield from _gates(seen)
     if seen.workload is None or len(seen.ready_pods) < seen.wanted or not seen.wanted:
         return
-    status, minimum = seen.workload.get("status") or {}, int(seen.spec.get("minReadySeconds") or 0)
+    yield from _too_young(seen)
+    current = {pod["metadata"]["name"] for pod in seen.current_pods}
+    for pod in seen.pods:
+        if pod["metadata"]["name"] not in current and "deletionTimestamp" in pod["metadata"]:
+            yield _stays(seen, pod)
+            return
+
+
+@rule("The workload and its pods", gives=("min-ready-seconds",))
+def never_in_time(seen: Observation) -> t.Iterator[Diagnosis]:
+    """Pods that are ready, and cannot count as available before the wait is over."""
+    if not seen.timeout or not seen.wanted or len(seen.ready_pods) < seen.wanted:
+        return
+    ages = sorted((_ready_for(seen, pod) for pod in seen.ready_pods), reverse=True)
+    minimum = int(seen.spec.get("minReadySeconds") or 0)
+    if minimum - ages[seen.wanted - 1] > seen.timeout - seen.waited:
+        yield from _too_young(seen)
+
+
+def _ready_for(seen: Observation, pod: Object) -> float:
+    return seconds_since(seen, str(condition(pod, "Ready").get("lastTransitionTime") or ""))
+
+
+def _too_young(seen: Observation) -> t.Iterator[Diagnosis]:
+    status, minimum = (seen.workload or {}).get("status") or {}, int(seen.spec.get("minReadySeconds") or 0)
     available = int(status.get("availableReplicas", status.get("numberAvailable", 0)) or 0)
     if minimum and available < seen.wanted:
         yield Diagnosis(
@@ -155,11 +179,6 @@ def ready_but(seen: Observation) -> t.Iterator[Diagnosis]:
             remedy=f"Lower spec.minReadySeconds ({minimum}), or give the gate more than {minimum} s.",
             setting=MANIFEST,
         )
-    current = {pod["metadata"]["name"] for pod in seen.current_pods}
-    for pod in seen.pods:
-        if pod["metadata"]["name"] not in current and "deletionTimestamp" in pod["metadata"]:
-            yield _stays(seen, pod)
-            return
 
 
 def _gates(seen: Observation) -> t.Iterator[Diagnosis]:

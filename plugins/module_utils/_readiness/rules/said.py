@@ -27,6 +27,8 @@ GIVES_UP = re.compile(
     r"caches? to sync|problem running manager|cancel|aborted|see (?:above|log)|closed|bye",
     re.IGNORECASE,
 )
+# of readers of whole files
+OF_FILE = re.compile(r"yaml: |toml: |unmarshal|did not find expected|invalid character|unknown field|JSON input")
 # of Go's runtime about its counters, not of the program
 OF_COVERAGE = re.compile(r"coverage (?:counter|meta-?)\s?data emit failed|GOCOVERDIR not set")
 LEAVING = re.compile(r"shutting down|shutdown|exiting|terminat|stopp|bye|cleanup|closing|closed", re.IGNORECASE)
@@ -212,6 +214,11 @@ def _variable(seen: Observation, pod: Object, container: str, kind: Kind) -> Kno
     name = kind.what("key", "required", "variable", "plain", "name", "after")
     more = manifest.of_variable(seen, pod, container, name, "") if name else ""
     where = manifest.place(pod, container, "env")
+    prefix = manifest.prefixed(seen, pod, container, name)
+    if prefix:
+        place = manifest.place(pod, container, "envFrom")
+        remedy = f"Remove prefix {prefix} from {place}, or set {name} in {where}."
+        return Known("config-error", f"{more}; with prefix {prefix} of envFrom it is {prefix}{name}", remedy)
     return Known("config-error", more, f"Set {name or 'the variable'} in {where}.")
 
 
@@ -233,6 +240,9 @@ def _malformed(seen: Observation, pod: Object, container: str, kind: Kind) -> Kn
     if unset:
         more = manifest.of_variable(seen, pod, container, unset, "")
         return Known("config-error", more, f"Set {unset} in {where}.")
+    path, key, source = manifest.file_read(seen, pod, container) if OF_FILE.search(text) else ("", "", "")
+    if path:
+        return Known("config-error", f"the file is {path}, of {source}", f"Correct {key} in {source}.")
     return Known("config-error", "", "Correct the configuration: the ConfigMap, the variables or the arguments.")
 
 

@@ -122,6 +122,9 @@ def _unselected(seen: Observation) -> Diagnosis:
 
 
 def _no_endpoint(seen: Observation, service: Object) -> t.Optional[Diagnosis]:
+    unknown = _unknown_names(seen, service)
+    if unknown:
+        return _unnamed(seen, service, unknown[0])
     own = {pod["metadata"]["name"] for pod in seen.pods}
     backed = {
         (item["metadata"].get("labels") or {}).get("kubernetes.io/service-name")
@@ -135,12 +138,61 @@ def _no_endpoint(seen: Observation, service: Object) -> t.Optional[Diagnosis]:
     ports = [f"{port.get('port')} to {port.get('targetPort')}" for port in service["spec"].get("ports") or []]
     return Diagnosis(
         cause="service-without-endpoints",
-        sentence=f"All pods are ready, but Service {seen.namespace}/{name} has no endpoint for them: their"
-        f" containers have no port of that name ({', '.join(ports)}).",
+        sentence=f"All pods are ready, but Service {seen.namespace}/{name} has no endpoint for them"
+        f" ({', '.join(ports)}).",
         evidence=[*_answer(seen), f"Service {name}: ports {', '.join(ports)}"],
-        remedy="Correct targetPort, or name the container's port.",
+        remedy="Compare selector and targetPort of the Service with labels and ports of the pods.",
         setting=MANIFEST,
     )
+
+
+def _unknown_names(seen: Observation, service: Object) -> list[Object]:
+    """The ports of a Service whose targetPort is a name that no container of the pods has."""
+    names = {port.get("name") for port in _ports(seen)} - {None}
+    ports = service["spec"].get("ports") or []
+    return [port for port in ports if isinstance(port.get("targetPort"), str) and port["targetPort"] not in names]
+
+
+def _ports(seen: Observation) -> list[Object]:
+    return [port for pod in seen.ready_pods for item in specifications(pod["spec"]) for port in item.get("ports") or []]
+
+
+def _unnamed(seen: Observation, service: Object, port: Object) -> Diagnosis:
+    name, target = service["metadata"]["name"], port["targetPort"]
+    named = {f"{item['name']} ({item['containerPort']})": None for item in _ports(seen) if item.get("name")}
+    has = f"are called {', '.join(named)}" if named else "have no names"
+    return Diagnosis(
+        cause="service-without-endpoints",
+        sentence=f"All pods are ready, but Service {seen.namespace}/{name} sends port {port.get('port')} to port name"
+        f" {target} (targetPort), and the ports of the pods {has}: {seen.url} says {seen.url_answer or 'nothing'}.",
+        evidence=[*_answer(seen), f"Service {name}: port {port.get('port')} to {target}", f"ports of the pods {has}"],
+        remedy=f"Correct targetPort of Service {name}, or give a port of the container the name {target}.",
+        setting=MANIFEST,
+    )
+
+
+@rule("Programs that run and are not ready", gives=("service-without-endpoints",))
+def port_has_no_name(seen: Observation) -> t.Iterator[Diagnosis]:
+    """The address leads to the port of a Service whose targetPort is a name that no container has."""
+    if not seen.url or seen.url_ready or not seen.rolled_out or not seen.ready_pods:
+        return
+    asked = _asked_node_ports(seen)
+    leads = [
+        (service, port)
+        for service in seen.services
+        for port in service["spec"].get("ports") or []
+        if port.get("nodePort") in asked
+    ]
+    if leads and all(_selects(seen, service) and port in _unknown_names(seen, service) for service, port in leads):
+        yield _unnamed(seen, *leads[0])
+
+
+def _asked_node_ports(seen: Observation) -> list[int]:
+    """The ports of the nodes that the address leads to; empty where it leads to none."""
+    host_port = urllib.parse.urlsplit(seen.url).port
+    if host_port is None:
+        return []
+    return seen.url_ports.get(str(host_port)) or ([host_port] if 30000 <= host_port <= 32767 else [])
 
 
 def _wrong_target(seen: Observation, service: Object) -> t.Optional[Diagnosis]:
@@ -175,11 +227,7 @@ def _wrong_target(seen: Observation, service: Object) -> t.Optional[Diagnosis]:
 
 def _wrong_node_port(seen: Observation, service: Object) -> t.Optional[Diagnosis]:
     """The host's port leads to a port of the node that no Service has."""
-    host_port = urllib.parse.urlsplit(seen.url).port
-    if host_port is None:
-        return None
-    leads = seen.url_ports.get(str(host_port))
-    wanted = leads if leads else [host_port] if 30000 <= host_port <= 32767 else []
+    host_port, wanted = urllib.parse.urlsplit(seen.url).port, _asked_node_ports(seen)
     having = {port.get("nodePort") for item in seen.services for port in item["spec"].get("ports") or []} - {None}
     if not wanted or set(wanted) & having:
         return None
@@ -187,7 +235,9 @@ def _wrong_node_port(seen: Observation, service: Object) -> t.Optional[Diagnosis
     numbers = ", ".join(str(port["nodePort"]) for port in spec.get("ports") or [] if port.get("nodePort"))
     has = f"has nodePort {numbers}" if numbers else f"is of type {spec.get('type', 'ClusterIP')} and has no nodePort"
     leading = (
-        f"port {host_port} of this host leads to node port {wanted[0]}" if leads else f"it asks node port {wanted[0]}"
+        f"port {host_port} of this host leads to node port {wanted[0]}"
+        if seen.url_ports.get(str(host_port))
+        else f"it asks node port {wanted[0]}"
     )
     return Diagnosis(
         cause="url-unreachable",

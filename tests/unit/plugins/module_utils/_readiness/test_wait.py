@@ -285,7 +285,7 @@ def test_a_full_look_is_taken_now_and_then_while_a_pod_is_not_ready(monkeypatch:
     starting.waited = lib.SETTLING
     monkeypatch.setattr(lib, "FULL_LOOK", 0.0)
     replay = Replay(monkeypatch, [starting, starting, ready])
-    wait = lib._Wait(NOBODY, NOBODY, TARGET)
+    wait = lib._Wait(NOBODY, NOBODY, TARGET, 60)
     wait.last_full = 0.0
     assert wait.may_be_more(starting)
     assert not wait.may_be_more(ready)
@@ -297,7 +297,7 @@ def test_what_a_port_answered_once_is_remembered(monkeypatch: pytest.MonkeyPatch
     answer = {"pod": "p", "container": "c", "port": 80, "path": "/", "status": 200, "error": "", "seconds": 2.0}
     first.answers, second.answers = [answer], [{**answer, "status": 0}]
     Replay(monkeypatch, [first, second])
-    wait = lib._Wait(NOBODY, NOBODY, TARGET)
+    wait = lib._Wait(NOBODY, NOBODY, TARGET, 60)
     wait.look(logs=True)
     again = wait.look(logs=True)
     assert again is not None
