@@ -161,7 +161,7 @@ def sanity(suite: Suite) -> Count:
         if suite.command("ansible-galaxy collection build", build):
             return Count.one("ansible-galaxy collection build", ok=False)
         archives = [str(archive) for archive in parent.glob("*.tar.gz")]
-        install = [*galaxy, "install", "--offline", "--no-deps", "--collections-path", folder, *archives]
+        install = [*galaxy, "install", "--offline", "--no-deps", "--force", "--collections-path", folder, *archives]
         # elsewhere the working tree is the collection, and counts as installed
         only = {"ANSIBLE_COLLECTIONS_PATH": folder}
         if suite.command("ansible-galaxy collection install", install, environment=only):

@@ -17,11 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.kubernaut.coverage.plugins.module_utils._base.errors import CoverageError, InputError
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.progress import report_progress
+from ansible_collections.kubernaut.coverage.plugins.module_utils._base.waiting import poll
 from ansible_collections.kubernaut.coverage.plugins.module_utils._podman.cli import KIND_CLUSTER_LABEL
 
 SOCKET_TYPES = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 # include/net/tcp_states.h: a listening TCP socket, and the state that /proc/net/udp shows for a bound one
 LISTENING = {"tcp": "0A", "udp": "07"}
+# seconds; Linux keeps the address of a connection for 60 s after its end (TCP_TIMEWAIT_LEN, include/net/tcp.h)
+PATIENCE = 65.0
 
 
 class PortError(CoverageError):
@@ -59,6 +63,13 @@ class Holder:
 
     text: str
     remedy: str
+
+
+# the kernel gives each connection that this host opens a port of its range, and the port can have no server meanwhile
+OUTGOING = Holder(
+    "an outgoing connection of this host, or a socket that this user cannot see",
+    "Keep it free of outgoing connections (net.ipv4.ip_local_reserved_ports)",
+)
 
 
 def container_ports(container: t.Mapping[str, t.Any]) -> list[HostPort]:
@@ -147,7 +158,7 @@ def bind_error(wanted: HostPort) -> t.Optional[int]:
     family = socket.AF_INET6 if ":" in wanted.address else socket.AF_INET
     with socket.socket(family, SOCKET_TYPES[wanted.protocol]) as probe:
         if wanted.protocol == "tcp":
-            # connections in TIME_WAIT do not hinder a server
+            # what remains of connections to an earlier server here does not hinder the next one
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((wanted.address, wanted.port))
@@ -156,20 +167,38 @@ def bind_error(wanted: HostPort) -> t.Optional[int]:
     return None
 
 
+def _lasting_error(wanted: HostPort, patience: float) -> t.Optional[int]:
+    """Return the errno of C(bind_error) once it cannot be cured by waiting; None if the port is, or becomes, free."""
+    refusal = None
+    for waited in poll(0.5, timeout=patience):
+        refusal = bind_error(wanted)
+        if refusal != errno.EADDRINUSE or process_holder(wanted) is not None:
+            break
+        if not waited:
+            report_progress(f"host port {wanted} is in use by an outgoing connection: waiting for its end")
+    return refusal
+
+
 def require_free(
-    ports: t.Iterable[HostPort], containers: t.Sequence[t.Mapping[str, t.Any]], *, remedy: str = "", setting: str = ""
+    ports: t.Iterable[HostPort],
+    containers: t.Sequence[t.Mapping[str, t.Any]],
+    *,
+    remedy: str = "",
+    setting: str = "",
+    patience: float = PATIENCE,
 ) -> None:
     """Raise if one of the ports cannot be bound, naming who has it.
 
     :arg containers: podman's records of the containers whose ports count as busy.
     :arg remedy: the other way out, as a phrase: "choose another host_port".
+    :arg patience: seconds to wait for a port at which nobody listens: an outgoing connection has it, and ends.
     :raises PortError: a port is taken, or this user may not have it.
     :raises InputError: the address is not one of this host.
     """
     for wanted in ports:
         holder = container_holder(wanted, containers)
         if holder is None:
-            refusal = bind_error(wanted)
+            refusal = _lasting_error(wanted, patience)
             if refusal is None:
                 continue
             if refusal == errno.EADDRNOTAVAIL:
@@ -187,7 +216,7 @@ def require_free(
             holder = process_holder(wanted)
             if holder is None and refusal != errno.EADDRINUSE:
                 raise PortError(f"Host port {wanted} is not available: {os.strerror(refusal)}.", setting=setting)
-            holder = holder or Holder("a process that this user cannot see", "Stop that process")
+            holder = holder or OUTGOING
         raise PortError(
             f"Host port {wanted} is taken by {holder.text}.",
             remedy=f"{holder.remedy}, or {remedy}." if remedy else f"{holder.remedy}.",

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
+import struct
+import threading
 import typing as t
 from pathlib import Path
 
@@ -63,6 +66,31 @@ def test_free_ports_pass() -> None:
     free = [free_port("tcp"), free_port("udp")]
     assert [lib.process_holder(port) for port in free] == [None, None]
     lib.require_free(free, [NODE])
+
+
+@pytest.fixture
+def outgoing() -> t.Iterator[socket.socket]:
+    """A connection to a server here; the port at its own end is one that the kernel gave it."""
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as connection:
+        # its end leaves nothing behind: no TIME_WAIT of a minute
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        yield connection
+
+
+def test_a_port_of_an_outgoing_connection_is_waited_for(outgoing: socket.socket) -> None:
+    wanted = lib.HostPort(*outgoing.getsockname())
+    assert lib.bind_error(wanted) == errno.EADDRINUSE
+    threading.Timer(0.7, outgoing.close).start()
+    lib.require_free([wanted], [])
+    assert lib.bind_error(wanted) is None
+
+
+def test_an_outgoing_connection_that_stays_is_said(outgoing: socket.socket) -> None:
+    wanted = lib.HostPort(*outgoing.getsockname())
+    with pytest.raises(lib.PortError, match="an outgoing connection of this host") as caught:
+        lib.require_free([wanted], [], remedy="choose another host_port", patience=0.2)
+    assert "net.ipv4.ip_local_reserved_ports" in caught.value.remedy
+    assert "choose another host_port" in caught.value.remedy
 
 
 def test_a_port_is_free_for_the_other_protocol(busy: lib.HostPort) -> None:
