@@ -22,6 +22,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.reader
 from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.readers import (
     log_lines,
     references,
+    service_at,
     specification,
     specifications,
     terminated,
@@ -232,11 +233,10 @@ def _service_of(item: Dependency, services: list[Object], namespace: str, config
                 item.port = item.port or int((match["port"] or ":0")[1:])
                 return
         return
-    for service in services:
-        addresses = (service.get("spec") or {}).get("clusterIPs") or [(service.get("spec") or {}).get("clusterIP")]
-        if host in addresses:
-            item.service, item.inside = service, True
-            return
+    at_address = service_at(services, host)
+    if at_address is not None:
+        item.service, item.inside = at_address, True
+        return
     name, _dot, rest = host.partition(".")
     where = rest.partition(".")[0] or namespace
     item.service = by_name.get((where, name))

@@ -199,3 +199,12 @@ def references(spec: Object) -> t.Iterator[Reference]:
                 found = (item.get("valueFrom") or {}).get(field) or {}
                 if found.get("name") and not found.get("optional"):
                     yield Reference(kind, found["name"], str(found.get("key", "")), container["name"])
+
+
+def service_at(services: t.Iterable[Object], address: str) -> t.Optional[Object]:
+    """The Service that has an address: a program logs the address that it dialled, not the name that it asked for."""
+    for service in services:
+        spec = service.get("spec") or {}
+        if address in (spec.get("clusterIPs") or [spec.get("clusterIP")]):
+            return service
+    return None

@@ -27,6 +27,7 @@ from ansible_collections.kubernaut.coverage.plugins.module_utils._observe.reader
     port_of,
     probe_of,
     quoted,
+    service_at,
     specification,
 )
 from ansible_collections.kubernaut.coverage.plugins.module_utils._readiness.rule import MANIFEST
@@ -56,11 +57,9 @@ WITHOUT_A_WORD = re.compile(r"^check \S+ failed$")
 
 
 def named(seen: Observation, host: str) -> str:
-    """The host, as the Service of the namespace that has its address: a program logs the address that it dialled."""
-    for service in seen.services:
-        if host in ((service.get("spec") or {}).get("clusterIPs") or []):
-            return f"Service {service['metadata']['name']}"
-    return host
+    """The host, as the Service of the namespace that has its address."""
+    service = service_at(seen.services, host)
+    return f"Service {service['metadata']['name']}" if service is not None else host
 
 
 @dataclass
