@@ -110,7 +110,7 @@ def _controller_tries(seen: Observation, _verdict: Diagnosis) -> str:
 
 
 def _webhook_starts(seen: Observation, verdict: Diagnosis) -> str:
-    """Who has endpoints may have been starting when he was called, and is called again after more and more time."""
+    """A webhook that has endpoints may have been starting when it was called; it is called again, ever more rarely."""
     words = " ".join(verdict.evidence)
     if any(sign in words for sign in STARTING):
         return "the webhook may only be starting"
